@@ -1,0 +1,105 @@
+package agentconnect
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"strings"
+)
+
+// An Authenticator logs agents in and out, and keeps strangers out of routes.
+// Its methods are handlers and middleware for any router on net/http; all of them
+// can be called by several goroutines. One is made by [New] for each registration
+// with AgentConnect.
+type Authenticator struct {
+	config   *config
+	level    []string // the acr values that every login must have one of; nil: any
+	provider *provider
+	sessions *sessions
+	pending  *pendingLogins
+	logouts  *sealer
+	logins   *logins
+	origin   *http.CrossOriginProtection
+}
+
+// New returns an Authenticator with the settings that the options record. It
+// makes no network call: the provider's metadata is read when it is first
+// needed, so a provider that is down never keeps an application from starting,
+// nor its logged-in agents from working.
+//
+// When the settings are incomplete, contradictory or unsafe, New returns an
+// error that joins a [*ConfigError] for each problem.
+func New(opts ...Option) (*Authenticator, error) {
+	c, err := configure(opts)
+	if err != nil {
+		return nil, err
+	}
+	level, err := c.level.acceptedACR()
+	if err != nil {
+		return nil, err
+	}
+	pending, err := newSealer(c.purpose("pending login"), c.secrets()...)
+	if err != nil {
+		return nil, err
+	}
+	logouts, err := newSealer(c.purpose("logout"), c.secrets()...)
+	if err != nil {
+		return nil, err
+	}
+	sessions, err := newSessions(c)
+	if err != nil {
+		return nil, err
+	}
+	a := &Authenticator{
+		config:   c,
+		level:    level,
+		provider: newProvider(c),
+		sessions: sessions,
+		pending: &pendingLogins{
+			prefix: c.cookieName + "-login-",
+			secure: c.secureCookies,
+			sealer: pending,
+			now:    c.now,
+		},
+		logouts: logouts,
+		logins:  newLogins(c.now),
+		origin:  http.NewCrossOriginProtection(),
+	}
+	// A proxy that rewrites Host must not make our own forms look foreign.
+	if err := a.origin.AddTrustedOrigin(c.redirectURL.Scheme + "://" + c.redirectURL.Host); err != nil {
+		return nil, fmt.Errorf("agentconnect: redirect URL: %w", err)
+	}
+	return a, nil
+}
+
+// Ready returns nil when the provider's metadata is known, so that agents can
+// log in, and otherwise why it is not: for the readiness probe of an
+// orchestrator. It reads the metadata if it was not read yet, within ctx.
+// Agents who are logged in do not need it.
+func (a *Authenticator) Ready(ctx context.Context) error {
+	_, err := a.provider.metadata(ctx)
+	return err
+}
+
+// Handler serves the four routes: the login and the logout at the paths of
+// [WithLoginPath] and [WithLogoutPath], the two callbacks at the paths of the
+// registered URLs. It goes by the path that the browser asked for, so it can be
+// mounted at the root or, also behind http.StripPrefix, under a prefix that those
+// paths begin with. Any other path is not found.
+func (a *Authenticator) Handler() http.Handler {
+	routes := map[string]http.HandlerFunc{
+		a.config.loginPath:              a.Login,
+		a.config.logoutPath:             a.Logout,
+		urlPath(a.config.redirectURL):   a.Callback,
+		urlPath(a.config.postLogoutURL): a.LogoutCallback,
+	}
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		path, _, _ := strings.Cut(requestTarget(r), "?")
+		handler, ok := routes[path]
+		if !ok {
+			http.NotFound(w, r)
+			return
+		}
+		handler(w, r)
+	})
+}

@@ -1,0 +1,208 @@
+package agentconnect
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"slices"
+	"strings"
+	"time"
+	"unicode"
+	"unicode/utf8"
+)
+
+// maxDepth bounds the nesting of the JSON that the provider sends.
+const maxDepth = 32
+
+// A rawClaim is the JSON of one claim.
+type rawClaim []byte
+
+// MarshalJSON returns the claim as it came.
+func (c rawClaim) MarshalJSON() ([]byte, error) { return c, nil }
+
+// value returns the claim as encoding/json decodes it, numbers as json.Number.
+func (c rawClaim) value() any {
+	dec := json.NewDecoder(bytes.NewReader(c))
+	dec.UseNumber()
+	var v any
+	if dec.Decode(&v) != nil {
+		return nil
+	}
+	return v
+}
+
+// isNull reports whether the claim is absent or null, which says the same.
+func (c rawClaim) isNull() bool { return len(c) == 0 || string(c) == "null" }
+
+// claims is a JSON object whose members have one meaning. encoding/json takes
+// the last of two members of one name, and a member whose name only differs by
+// case for the one asked for; others take the first. What two parsers read
+// differently is refused, and what is read here is read by exact name.
+type claims map[string]rawClaim
+
+// decodeObject decodes one JSON object. It refuses a name that is repeated, at
+// any depth, and at the first level one that only differs by case from one that
+// is read; text that is not UTF-8; anything after the object.
+func decodeObject(data []byte) (claims, error) {
+	if !utf8.Valid(data) {
+		return nil, errors.New("the JSON is not UTF-8")
+	}
+	if err := checkUnambiguous(data); err != nil {
+		return nil, err
+	}
+	var raw map[string]json.RawMessage
+	if err := json.Unmarshal(data, &raw); err != nil {
+		return nil, errors.New("it is not a JSON object")
+	}
+	if raw == nil {
+		return nil, errors.New("it is not a JSON object")
+	}
+	c := make(claims, len(raw))
+	for name, value := range raw {
+		c[name] = rawClaim(value)
+	}
+	return c, nil
+}
+
+// checkUnambiguous walks over a JSON text and looks at the names of its
+// objects. Its errors do not quote the text, which may hold personal data.
+func checkUnambiguous(data []byte) error {
+	dec := json.NewDecoder(bytes.NewReader(data))
+	dec.UseNumber()
+	if err := checkValue(dec, 0); err != nil {
+		return err
+	}
+	if _, err := dec.Token(); !errors.Is(err, io.EOF) {
+		return errors.New("there is something after the JSON text")
+	}
+	return nil
+}
+
+func checkValue(dec *json.Decoder, depth int) error {
+	if depth > maxDepth {
+		return errors.New("the JSON is nested too deeply")
+	}
+	token, err := dec.Token()
+	if err != nil {
+		return errors.New("it is not JSON")
+	}
+	delim, ok := token.(json.Delim)
+	if !ok {
+		return nil
+	}
+	seen := map[string]bool{}
+	for dec.More() {
+		if delim == '{' {
+			name, err := dec.Token()
+			if err != nil {
+				return errors.New("it is not JSON")
+			}
+			key, _ := name.(string)
+			if depth == 0 {
+				folded := foldASCII(key)
+				if folded != key && isReadName(folded) {
+					return errors.New("a member of the JSON object differs by case from one that is read")
+				}
+			}
+			if seen[key] {
+				return errors.New("a member of the JSON object is repeated")
+			}
+			seen[key] = true
+		}
+		if err := checkValue(dec, depth+1); err != nil {
+			return err
+		}
+	}
+	if _, err := dec.Token(); err != nil { // the closing delimiter
+		return errors.New("it is not JSON")
+	}
+	return nil
+}
+
+// isReadName reports whether name is a member that some reader of the
+// provider's answers looks at, ours or one of the libraries below.
+func isReadName(name string) bool {
+	switch name {
+	case "iss", "sub", "aud", "azp", "exp", "iat", "nbf", "jti", "nonce", "at_hash", "auth_time", "acr", "amr",
+		"_claim_names", "_claim_sources",
+		"access_token", "token_type", "id_token", "refresh_token", "expires_in", "error", "error_description", "error_uri",
+		"issuer", "authorization_endpoint", "token_endpoint", "userinfo_endpoint", "jwks_uri", "end_session_endpoint",
+		"authorization_response_iss_parameter_supported", "keys", "roles", "custom":
+		return true
+	}
+	names := textClaimNames()
+	return slices.Contains(names[:], name)
+}
+
+// foldASCII lower-cases a name the way encoding/json compares names: with
+// Unicode's simple folding, by which "ſ" is an s and the Kelvin sign a k.
+func foldASCII(name string) string {
+	return strings.Map(func(r rune) rune {
+		for f := unicode.SimpleFold(r); ; f = unicode.SimpleFold(f) {
+			if f < utf8.RuneSelf {
+				return unicode.ToLower(f)
+			}
+			if f == r {
+				return r
+			}
+		}
+	}, name)
+}
+
+// text returns a claim that is text, "" when it is absent or null.
+func (c claims) text(name string) (string, error) {
+	if c[name].isNull() {
+		return "", nil
+	}
+	var s string
+	if err := json.Unmarshal(c[name], &s); err != nil {
+		return "", fmt.Errorf("the claim %s is not text", name)
+	}
+	return s, nil
+}
+
+// texts returns a claim that is a list of texts, nil when it is absent or null.
+func (c claims) texts(name string) ([]string, error) {
+	if c[name].isNull() {
+		return nil, nil
+	}
+	var elements []*string // a null among them is no text
+	if err := json.Unmarshal(c[name], &elements); err != nil {
+		return nil, fmt.Errorf("the claim %s is not a list of texts", name)
+	}
+	list := make([]string, len(elements))
+	for i, e := range elements {
+		if e == nil {
+			return nil, fmt.Errorf("the claim %s is not a list of texts", name)
+		}
+		list[i] = *e
+	}
+	return list, nil
+}
+
+// time returns a claim that is a NumericDate (RFC 7519 section 2), and whether
+// it is there.
+func (c claims) time(name string) (time.Time, bool, error) {
+	if len(c[name]) == 0 {
+		return time.Time{}, false, nil
+	}
+	var seconds *float64
+	if err := json.Unmarshal(c[name], &seconds); err != nil || seconds == nil || math.Abs(*seconds) > 1<<40 {
+		return time.Time{}, true, fmt.Errorf("the claim %s is not a NumericDate", name)
+	}
+	return time.Unix(int64(*seconds), 0), true, nil
+}
+
+// audience returns the claim aud, a text or a list of texts.
+func (c claims) audience() ([]string, error) {
+	if s, err := c.text("aud"); err == nil {
+		if s == "" {
+			return nil, errors.New("the claim aud is missing")
+		}
+		return []string{s}, nil
+	}
+	return c.texts("aud")
+}

@@ -1,0 +1,389 @@
+package agentconnect
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/mail"
+	"net/url"
+	"path"
+	"reflect"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/alexedwards/scs/v2"
+	"github.com/alexedwards/scs/v2/memstore"
+)
+
+const (
+	defaultLifetime   = 12 * time.Hour
+	maxLifetime       = 31 * 24 * time.Hour
+	minLifetime       = time.Minute
+	minIdleTimeout    = 5 * time.Minute
+	defaultCookieName = "agentconnect"
+)
+
+// A ConfigError is one problem of the options given to [New], which returns
+// all of them joined (errors.Join): errors.As finds the first, and the Unwrap
+// method of what New returns yields the list. It never contains a secret.
+type ConfigError struct {
+	// Option is the name of the option function, "WithRedirectURL"; where an
+	// environment variable records the same setting, it follows in parentheses.
+	Option string
+	// Reason is "missing", "invalid", "insecure" or "conflict".
+	Reason string
+	// Detail says what is wrong and what is expected, in a sentence.
+	Detail string
+}
+
+// Error returns "agentconnect: OPTION: REASON: DETAIL".
+func (e *ConfigError) Error() string {
+	return "agentconnect: " + e.Option + ": " + e.Reason + ": " + e.Detail
+}
+
+// config is what New made of the settings. Every field is valid and none
+// changes after New.
+type config struct {
+	environment     Environment // "" with WithIssuer
+	issuer          string
+	clientID        string
+	clientSecret    string
+	previousSecrets []string
+	redirectURL     *url.URL
+	postLogoutURL   *url.URL
+	loginPath       string
+	logoutPath      string
+	homePath        string
+	scopes          []string
+	idTokenAlg      Alg
+	userinfoAlg     Alg
+	level           requirements
+	cookieName      string // with the __Host- prefix where it applies
+	secureCookies   bool
+	sessionStore    scs.Store
+	sessionLifetime time.Duration
+	sessionIdle     time.Duration  // 0: none
+	midnight        *time.Location // nil: sessions do not end at midnight
+	httpClient      *http.Client
+	logger          *slog.Logger
+	errorHandler    ErrorHandler // nil: ServeError
+	loginHook       LoginHook    // nil: everybody is accepted
+	supportContact  string
+	now             func() time.Time
+}
+
+// problems collects what is wrong with the settings.
+type problems struct {
+	errs   []error
+	secret string
+}
+
+func (p *problems) add(option, reason, format string, args ...any) {
+	detail := fmt.Sprintf(format, args...)
+	if p.secret != "" {
+		detail = strings.ReplaceAll(detail, p.secret, "[redacted]")
+	}
+	p.errs = append(p.errs, &ConfigError{Option: option, Reason: reason, Detail: detail})
+}
+
+// Where the operator finds a setting that the environment can give.
+const (
+	optEnvironment = "WithEnvironment (AGENTCONNECT_ENVIRONMENT)"
+	optIssuer      = "WithIssuer (AGENTCONNECT_ISSUER)"
+	optClientID    = "WithClient (AGENTCONNECT_CLIENT_ID)"
+	optSecret      = "WithClient (AGENTCONNECT_CLIENT_SECRET)"
+	optRedirect    = "WithRedirectURL (AGENTCONNECT_REDIRECT_URL)"
+	optPostLogout  = "WithPostLogoutRedirectURL (AGENTCONNECT_POST_LOGOUT_REDIRECT_URL)"
+	optScopes      = "WithScopes (AGENTCONNECT_SCOPES)"
+	optIDTokenAlg  = "WithIDTokenAlg (AGENTCONNECT_ID_TOKEN_ALG)"
+	optUserinfoAlg = "WithUserinfoAlg (AGENTCONNECT_USERINFO_ALG)"
+)
+
+// configure validates what the options recorded and fills in the defaults. It
+// talks to nobody.
+func configure(opts []Option) (*config, error) {
+	s := settings{
+		scopes:          DefaultScopes(),
+		idTokenAlg:      RS256,
+		homePath:        "/",
+		cookieName:      defaultCookieName,
+		sessionLifetime: defaultLifetime,
+		httpClient:      newHTTPClient(),
+		logger:          slog.Default(),
+		now:             time.Now,
+	}
+	var p problems
+	for i, opt := range opts {
+		if opt == nil {
+			p.add(fmt.Sprintf("option %d", i+1), "missing", "it is nil")
+			continue
+		}
+		opt(&s)
+	}
+	p.secret = s.clientSecret
+
+	c := &config{
+		environment:     s.environment,
+		issuer:          p.issuer(&s),
+		clientID:        s.clientID,
+		clientSecret:    s.clientSecret,
+		previousSecrets: s.previousSecrets,
+		redirectURL:     p.redirectURL(optRedirect, s.redirectURL, s.environment),
+		postLogoutURL:   p.redirectURL(optPostLogout, s.postLogoutRedirectURL, s.environment),
+		homePath:        s.homePath,
+		scopes:          p.scopes(s.scopes),
+		idTokenAlg:      s.idTokenAlg,
+		userinfoAlg:     cmp.Or(s.userinfoAlg, s.idTokenAlg),
+		level:           s.level,
+		sessionStore:    s.sessionStore,
+		sessionLifetime: s.sessionLifetime,
+		sessionIdle:     s.sessionIdle,
+		httpClient:      s.httpClient,
+		logger:          s.logger,
+		errorHandler:    s.errorHandler,
+		loginHook:       s.loginHook,
+		supportContact:  s.supportContact,
+		now:             s.now,
+	}
+	p.client(c)
+	p.paths(c, &s)
+	p.algs(c)
+	p.session(c, &s)
+	p.hooks(c, &s)
+
+	if len(p.errs) > 0 {
+		return nil, errors.Join(p.errs...)
+	}
+	if !s.sessionStoreGiven {
+		c.sessionStore = memstore.New() // only now: it starts a goroutine
+	}
+	c.secureCookies = c.redirectURL.Scheme == "https"
+	c.cookieName = s.cookieName
+	if c.secureCookies {
+		c.cookieName = "__Host-" + s.cookieName
+	}
+	return c, nil
+}
+
+func (p *problems) issuer(s *settings) string {
+	switch {
+	case s.environment == "" && s.issuer == "":
+		p.add(optEnvironment, "missing", "say which AgentConnect to log in with: integration, production, integration-rie or production-rie (or give WithIssuer, AGENTCONNECT_ISSUER)")
+		return ""
+	case s.environment != "" && s.issuer != "":
+		p.add(optIssuer, "conflict", "an issuer and an environment are both given; keep one")
+		return ""
+	case s.environment != "":
+		issuer := s.environment.Issuer()
+		if issuer == "" {
+			p.add(optEnvironment, "invalid", "%q is not one of integration, production, integration-rie, production-rie", string(s.environment))
+		}
+		return issuer
+	}
+	if u := p.absoluteURL(optIssuer, s.issuer); u != nil && (u.RawQuery != "" || u.ForceQuery) {
+		p.add(optIssuer, "invalid", "an issuer has no query")
+	}
+	return s.issuer
+}
+
+// absoluteURL parses a URL that is https, or http on a loopback host, and has
+// neither fragment nor credentials. It returns nil after adding what is wrong.
+func (p *problems) absoluteURL(option, raw string) *url.URL {
+	u, err := url.Parse(raw)
+	switch {
+	case err != nil:
+		// url.Parse's error quotes its input, which may hold credentials.
+		p.add(option, "invalid", "it is not a URL")
+	case u.User != nil:
+		p.add(option, "invalid", "a URL here has no user name and no password")
+	case u.Scheme != "https" && u.Scheme != "http" || u.Hostname() == "":
+		p.add(option, "invalid", "%q is not an absolute https URL", raw)
+	case strings.Contains(raw, "#"):
+		p.add(option, "invalid", "%q has a fragment", raw)
+	case strings.ContainsAny(raw, " \\") || u.Opaque != "":
+		p.add(option, "invalid", "%q has a space or a backslash", raw)
+	case u.Scheme == "http" && !isLoopback(u.Hostname()):
+		p.add(option, "insecure", "%q is http; only a loopback address may do without https", raw)
+	default:
+		return u
+	}
+	return nil
+}
+
+// isLoopback reports whether host can only be this machine (RFC 6761 section
+// 6.3 for the names, RFC 8252 section 7.3 for the addresses).
+func isLoopback(host string) bool {
+	host = strings.ToLower(strings.TrimSuffix(host, "."))
+	if host == "localhost" || strings.HasSuffix(host, ".localhost") {
+		return true
+	}
+	ip := net.ParseIP(host)
+	return ip != nil && ip.IsLoopback()
+}
+
+func (p *problems) redirectURL(option, raw string, e Environment) *url.URL {
+	if raw == "" {
+		p.add(option, "missing", "give the URL exactly as it is registered with AgentConnect")
+		return nil
+	}
+	u := p.absoluteURL(option, raw)
+	if u == nil {
+		return nil
+	}
+	if e.isProduction() && isLoopback(u.Hostname()) {
+		p.add(option, "insecure", "%q is on this machine; AgentConnect's production accepts neither http nor localhost", raw)
+	}
+	if u.Path != "" && !isCleanPath(u.Path) {
+		p.add(option, "invalid", "%q has a path with an empty, \".\" or \"..\" segment", raw)
+	}
+	return u
+}
+
+// isCleanPath reports whether a router would leave p as it is.
+func isCleanPath(p string) bool {
+	return strings.HasPrefix(p, "/") && (path.Clean(p) == p || path.Clean(p)+"/" == p)
+}
+
+func (p *problems) client(c *config) {
+	if c.clientID == "" {
+		p.add(optClientID, "missing", "give the client_id that AgentConnect handed out")
+	}
+	if c.clientSecret == "" {
+		p.add(optSecret, "missing", "give the client_secret that AgentConnect handed out")
+	}
+	for _, f := range []struct{ option, value string }{{optClientID, c.clientID}, {optSecret, c.clientSecret}} {
+		if strings.TrimSpace(f.value) != f.value {
+			p.add(f.option, "invalid", "the value begins or ends with white space")
+		}
+	}
+	if slices.Contains(c.previousSecrets, "") {
+		p.add("WithPreviousClientSecrets", "invalid", "one of the secrets is empty")
+	}
+}
+
+func (p *problems) scopes(scopes []string) []string {
+	if !slices.Contains(scopes, "openid") {
+		p.add(optScopes, "missing", "openid must be among the scopes (OpenID Connect Core 1.0, section 3.1.2.1)")
+	}
+	for i, scope := range scopes {
+		switch {
+		case scope == "" || strings.ContainsFunc(scope, func(r rune) bool { return r <= ' ' || r == '"' || r == '\\' || r > '~' }):
+			p.add(optScopes, "invalid", "%q is not a scope (RFC 6749, section 3.3)", scope)
+		case slices.Contains(scopes[:i], scope):
+			p.add(optScopes, "invalid", "%q is there twice", scope)
+		}
+	}
+	return slices.Clone(scopes)
+}
+
+// paths fills in the paths of the login and the logout, and checks that the
+// routes are distinct.
+func (p *problems) paths(c *config, s *settings) {
+	if c.redirectURL == nil || c.postLogoutURL == nil {
+		return
+	}
+	beside := path.Dir(strings.TrimSuffix(urlPath(c.redirectURL), "/"))
+	c.loginPath = cmp.Or(s.loginPath, path.Join("/", beside, "login"))
+	c.logoutPath = cmp.Or(s.logoutPath, path.Join("/", beside, "logout"))
+
+	routes := []struct{ option, path string }{
+		{optRedirect, urlPath(c.redirectURL)},
+		{optPostLogout, urlPath(c.postLogoutURL)},
+		{"WithLoginPath", c.loginPath},
+		{"WithLogoutPath", c.logoutPath},
+		{"WithHomePath", c.homePath},
+	}
+	for i, r := range routes {
+		if !isCleanPath(r.path) || strings.ContainsAny(r.path, "?#\\%") || !isPrintableASCII(r.path) {
+			p.add(r.option, "invalid", "%q is not the path of a page: it begins with /, has no empty or dot segment, no query, no escape", r.path)
+		}
+		for _, other := range routes[:i] {
+			if r.path == other.path {
+				p.add(r.option, "conflict", "the path %s is also that of %s", r.path, other.option)
+			}
+		}
+	}
+}
+
+// urlPath returns the path that a browser asks for when it is sent to u.
+func urlPath(u *url.URL) string { return cmp.Or(u.EscapedPath(), "/") }
+
+func isPrintableASCII(s string) bool {
+	return !strings.ContainsFunc(s, func(r rune) bool { return r <= ' ' || r > '~' })
+}
+
+func (p *problems) algs(c *config) {
+	signing := []Alg{RS256, ES256, HS256}
+	if !slices.Contains(signing, c.idTokenAlg) {
+		p.add(optIDTokenAlg, "invalid", "%q is not one of RS256, ES256, HS256", string(c.idTokenAlg))
+		return // the userinfo's may only be wrong because it follows the ID token's
+	}
+	if c.userinfoAlg != Unsigned && !slices.Contains(signing, c.userinfoAlg) {
+		p.add(optUserinfoAlg, "invalid", "%q is not one of RS256, ES256, HS256, none", string(c.userinfoAlg))
+	}
+}
+
+func (p *problems) session(c *config, s *settings) {
+	if s.sessionStoreGiven && isNil(s.sessionStore) {
+		p.add("WithSessionStore", "missing", "the store is nil")
+	}
+	if s.sessionLifetime < minLifetime || s.sessionLifetime > maxLifetime {
+		p.add("WithSessionLifetime", "invalid", "%v is not between %v and %v", s.sessionLifetime, minLifetime, maxLifetime)
+	}
+	if s.sessionIdle != 0 && (s.sessionIdle < minIdleTimeout || s.sessionIdle > s.sessionLifetime) {
+		p.add("WithIdleTimeout", "invalid", "%v is not between %v and the session's lifetime, %v", s.sessionIdle, minIdleTimeout, s.sessionLifetime)
+	}
+	if s.endAtMidnight {
+		paris, err := time.LoadLocation("Europe/Paris")
+		if err != nil {
+			p.add("WithSessionEndAtMidnight", "invalid", "this system knows no time zones; import _ \"time/tzdata\"")
+		}
+		c.midnight = paris
+	}
+	if s.cookieName == "" || strings.Trim(s.cookieName, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_") != "" {
+		p.add("WithCookieName", "invalid", "%q is not made of letters, digits, '-' and '_'", s.cookieName)
+	}
+}
+
+func (p *problems) hooks(c *config, s *settings) {
+	if s.httpClient == nil {
+		p.add("WithHTTPClient", "missing", "the client is nil")
+	}
+	if s.logger == nil {
+		p.add("WithLogger", "missing", "the logger is nil; slog.New(slog.DiscardHandler) logs nothing")
+	}
+	if _, err := c.level.acceptedACR(); err != nil {
+		p.add("WithLevel", "conflict", "%v", err)
+	}
+	if contact := s.supportContact; contact != "" {
+		_, mailErr := mail.ParseAddress(contact)
+		u, urlErr := url.Parse(contact)
+		if mailErr != nil && (urlErr != nil || u.Scheme != "https" || u.Host == "") {
+			p.add("WithSupportContact", "invalid", "%q is neither an e-mail address nor an https URL", contact)
+		}
+	}
+}
+
+// isNil reports whether a store is nil or a nil pointer in an interface.
+func isNil(store scs.Store) bool {
+	if store == nil {
+		return true
+	}
+	v := reflect.ValueOf(store)
+	return v.Kind() == reflect.Pointer && v.IsNil()
+}
+
+// secrets returns the client secrets, the current one first.
+func (c *config) secrets() []string {
+	return append([]string{c.clientSecret}, c.previousSecrets...)
+}
+
+// purpose names the use of a key derived from the client secret, so that no
+// two registrations share one.
+func (c *config) purpose(use string) string {
+	return use + "\x00" + c.issuer + "\x00" + c.clientID
+}

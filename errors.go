@@ -1,0 +1,196 @@
+package agentconnect
+
+import (
+	"fmt"
+	"log/slog"
+	"net/http"
+	"strings"
+)
+
+// A Code says, in a word that programs can compare and that never changes,
+// why a request was refused.
+type Code string
+
+// Why a request is refused. The comment says what happened and the HTTP status
+// of the answer.
+const (
+	// CodeUnauthenticated: nobody is logged in (401). For a browser navigation
+	// RequireAgent redirects to the login instead.
+	CodeUnauthenticated Code = "unauthenticated"
+	// CodeInsufficientLevel: the login does not reach the acr that is demanded (403).
+	CodeInsufficientLevel Code = "insufficient_level"
+	// CodeForbidden: an access rule does not accept this agent (403).
+	CodeForbidden Code = "forbidden"
+	// CodeLoginRefused: the application's login hook refused the agent (403).
+	CodeLoginRefused Code = "login_refused"
+
+	// CodeMethodNotAllowed: the handler does not take this method (405).
+	CodeMethodNotAllowed Code = "method_not_allowed"
+	// CodeCrossOrigin: another site sent the request (403).
+	CodeCrossOrigin Code = "cross_origin"
+	// CodeInvalidRequest: the parameters of the request are missing, repeated,
+	// oversized or contradictory (400).
+	CodeInvalidRequest Code = "invalid_request"
+	// CodeUnknownState: this browser did not start the login that comes back,
+	// or it already ended, or took longer than ten minutes (400).
+	CodeUnknownState Code = "unknown_state"
+	// CodeIssuerMismatch: the answer does not come from the provider that was
+	// asked (400; RFC 9207).
+	CodeIssuerMismatch Code = "issuer_mismatch"
+
+	// CodeAccessDenied: the provider says access_denied: the agent gave up, or
+	// a required acr could not be satisfied (403).
+	CodeAccessDenied Code = "access_denied"
+	// CodeLoginRequired: the provider says login_required: nobody is logged in
+	// there, and the login was asked to be silent (403).
+	CodeLoginRequired Code = "login_required"
+	// CodeIdPHintNotFound: the provider knows no identity provider of the
+	// idp_hint (400).
+	CodeIdPHintNotFound Code = "idp_hint_not_found"
+	// CodeProviderError: the provider redirected with another error (502).
+	CodeProviderError Code = "provider_error"
+
+	// CodeProviderUnavailable: the provider cannot be reached, or says that it
+	// is overloaded (503).
+	CodeProviderUnavailable Code = "provider_unavailable"
+	// CodeProviderTimeout: the provider did not answer in time (504).
+	CodeProviderTimeout Code = "provider_timeout"
+	// CodeProviderAnswer: the provider's answer is not what the protocol says (502).
+	CodeProviderAnswer Code = "provider_answer"
+	// CodeInvalidGrant: the provider does not accept the code: too old, or used
+	// before (400).
+	CodeInvalidGrant Code = "invalid_grant"
+	// CodeInvalidClient: the provider does not accept the application's
+	// credentials (500).
+	CodeInvalidClient Code = "invalid_client"
+	// CodeInvalidIDToken: the ID token does not pass its verification (502).
+	CodeInvalidIDToken Code = "invalid_id_token"
+	// CodeInvalidUserinfo: the userinfo does not pass its verification (502).
+	CodeInvalidUserinfo Code = "invalid_userinfo"
+
+	// CodeSessionStore: the session store does not answer (503).
+	CodeSessionStore Code = "session_store"
+	// CodeInternal: a hook or the application failed (500).
+	CodeInternal Code = "internal"
+)
+
+// status returns the HTTP status that goes with the code.
+func (c Code) status() int {
+	switch c {
+	case CodeUnauthenticated:
+		return http.StatusUnauthorized
+	case CodeInsufficientLevel, CodeForbidden, CodeLoginRefused, CodeCrossOrigin, CodeAccessDenied, CodeLoginRequired:
+		return http.StatusForbidden
+	case CodeMethodNotAllowed:
+		return http.StatusMethodNotAllowed
+	case CodeInvalidRequest, CodeUnknownState, CodeIssuerMismatch, CodeIdPHintNotFound, CodeInvalidGrant:
+		return http.StatusBadRequest
+	case CodeProviderUnavailable, CodeSessionStore:
+		return http.StatusServiceUnavailable
+	case CodeProviderTimeout:
+		return http.StatusGatewayTimeout
+	case CodeProviderError, CodeProviderAnswer, CodeInvalidIDToken, CodeInvalidUserinfo:
+		return http.StatusBadGateway
+	}
+	return http.StatusInternalServerError
+}
+
+// An Error is the refusal of one request. It is what an [ErrorHandler] gets.
+//
+// Its Error method is for logs and for programmers: it contains no token, no
+// code, no secret and no personal data, but it is not meant for a browser.
+type Error struct {
+	// Code says why, in a word that never changes.
+	Code Code
+	// Status is the HTTP status of the answer.
+	Status int
+	// ID identifies this one refusal in the page and in the log, so that the
+	// person who calls support and the person who reads logs find each other.
+	ID string
+	// ProviderError is the error parameter that the provider, or whoever forged
+	// its answer, sent: untrusted text, to be escaped. Mostly "".
+	ProviderError string
+	// ProviderDescription is the error_description that came with it:
+	// untrusted text, to be escaped. Mostly "".
+	ProviderDescription string
+	// Reasons says what the agent lacks, for a person to read, in French and in
+	// English: the conditions of Require that are not met, or what the login
+	// hook answered.
+	Reasons []Reason
+	// AcceptedACR lists the acr values one of which is demanded. Empty unless
+	// the level is what lacks.
+	AcceptedACR []string
+	// ReturnTo is the local page to come back to after a new login: what the
+	// link "log in again" carries. "" for the home page.
+	ReturnTo string
+
+	cause error
+}
+
+// A Reason is a sentence for the agent, in both languages of the pages. An
+// English one that is empty is replaced by the French one.
+type Reason struct {
+	French, English string
+}
+
+// refuse makes the error of a refusal; cause is for the log alone and may be nil.
+func refuse(code Code, cause error) *Error {
+	return &Error{Code: code, Status: code.status(), cause: cause}
+}
+
+// refusef is refuse with a formatted cause.
+func refusef(code Code, format string, args ...any) *Error {
+	return refuse(code, fmt.Errorf(format, args...))
+}
+
+// Error returns "agentconnect: CODE", followed by the cause if there is one.
+func (e *Error) Error() string {
+	if e.cause == nil {
+		return "agentconnect: " + string(e.Code)
+	}
+	return "agentconnect: " + string(e.Code) + ": " + e.cause.Error()
+}
+
+// Unwrap returns the cause, or nil.
+func (e *Error) Unwrap() error { return e.cause }
+
+// An ErrorHandler answers a request that was refused. Nothing has been written
+// yet, and the refusal is already logged. It should answer with err.Status and
+// not cache the answer (Cache-Control: no-store is already set). It is also what
+// answers a request of a stranger that is not a browser navigation
+// (CodeUnauthenticated).
+type ErrorHandler func(w http.ResponseWriter, r *http.Request, err *Error)
+
+// logLevel tells what an operator should look at from what people do.
+func (e *Error) logLevel() slog.Level {
+	switch {
+	case e.Status >= http.StatusInternalServerError:
+		return slog.LevelError
+	case e.Code == CodeUnauthenticated:
+		return slog.LevelDebug
+	}
+	return slog.LevelWarn
+}
+
+// logAttrs is the one line of a refusal. The provider's words are untrusted,
+// and anybody can forge them: only an error of the shape that RFC 6749 section
+// 4.1.2.1 gives it is logged, and no description.
+func (e *Error) logAttrs() []slog.Attr {
+	attrs := []slog.Attr{
+		slog.String("code", string(e.Code)),
+		slog.Int("status", e.Status),
+		slog.String("error_id", e.ID),
+	}
+	if isErrorName(e.ProviderError) {
+		attrs = append(attrs, slog.String("provider_error", e.ProviderError))
+	}
+	if e.cause != nil {
+		attrs = append(attrs, slog.String("cause", e.cause.Error()))
+	}
+	return attrs
+}
+
+// isErrorName reports whether s is a name as specifications give errors.
+func isErrorName(s string) bool {
+	return s != "" && len(s) <= 64 && strings.Trim(s, "abcdefghijklmnopqrstuvwxyz_") == ""
+}

@@ -1,0 +1,377 @@
+package agentconnect
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"slices"
+	"time"
+
+	"golang.org/x/oauth2"
+)
+
+const (
+	// maxQuery bounds the query of a callback, maxParam each of its parameters.
+	maxQuery = 8192
+	maxParam = 4096
+	// maxForm bounds the body of a login form.
+	maxForm = 64 << 10
+	// callbackTimeout bounds everything that a callback asks of the provider.
+	callbackTimeout = 30 * time.Second
+)
+
+// Login starts a login: it redirects to the provider (Core 1.0 section 3.1.2.1)
+// with a new state, nonce and PKCE challenge (RFC 7636), and keeps them in a
+// sealed cookie of this browser for ten minutes. Nothing is written to the
+// session store. It takes GET and, since the official button is a form, POST;
+// HEAD starts nothing. Who is logged in already can log in anew.
+//
+// The parameter return_to, in the query or the form, is the page to come back
+// to: a path of this application with its query and fragment. Anything that a
+// browser could take for another site, and our own routes, are replaced by the
+// home page ([WithHomePath]). No other parameter of the visitor reaches the
+// provider.
+func (a *Authenticator) Login(w http.ResponseWriter, r *http.Request) {
+	noStore(w)
+	switch r.Method {
+	case http.MethodGet, http.MethodPost:
+	case http.MethodHead:
+		return
+	default:
+		a.refuseMethod(w, r, "GET, HEAD, POST")
+		return
+	}
+	r.Body = http.MaxBytesReader(w, r.Body, maxForm)
+	if err := r.ParseForm(); err != nil {
+		a.refuse(w, r, refusef(CodeInvalidRequest, "the login's parameters cannot be read"))
+		return
+	}
+	a.startLogin(w, r, pendingLogin{ReturnTo: r.Form.Get("return_to"), ACR: a.level})
+}
+
+// startLogin completes a pending login, which has its ReturnTo and ACR, and
+// redirects to the provider.
+func (a *Authenticator) startLogin(w http.ResponseWriter, r *http.Request, login pendingLogin, params ...oauth2.AuthCodeOption) {
+	m, err := a.provider.metadata(r.Context())
+	if err != nil {
+		a.refuse(w, r, asError(err))
+		return
+	}
+	login.State, login.Nonce, login.Verifier = randomText(), randomText(), randomText()
+	login.ReturnTo = a.config.returnTo(login.ReturnTo)
+	if login.ACR != nil {
+		params = append(params, oauth2.SetAuthURLParam("claims", acrClaims(login.ACR)))
+	}
+	if err := a.pending.add(w, r, login); err != nil {
+		a.refuse(w, r, refuse(CodeInternal, err))
+		return
+	}
+	http.Redirect(w, r, a.provider.authURL(m, &login, params), http.StatusSeeOther)
+}
+
+// Callback ends a login, at the registered redirect_uri: it takes the code that
+// the provider sent the browser back with, redeems it once, verifies the ID token
+// and the userinfo, asks the login hook, puts a session under a new token in the
+// store, and goes on to the page that the agent was going to. It takes GET.
+//
+// The answer must belong to a login that this browser started less than ten
+// minutes ago and that has not ended, and come from the provider that was asked
+// (iss, RFC 9207). When anything is not as it should be, the request is refused,
+// no session is made, and one that existed stays as it was.
+func (a *Authenticator) Callback(w http.ResponseWriter, r *http.Request) {
+	noStore(w)
+	w.Header().Set("Referrer-Policy", "no-referrer") // the URL has a code
+	if r.Method != http.MethodGet {
+		a.refuseMethod(w, r, "GET")
+		return
+	}
+	answer, err := parseAnswer(r.URL.RawQuery)
+	if err != nil {
+		a.refuse(w, r, refuse(CodeInvalidRequest, err))
+		return
+	}
+	login, ok := a.pending.find(r, answer.state)
+	if !ok {
+		a.callbackWithoutLogin(w, r, answer)
+		return
+	}
+	a.pending.remove(w, login.State)
+
+	session, err := a.logins.end(login.State, func() (*session, error) {
+		// A browser that goes away in the middle leaves a whole session or none.
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), callbackTimeout)
+		defer cancel()
+		return a.finishLogin(ctx, r, answer, login)
+	})
+	if err != nil {
+		refusal := asError(err)
+		refusal.ReturnTo = login.ReturnTo
+		a.refuse(w, r, refusal)
+		return
+	}
+	a.replaceSession(r, session)
+	a.sessions.setCookie(r.Context(), w, session)
+	noStore(w)
+	redirect(w, login.ReturnTo)
+}
+
+// callbackWithoutLogin answers a callback whose state belongs to no pending
+// login of this browser. Who just logged in with it, and came back to the
+// address, goes on to the application; anything else is refused.
+func (a *Authenticator) callbackWithoutLogin(w http.ResponseWriter, r *http.Request, answer *answer) {
+	session, err := a.sessions.load(r)
+	if err == nil && session != nil && session.login == fingerprint(answer.state) {
+		redirect(w, a.config.homePath)
+		return
+	}
+	a.refuse(w, r, refusef(CodeUnknownState, "this browser has no pending login with this state"))
+}
+
+// finishLogin does what a callback does once: from the provider's answer to a
+// session in the store.
+func (a *Authenticator) finishLogin(ctx context.Context, r *http.Request, answer *answer, login *pendingLogin) (*session, error) {
+	m, err := a.provider.metadata(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if err := answer.checkIssuer(a.config.issuer, m.issInResponse); err != nil {
+		return nil, err
+	}
+	if answer.err != "" {
+		return nil, answer.refusal()
+	}
+	tokens, err := a.provider.exchange(ctx, m, answer.code, login)
+	if err != nil {
+		return nil, err
+	}
+	userinfo, err := a.provider.userinfo(ctx, m, tokens)
+	if err != nil {
+		return nil, err
+	}
+	agent, err := agentFromClaims(userinfo)
+	if err != nil {
+		return nil, refuse(CodeInvalidUserinfo, err)
+	}
+	agent.setAuthentication(tokens.claims)
+
+	if login.ACR != nil && !slices.Contains(login.ACR, agent.ACR) {
+		refusal := refusef(CodeInsufficientLevel, "the acr of the ID token is not one of those demanded")
+		refusal.AcceptedACR = login.ACR
+		return nil, refusal
+	}
+	if refusal := a.config.level.lacking(agent, a.level); refusal != nil {
+		return nil, refusal
+	}
+	if a.config.loginHook != nil {
+		if err := a.config.loginHook(ctx, r, agent); err != nil {
+			return nil, hookRefusal(err)
+		}
+	}
+	session := &session{owner: a, agent: agent, login: fingerprint(login.State)}
+	if err := a.sessions.create(ctx, session, tokens.idToken); err != nil {
+		return nil, refuse(CodeSessionStore, err)
+	}
+	return session, nil
+}
+
+// replaceSession deletes the session that the browser had before. It is out of
+// reach already, under a token that the browser forgets.
+func (a *Authenticator) replaceSession(r *http.Request, session *session) {
+	old := a.sessions.cookieToken(r)
+	if old == session.token {
+		return
+	}
+	if err := a.sessions.destroy(r.Context(), old); err != nil {
+		a.config.logger.WarnContext(r.Context(), "agentconnect: the session before this login could not be deleted and lives until it expires", "cause", err)
+	}
+}
+
+// Logout ends the session, then sends the browser to the provider, so that it
+// ends its own (OpenID Connect RP-Initiated Logout 1.0), with the ID token as
+// id_token_hint and a state; the provider sends it on to
+// [Authenticator.LogoutCallback]. The session ends first, whatever becomes of
+// the rest.
+//
+// It takes POST. GET shows a page with a button and ends nothing, so that no
+// image and no link of another site can log an agent out; a form of another site
+// is refused, by Sec-Fetch-Site and Origin. Without a session it goes to the home
+// page. When the store cannot delete the session, the agent is told so (503), and
+// the browser forgets it.
+func (a *Authenticator) Logout(w http.ResponseWriter, r *http.Request) {
+	noStore(w)
+	switch r.Method {
+	case http.MethodPost:
+	case http.MethodGet, http.MethodHead:
+		a.serveLogoutPage(w, r)
+		return
+	default:
+		a.refuseMethod(w, r, "GET, HEAD, POST")
+		return
+	}
+	if err := a.origin.Check(r); err != nil {
+		a.refuse(w, r, refuse(CodeCrossOrigin, err))
+		return
+	}
+	session, err := a.sessions.load(r)
+	a.sessions.forgetCookie(r.Context(), w)
+	noStore(w)
+	if destroyErr := a.sessions.destroy(r.Context(), a.sessions.cookieToken(r)); err != nil || destroyErr != nil {
+		a.refuse(w, r, refuse(CodeSessionStore, errors.Join(err, destroyErr)))
+		return
+	}
+	if session == nil {
+		redirect(w, a.config.homePath)
+		return
+	}
+	a.logOutOfProvider(w, r, session)
+}
+
+// logoutLifetime is how long the provider may take to send the browser back.
+const logoutLifetime = 10 * time.Minute
+
+// logOutOfProvider sends the browser to the provider's end_session_endpoint, or
+// home when the provider has none or is away.
+func (a *Authenticator) logOutOfProvider(w http.ResponseWriter, r *http.Request, session *session) {
+	m, err := a.provider.metadata(r.Context())
+	if err != nil || m.endSessionEndpoint == "" {
+		redirect(w, a.config.homePath)
+		return
+	}
+	endSession, err := url.Parse(m.endSessionEndpoint)
+	if err != nil {
+		redirect(w, a.config.homePath)
+		return
+	}
+	state := randomText()
+	params := endSession.Query()
+	params.Set("state", state)
+	params.Set("post_logout_redirect_uri", a.config.postLogoutURL.String())
+	if hint := session.idToken(); hint != "" {
+		params.Set("id_token_hint", hint)
+	} else {
+		params.Set("client_id", a.config.clientID)
+	}
+	endSession.RawQuery = params.Encode()
+	name := a.logoutCookieName()
+	http.SetCookie(w, newCookie(name, a.logouts.seal([]byte(state), name), int(logoutLifetime.Seconds()), a.config.secureCookies))
+	redirect(w, endSession.String())
+}
+
+func (a *Authenticator) logoutCookieName() string { return a.config.cookieName + "-logout" }
+
+// LogoutCallback is where the provider sends the browser after a logout, at the
+// registered post_logout_redirect_uri. It goes on to the home page. The session
+// ended before; when the state is the one of a logout of this browser, whatever
+// it still has is forgotten as well. A wrong or missing state changes nothing. It
+// takes GET.
+func (a *Authenticator) LogoutCallback(w http.ResponseWriter, r *http.Request) {
+	noStore(w)
+	if r.Method != http.MethodGet {
+		a.refuseMethod(w, r, "GET")
+		return
+	}
+	name := a.logoutCookieName()
+	state, ok := a.logouts.open(cookieValue(r, name), name)
+	if ok && r.URL.Query().Get("state") == string(state) {
+		http.SetCookie(w, newCookie(name, "", -1, a.config.secureCookies))
+	}
+	redirect(w, a.config.homePath)
+}
+
+// redirect sends a browser to a URL that is known to be good, with GET.
+// http.Redirect would rewrite it.
+func redirect(w http.ResponseWriter, location string) {
+	w.Header().Set("Location", location)
+	w.WriteHeader(http.StatusSeeOther)
+}
+
+// noStore keeps every cache from keeping the answer (RFC 9111 section 5.2.2.5).
+func noStore(w http.ResponseWriter) { w.Header().Set("Cache-Control", "no-store") }
+
+// refuseMethod answers a method that a handler does not take.
+func (a *Authenticator) refuseMethod(w http.ResponseWriter, r *http.Request, allow string) {
+	w.Header().Set("Allow", allow)
+	a.refuse(w, r, refusef(CodeMethodNotAllowed, "the handler takes %s", allow))
+}
+
+// acrClaims is the claims parameter that demands one of the acr values in the
+// ID token (Core 1.0 sections 5.5 and 5.5.1.1).
+func acrClaims(acr []string) string {
+	values, _ := json.Marshal(acr) // of known values: never fails
+	return `{"id_token":{"acr":{"essential":true,"values":` + string(values) + `}}}`
+}
+
+// answer is what the provider sends a browser back with.
+type answer struct {
+	code, state, iss, err, description string
+}
+
+// parseAnswer reads the query of a callback (Core 1.0 sections 3.1.2.5 and
+// 3.1.2.6, RFC 9207). Parameters that the protocol does not name are ignored.
+func parseAnswer(rawQuery string) (*answer, error) {
+	if len(rawQuery) > maxQuery {
+		return nil, errors.New("the query is too long")
+	}
+	query, err := url.ParseQuery(rawQuery)
+	if err != nil {
+		return nil, errors.New("the query has malformed escapes")
+	}
+	var a answer
+	for _, p := range []struct {
+		name  string
+		value *string
+	}{
+		{"code", &a.code},
+		{"state", &a.state},
+		{"iss", &a.iss},
+		{"error", &a.err},
+		{"error_description", &a.description},
+	} {
+		switch values := query[p.name]; {
+		case len(values) > 1:
+			return nil, fmt.Errorf("the parameter %s is repeated", p.name)
+		case len(values) == 1 && len(values[0]) > maxParam:
+			return nil, fmt.Errorf("the parameter %s is too long", p.name)
+		case len(values) == 1:
+			*p.value = values[0]
+		}
+	}
+	switch {
+	case a.state == "":
+		return nil, errors.New("the parameter state is missing")
+	case a.code == "" && a.err == "":
+		return nil, errors.New("the parameter code is missing")
+	case a.code != "" && a.err != "":
+		return nil, errors.New("there are a code and an error")
+	}
+	return &a, nil
+}
+
+// checkIssuer checks who sent the answer (RFC 9207 section 2.4).
+func (a *answer) checkIssuer(issuer string, advertised bool) error {
+	if a.iss == issuer || a.iss == "" && !advertised {
+		return nil
+	}
+	return refusef(CodeIssuerMismatch, "the answer's iss is missing, or not the provider's issuer")
+}
+
+// refusal is what an error of the provider amounts to.
+func (a *answer) refusal() *Error {
+	code := CodeProviderError
+	switch a.err {
+	case "access_denied":
+		code = CodeAccessDenied
+	case "login_required":
+		code = CodeLoginRequired
+	case "idp_hint_not_found":
+		code = CodeIdPHintNotFound
+	case "temporarily_unavailable":
+		code = CodeProviderUnavailable
+	}
+	refusal := refuse(code, nil)
+	refusal.ProviderError, refusal.ProviderDescription = a.err, a.description
+	return refusal
+}

@@ -1,0 +1,79 @@
+package agentconnect
+
+import (
+	"sync"
+	"time"
+)
+
+// maxRememberedLogins bounds the memory of logins that ended: far more than
+// end in the life of a pending login.
+const maxRememberedLogins = 100_000
+
+// logins lets each pending login end once in this process: a second callback
+// for the same state waits for the first one and gets its session, or comes too
+// late. Between processes the provider's code does, which it redeems once.
+type logins struct {
+	now func() time.Time
+
+	mu    sync.Mutex
+	ended map[[16]byte]*endedLogin
+}
+
+// An endedLogin is a login whose callback came.
+type endedLogin struct {
+	done    chan struct{} // closed when the fields below are set
+	session *session
+	err     error
+	at      time.Time
+}
+
+func newLogins(now func() time.Time) *logins {
+	return &logins{now: now, ended: map[[16]byte]*endedLogin{}}
+}
+
+// end calls finish, unless a callback for the same state did so before. A
+// callback that comes while it runs gets what it returns; one that comes after it
+// returned gets CodeUnknownState.
+func (l *logins) end(state string, finish func() (*session, error)) (*session, error) {
+	key := fingerprint(state)
+	l.mu.Lock()
+	login, again := l.ended[key]
+	if !again {
+		l.forgetOld()
+		login = &endedLogin{done: make(chan struct{}), at: l.now()}
+		l.ended[key] = login
+	}
+	l.mu.Unlock()
+
+	if again {
+		select {
+		case <-login.done:
+			return nil, refusef(CodeUnknownState, "the login already ended")
+		default:
+		}
+		<-login.done
+		return login.session, login.err
+	}
+	defer func() {
+		l.mu.Lock()
+		l.ended[key] = &endedLogin{done: login.done, at: login.at} // who waits has login itself
+		l.mu.Unlock()
+		close(login.done)
+	}()
+	login.session, login.err = nil, refusef(CodeInternal, "the login did not end")
+	login.session, login.err = finish()
+	return login.session, login.err
+}
+
+// forgetOld makes room. l.mu is held.
+func (l *logins) forgetOld() {
+	if len(l.ended) < maxRememberedLogins {
+		return
+	}
+	now := l.now()
+	for key, login := range l.ended {
+		if now.Sub(login.at) > pendingLifetime || len(l.ended) >= maxRememberedLogins {
+			delete(l.ended, key)
+		}
+	}
+}

@@ -1,0 +1,219 @@
+package agentconnect
+
+import (
+	"fmt"
+	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// RequireAgent lets through to next the requests of agents who are logged in,
+// with the agent in the request's context: see [AgentFrom]. Of anybody else's
+// request, next never runs.
+//
+// A stranger's browser navigation (GET or HEAD, with Sec-Fetch-Mode: navigate, or
+// from a browser that does not send it, accepting text/html) is redirected to the
+// login and comes back to the same URL, query included. Any other request is
+// answered 401 with a problem (RFC 9457) that names the login's URL, and starts
+// no login. When the session store does not answer, everybody gets a 503.
+//
+// It costs one read of the session store and writes nothing to it. Answers carry
+// Cache-Control: no-store and Vary: Cookie, which next can replace. The
+// http.ResponseWriter is passed on as it is.
+//
+// RequireAgent says who is asking. What they may do is the application's
+// decision: see [Authenticator.Require]. It does not protect the forms of next
+// against forgery: SameSite=Lax is a mitigation, [http.CrossOriginProtection] a
+// protection.
+func (a *Authenticator) RequireAgent(next http.Handler) http.Handler {
+	return a.protect(nil, nil, next)
+}
+
+// Require returns a middleware that does what [Authenticator.RequireAgent] does
+// and demands more. Inside RequireAgent it does not read the session again.
+//
+// An agent who does not meet an access rule gets a 403 that says which. One whose
+// login does not reach the level is sent to log in anew with the acr that it
+// takes and comes back to the same URL (step-up); if it cannot be reached, a 403
+// page says so and the session stays as it was. The acr is verified in the ID
+// token, whatever was asked for. Requests that are not navigations get a 403
+// problem with what lacks.
+//
+// Require panics when no single acr value can satisfy all the levels together,
+// those of [WithLevel] included, or when a requirement is malformed, as routers do for a malformed pattern: such a route
+// would refuse everybody.
+func (a *Authenticator) Require(rs ...Requirement) func(http.Handler) http.Handler {
+	// A step-up is a login, so it also has to satisfy what every login must.
+	acr, err := slices.Concat(a.config.level, rs).acceptedACR()
+	if err != nil {
+		panic("agentconnect: Require: " + err.Error())
+	}
+	return func(next http.Handler) http.Handler { return a.protect(rs, acr, next) }
+}
+
+// protect is RequireAgent with requirements; acr is what their levels accept.
+func (a *Authenticator) protect(rs requirements, acr []string, next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		session := sessionFrom(r.Context())
+		if session == nil || session.owner != a {
+			var err error
+			if session, err = a.identify(w, r); err != nil {
+				a.refuse(w, r, refuse(CodeSessionStore, err))
+				return
+			}
+			if session == nil {
+				a.refuseStranger(w, r, acr)
+				return
+			}
+			r = r.WithContext(contextWithSession(r.Context(), session))
+		}
+		if lacking := rs.lacking(session.agent, acr); lacking != nil {
+			a.refuseAgent(w, r, lacking)
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+// LoadAgent puts the agent in the request's context when somebody is logged in,
+// and lets everybody through: for public pages that greet who is known. When the
+// session store does not answer, everybody is a stranger there. Answers carry
+// Cache-Control: no-store and Vary: Cookie.
+func (a *Authenticator) LoadAgent(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		session, err := a.identify(w, r)
+		if err != nil {
+			a.config.logger.WarnContext(r.Context(), "agentconnect: the session store does not answer; a public page is served as to a stranger", "cause", err)
+		}
+		if session != nil {
+			r = r.WithContext(contextWithSession(r.Context(), session))
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+// identify returns the session of a request, nil for a stranger, and sets the
+// headers of an answer that depends on it.
+func (a *Authenticator) identify(w http.ResponseWriter, r *http.Request) (*session, error) {
+	noStore(w)
+	w.Header().Add("Vary", "Cookie")
+	session, err := a.sessions.load(r)
+	if session == nil || err != nil {
+		return nil, err
+	}
+	session.owner = a
+	if a.sessions.idle != nil {
+		a.sessions.idle.renew(w, r, session)
+	}
+	return session, nil
+}
+
+// refuseStranger sends a stranger to the login, or says that one is needed.
+// Where a level is demanded the login asks for it at once, rather than twice.
+func (a *Authenticator) refuseStranger(w http.ResponseWriter, r *http.Request, acr []string) {
+	switch {
+	case !isNavigation(r):
+		refusal := refuse(CodeUnauthenticated, nil)
+		refusal.ReturnTo = a.pageOf(r)
+		a.refuse(w, r, refusal)
+	case acr != nil:
+		a.stepUp(w, r, acr)
+	default:
+		redirect(w, a.loginURL(requestTarget(r)))
+	}
+}
+
+// refuseAgent sends an agent to step up where that helps, and otherwise says
+// what lacks.
+func (a *Authenticator) refuseAgent(w http.ResponseWriter, r *http.Request, lacking *Error) {
+	if lacking.Code == CodeInsufficientLevel && isNavigation(r) {
+		a.stepUp(w, r, lacking.AcceptedACR)
+		return
+	}
+	a.refuse(w, r, lacking)
+}
+
+// stepUp starts a login that demands one of the acr values, to come back to the
+// same page.
+func (a *Authenticator) stepUp(w http.ResponseWriter, r *http.Request, acr []string) {
+	if r.Method == http.MethodHead { // starts nothing
+		redirect(w, a.loginURL(requestTarget(r)))
+		return
+	}
+	a.startLogin(w, r, pendingLogin{ReturnTo: requestTarget(r), ACR: acr})
+}
+
+// loginURL returns the path of the login that comes back to target.
+func (a *Authenticator) loginURL(target string) string {
+	if target == "" || target == a.config.homePath {
+		return a.config.loginPath
+	}
+	return a.config.loginPath + "?return_to=" + url.QueryEscape(target)
+}
+
+// pageOf returns the page that a request which is no navigation came from, by
+// its Referer, so that a login started there comes back to a page that can be
+// opened with GET; "" when that is not a page of this application.
+func (a *Authenticator) pageOf(r *http.Request) string {
+	referer, err := url.Parse(r.Referer())
+	if err != nil || referer.Host == "" || referer.Host != a.config.redirectURL.Host {
+		return ""
+	}
+	return a.config.returnTo(referer.RequestURI())
+}
+
+// isNavigation reports whether a browser opens a page with the request, as
+// opposed to a script, an image, a program.
+func isNavigation(r *http.Request) bool {
+	return (r.Method == http.MethodGet || r.Method == http.MethodHead) && isForPerson(r)
+}
+
+// isForPerson reports whether the answer is shown to a person: by Fetch
+// Metadata, which all current browsers send to trustworthy origins, or by Accept.
+func isForPerson(r *http.Request) bool {
+	if mode := r.Header.Get("Sec-Fetch-Mode"); mode != "" {
+		return mode == "navigate"
+	}
+	return accepts(r, "text/html")
+}
+
+// accepts reports whether the request's Accept names the media type, and not
+// with a weight of 0 (RFC 9110 section 12.5.1).
+func accepts(r *http.Request, mediaType string) bool {
+	for _, line := range r.Header.Values("Accept") {
+		for item := range strings.SplitSeq(line, ",") {
+			name, params, _ := strings.Cut(item, ";")
+			if !strings.EqualFold(strings.TrimSpace(name), mediaType) {
+				continue
+			}
+			return weight(params) > 0
+		}
+	}
+	return false
+}
+
+// weight returns the q of the parameters of a media range or language.
+func weight(params string) float64 {
+	for p := range strings.SplitSeq(params, ";") {
+		name, value, _ := strings.Cut(strings.TrimSpace(p), "=")
+		if strings.EqualFold(name, "q") {
+			q, err := strconv.ParseFloat(value, 64)
+			if err != nil {
+				return 0
+			}
+			return q
+		}
+	}
+	return 1
+}
+
+// asError returns the refusal that an error is, or CodeInternal.
+func asError(err error) *Error {
+	if e, ok := err.(*Error); ok {
+		copied := *e // it may be shared by several requests
+		return &copied
+	}
+	return refuse(CodeInternal, fmt.Errorf("unexpected: %w", err))
+}

@@ -1,0 +1,318 @@
+package agentconnect
+
+import (
+	"log/slog"
+	"net/http"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/alexedwards/scs/v2"
+)
+
+// An Option records one setting for [New]. Options validate nothing by
+// themselves: New looks at all of them together and reports every problem at
+// once. Of two options that record the same setting the later one wins.
+type Option func(*settings)
+
+// settings is what the options record, as it was given.
+type settings struct {
+	environment           Environment
+	issuer                string
+	clientID              string
+	clientSecret          string
+	previousSecrets       []string
+	redirectURL           string
+	postLogoutRedirectURL string
+	loginPath             string
+	logoutPath            string
+	homePath              string
+	scopes                []string
+	idTokenAlg            Alg
+	userinfoAlg           Alg
+	level                 []Requirement
+	cookieName            string
+	sessionStore          scs.Store
+	sessionStoreGiven     bool
+	sessionLifetime       time.Duration
+	sessionIdle           time.Duration
+	endAtMidnight         bool
+	httpClient            *http.Client
+	logger                *slog.Logger
+	errorHandler          ErrorHandler
+	loginHook             LoginHook
+	supportContact        string
+	now                   func() time.Time
+}
+
+// An Environment is one of the four places where AgentConnect runs. They
+// share nothing: neither clients, nor keys, nor redirect URIs.
+type Environment string
+
+// The environments of AgentConnect: integration is for tests, production for
+// real agents; the Internet ones are reached from anywhere, the RIE ones only
+// from the State's private network (réseau interministériel de l'État).
+const (
+	Integration    Environment = "integration"
+	Production     Environment = "production"
+	IntegrationRIE Environment = "integration-rie"
+	ProductionRIE  Environment = "production-rie"
+)
+
+// Issuer returns the issuer URL of the environment's OpenID provider, and ""
+// for anything but the four environments of this package.
+func (e Environment) Issuer() string {
+	switch e {
+	case Integration:
+		return "https://fca.integ01.dev-agentconnect.fr/api/v2"
+	case Production:
+		return "https://auth.agentconnect.gouv.fr/api/v2"
+	case IntegrationRIE:
+		return "https://fca.integ02.agentconnect.rie.gouv.fr/api/v2"
+	case ProductionRIE:
+		return "https://auth.agentconnect.rie.gouv.fr/api/v2"
+	}
+	return ""
+}
+
+func (e Environment) isProduction() bool { return e == Production || e == ProductionRIE }
+
+// An Alg is a signature algorithm as AgentConnect's registration form names
+// it (JSON Web Algorithms, RFC 7518 section 3.1).
+type Alg string
+
+// The algorithms that a service provider can register.
+const (
+	RS256 Alg = "RS256"
+	ES256 Alg = "ES256"
+	HS256 Alg = "HS256" // keyed with the raw bytes of the client secret
+	// Unsigned is for userinfo alone: plain JSON, trusted because it was read
+	// from the provider over TLS.
+	Unsigned Alg = "none"
+)
+
+// DefaultScopes returns the scopes asked for unless [WithScopes] names others:
+// those that AgentConnect grants to every service provider. A registration
+// older than the scopes roles and organization_label may not have been granted
+// them: every login then fails with invalid_scope until WithScopes leaves them
+// out.
+func DefaultScopes() []string {
+	return []string{"openid", "given_name", "usual_name", "email", "uid", "siret", "idp_id", "roles", "organization_label"}
+}
+
+// WithEnvironment chooses the AgentConnect to log in with. Required, unless
+// [WithIssuer] names an issuer; giving both is an error. With a production
+// environment, New refuses redirect URLs that are http or on localhost, as
+// AgentConnect does (error Y04A586).
+func WithEnvironment(e Environment) Option {
+	return func(s *settings) { s.environment = e }
+}
+
+// WithIssuer names the OpenID provider by its issuer URL, in place of an
+// environment: for a test provider, or another deployment of the same server.
+// It must be an absolute https URL (http on a loopback address only), without
+// query or fragment, exactly as the provider spells it in its discovery
+// document (OpenID Connect Discovery 1.0, section 4.3).
+func WithIssuer(issuer string) Option {
+	return func(s *settings) { s.issuer = issuer }
+}
+
+// WithClient gives the client_id and client_secret that AgentConnect handed
+// out. Required. The secret authenticates the application to the provider and
+// is the source of the keys that seal its cookies: every instance of an
+// application needs the same one. It is never logged nor shown.
+func WithClient(id, secret string) Option {
+	return func(s *settings) { s.clientID, s.clientSecret = id, secret }
+}
+
+// WithPreviousClientSecrets gives the client secrets in use before the current
+// one. Logins that were under way when the secret changed then end normally;
+// the provider is only ever shown the current secret. The previous ones can be
+// removed [WithSessionLifetime] after the change.
+func WithPreviousClientSecrets(secrets ...string) Option {
+	return func(s *settings) { s.previousSecrets = secrets }
+}
+
+// WithRedirectURL gives the redirect_uri, exactly as it was registered with
+// AgentConnect: the absolute URL at which browsers reach
+// [Authenticator.Callback]. Required. It must be https; http is accepted on a
+// loopback host, for development, and then the cookies do without the Secure
+// attribute and the __Host- prefix.
+func WithRedirectURL(url string) Option {
+	return func(s *settings) { s.redirectURL = url }
+}
+
+// WithPostLogoutRedirectURL gives the post_logout_redirect_uri, exactly as it
+// was registered with AgentConnect: the absolute URL at which browsers reach
+// [Authenticator.LogoutCallback]. Required; the rules of [WithRedirectURL]
+// apply.
+func WithPostLogoutRedirectURL(url string) Option {
+	return func(s *settings) { s.postLogoutRedirectURL = url }
+}
+
+// WithLoginPath gives the path at which browsers reach [Authenticator.Login]:
+// where [Authenticator.RequireAgent] sends who is not logged in. The default is
+// "login" beside the path of the redirect URL: /login for
+// https://demarches.example.gouv.fr/callback, /auth/login for …/auth/callback.
+func WithLoginPath(path string) Option {
+	return func(s *settings) { s.loginPath = path }
+}
+
+// WithLogoutPath gives the path at which browsers reach [Authenticator.Logout].
+// The default is "logout" beside the path of the redirect URL.
+func WithLogoutPath(path string) Option {
+	return func(s *settings) { s.logoutPath = path }
+}
+
+// WithHomePath gives the path where an agent arrives after a login that was
+// not on the way to another page, and after a logout. The default is "/".
+func WithHomePath(path string) Option {
+	return func(s *settings) { s.homePath = path }
+}
+
+// WithScopes names the scopes to ask for, in place of [DefaultScopes]. openid
+// must be among them. Ask for what the application needs and no more; a scope
+// that the registration was not granted makes every login fail with
+// invalid_scope.
+func WithScopes(scopes ...string) Option {
+	return func(s *settings) { s.scopes = scopes }
+}
+
+// WithIDTokenAlg gives the registered id_token_signed_response_alg: RS256 (the
+// default), ES256 or HS256. An ID token signed in any other way is refused.
+func WithIDTokenAlg(alg Alg) Option {
+	return func(s *settings) { s.idTokenAlg = alg }
+}
+
+// WithUserinfoAlg gives the registered userinfo_signed_response_alg: RS256,
+// ES256, HS256, or Unsigned where none was registered. The default is the ID
+// token's. A userinfo signed in any other way, or not signed though it should
+// be, or signed though it should not be, is refused.
+func WithUserinfoAlg(alg Alg) Option {
+	return func(s *settings) { s.userinfoAlg = alg }
+}
+
+// WithLevel sets what every login must satisfy, as [Authenticator.Require]
+// does for single routes: WithLevel(MFA()) makes multi-factor authentication a
+// condition of logging in. The acr is asked for as essential and verified in
+// the ID token; a login without it is refused with a page that says what to do.
+// Access rules (Role, EmailDomain…) are verified at each login as well.
+func WithLevel(requirements ...Requirement) Option {
+	return func(s *settings) { s.level = requirements }
+}
+
+// WithCookieName sets the stem of the names of the cookies: letters, digits,
+// '-' and '_'. The default is "agentconnect". Two registrations in one process,
+// or two applications on one host, need two stems; on localhost cookies are
+// shared by all ports.
+func WithCookieName(name string) Option {
+	return func(s *settings) { s.cookieName = name }
+}
+
+// WithSessionStore sets where sessions are kept: any store of scs
+// (goredisstore, pgxstore…). The default keeps them in the process's memory: they
+// are lost when it stops, and no other instance sees them.
+//
+// The keys that the store sees are hashes of the session cookies, so that
+// reading it is not enough to take a session over. A store that also implements
+// scs.CtxStore is given at most three seconds an operation; one that does not
+// cannot be interrupted. An application that keeps sessions of its own in the
+// same database gives this one a prefix or table of its own.
+func WithSessionStore(store scs.Store) Option {
+	return func(s *settings) { s.sessionStore, s.sessionStoreGiven = store, true }
+}
+
+// WithSessionLifetime sets how long a session lasts after the login, whatever
+// the agent does: from one minute to 31 days. The default is 12 hours, the
+// provider's own. When a shorter session ends, the next login is usually silent:
+// the provider still knows the agent.
+func WithSessionLifetime(d time.Duration) Option {
+	return func(s *settings) { s.sessionLifetime = d }
+}
+
+// WithSessionEndAtMidnight ends every session at the latest at the next
+// midnight in Paris, as AgentConnect's 2024 documents advise. It needs time zone
+// data: on a system without any, import time/tzdata.
+func WithSessionEndAtMidnight() Option {
+	return func(s *settings) { s.endAtMidnight = true }
+}
+
+// WithIdleTimeout also ends a session when d passed without a request to a
+// route behind [Authenticator.RequireAgent], to the minute: from five minutes to
+// the session's lifetime. The default is none.
+//
+// The time of the last request is kept in an authenticated cookie of its own,
+// renewed at most once a minute, and never in the store: requests only read the
+// store, so a request that is under way cannot bring back a session that a
+// logout just ended.
+func WithIdleTimeout(d time.Duration) Option {
+	return func(s *settings) { s.sessionIdle = d }
+}
+
+// WithHTTPClient sets the client for the requests to the provider: to go
+// through a proxy, to trust a private authority, to trace. Its Transport is
+// kept, and its Timeout (10 seconds when it has none), which bounds each
+// request whole, body included. It follows no redirect and keeps no cookie,
+// whatever was set, and answers over one mebibyte are refused.
+func WithHTTPClient(client *http.Client) Option {
+	return func(s *settings) { s.httpClient = client }
+}
+
+// WithLogger sets where refusals and failures are logged, a line each: never
+// a token, a code, a secret, a name or an e-mail. The default is slog.Default
+// at the time New is called.
+func WithLogger(logger *slog.Logger) Option {
+	return func(s *settings) { s.logger = logger }
+}
+
+// WithErrorHandler replaces the answer to every refusal: by default a page
+// for people, in French or English, and a problem (RFC 9457) for programs. The
+// handler can fall back on the default with [Authenticator.ServeError].
+func WithErrorHandler(h ErrorHandler) Option {
+	return func(s *settings) { s.errorHandler = h }
+}
+
+// WithLoginHook sets a function that is called when an agent was identified
+// and before the session exists. See [LoginHook].
+func WithLoginHook(hook LoginHook) Option {
+	return func(s *settings) { s.loginHook = hook }
+}
+
+// WithSupportContact says whom the agents can ask for help, on the pages of
+// this package: an e-mail address, or an https URL.
+func WithSupportContact(contact string) Option {
+	return func(s *settings) { s.supportContact = contact }
+}
+
+// FromEnv records what the environment variables of the process say; a
+// variable that is unset or empty records nothing. Options after FromEnv win
+// over it, options before it are its defaults.
+//
+//	AGENTCONNECT_ENVIRONMENT               WithEnvironment: integration, production, integration-rie, production-rie
+//	AGENTCONNECT_ISSUER                    WithIssuer
+//	AGENTCONNECT_CLIENT_ID                 WithClient
+//	AGENTCONNECT_CLIENT_SECRET             WithClient
+//	AGENTCONNECT_REDIRECT_URL              WithRedirectURL
+//	AGENTCONNECT_POST_LOGOUT_REDIRECT_URL  WithPostLogoutRedirectURL
+//	AGENTCONNECT_ID_TOKEN_ALG              WithIDTokenAlg: RS256, ES256, HS256
+//	AGENTCONNECT_USERINFO_ALG              WithUserinfoAlg: the same, or none
+//	AGENTCONNECT_SCOPES                    WithScopes, separated by spaces
+func FromEnv() Option {
+	return func(s *settings) {
+		set := func(name string, record func(string)) {
+			if v := os.Getenv(name); v != "" {
+				record(v)
+			}
+		}
+		if environment, issuer := os.Getenv("AGENTCONNECT_ENVIRONMENT"), os.Getenv("AGENTCONNECT_ISSUER"); environment != "" || issuer != "" {
+			s.environment, s.issuer = Environment(environment), issuer
+		}
+		set("AGENTCONNECT_CLIENT_ID", func(v string) { s.clientID = v })
+		set("AGENTCONNECT_CLIENT_SECRET", func(v string) { s.clientSecret = v })
+		set("AGENTCONNECT_REDIRECT_URL", func(v string) { s.redirectURL = v })
+		set("AGENTCONNECT_POST_LOGOUT_REDIRECT_URL", func(v string) { s.postLogoutRedirectURL = v })
+		set("AGENTCONNECT_ID_TOKEN_ALG", func(v string) { s.idTokenAlg = Alg(v) })
+		set("AGENTCONNECT_USERINFO_ALG", func(v string) { s.userinfoAlg = Alg(v) })
+		set("AGENTCONNECT_SCOPES", func(v string) { s.scopes = strings.Fields(v) })
+	}
+}

@@ -1,0 +1,226 @@
+package agentconnect
+
+import (
+	"bytes"
+	"crypto/rand"
+	"crypto/sha256"
+	_ "embed"
+	"encoding/base64"
+	"encoding/hex"
+	"encoding/json"
+	"html/template"
+	"net/http"
+	"strings"
+	"time"
+)
+
+//go:embed pages.css
+var pageStyle string
+
+//go:embed pages.html
+var pageHTML string
+
+var pageTemplate = template.Must(template.New("page").Parse(pageHTML))
+
+// A page is what a person sees when something went wrong, or is to be confirmed.
+type page struct {
+	Lang       string
+	Title      string
+	Paragraphs []string
+	Reasons    []string
+	Words      words
+	Style      template.CSS
+	Home       string
+	Login      string // "": a new login would not help
+	PostTo     string // the form's action, on the logout page
+	Support    *support
+}
+
+// support is what the support of AgentConnect asks for.
+type support struct {
+	Contact    string
+	ContactURL string
+	Facts      []fact
+}
+
+type fact struct{ Name, Value string }
+
+// refuse logs a refusal and has it answered.
+func (a *Authenticator) refuse(w http.ResponseWriter, r *http.Request, e *Error) {
+	noStore(w)
+	var id [8]byte
+	rand.Read(id[:])
+	e.ID = hex.EncodeToString(id[:])
+	a.config.logger.LogAttrs(r.Context(), e.logLevel(), "agentconnect: refused", e.logAttrs()...)
+	if a.config.errorHandler != nil {
+		a.config.errorHandler(w, r, e)
+		return
+	}
+	a.ServeError(w, r, e)
+}
+
+// ServeError is the default [ErrorHandler]. To a person it shows a page, in
+// French, or in English where Accept-Language prefers that: what happened, what to
+// do, whom to ask. It has no script, and a Content-Security-Policy that allows
+// nothing but its own style. A program gets a problem (RFC 9457) with the members
+// code, error_id and, where they apply, login_url, accepted_acr and reasons.
+func (a *Authenticator) ServeError(w http.ResponseWriter, r *http.Request, e *Error) {
+	if isForPerson(r) && (e.Code != CodeUnauthenticated || isFormPost(r)) {
+		a.servePage(w, r, e.Status, a.errorPage(language(r), e))
+		return
+	}
+	a.serveProblem(w, e)
+}
+
+// isFormPost reports whether a browser sends a form: what it gets is shown to a
+// person, though it is not a page to come back to.
+func isFormPost(r *http.Request) bool {
+	return r.Header.Get("Sec-Fetch-Mode") == "navigate" && accepts(r, "text/html")
+}
+
+// errorPage makes the page of a refusal.
+func (a *Authenticator) errorPage(lang string, e *Error) *page {
+	m := messageOf(lang, e.Code)
+	w := wordsOf(lang)
+	p := &page{
+		Lang:       lang,
+		Title:      m.title,
+		Paragraphs: []string{m.happened, m.todo},
+		Words:      w,
+		Home:       a.config.homePath,
+	}
+	for _, reason := range e.Reasons {
+		p.Reasons = append(p.Reasons, reason.in(lang))
+	}
+	if m.again {
+		p.Login = a.loginURL(e.ReturnTo)
+	}
+	p.Support = &support{Contact: a.config.supportContact, ContactURL: contactURL(a.config.supportContact)}
+	add := func(name, value string) {
+		if value != "" {
+			p.Support.Facts = append(p.Support.Facts, fact{name, value})
+		}
+	}
+	add(w.ErrorCode, string(e.Code))
+	add(w.ErrorID, e.ID)
+	add(w.Time, a.config.now().UTC().Format(time.RFC3339))
+	add(w.ClientID, a.config.clientID)
+	add(w.Provider, a.config.issuer)
+	add(w.ProviderSays, strings.Join(nonEmpty(e.ProviderError, e.ProviderDescription), " – "))
+	return p
+}
+
+// serveLogoutPage shows the button that logs out.
+func (a *Authenticator) serveLogoutPage(w http.ResponseWriter, r *http.Request) {
+	lang := language(r)
+	words := wordsOf(lang)
+	a.servePage(w, r, http.StatusOK, &page{
+		Lang:       lang,
+		Title:      words.LogOutTitle,
+		Paragraphs: []string{words.LogOutQuestion},
+		Words:      words,
+		Home:       a.config.homePath,
+		PostTo:     a.config.logoutPath,
+	})
+}
+
+func (a *Authenticator) servePage(w http.ResponseWriter, r *http.Request, status int, p *page) {
+	p.Style = template.CSS(pageStyle)
+	var body bytes.Buffer
+	if err := pageTemplate.Execute(&body, p); err != nil {
+		a.config.logger.ErrorContext(r.Context(), "agentconnect: page", "cause", err)
+		http.Error(w, http.StatusText(status), status)
+		return
+	}
+	h := w.Header()
+	h.Set("Content-Type", "text/html; charset=utf-8")
+	h.Set("Content-Security-Policy", pagePolicy(p.PostTo != ""))
+	h.Set("X-Content-Type-Options", "nosniff")
+	h.Set("Referrer-Policy", "no-referrer")
+	h.Add("Vary", "Accept-Language")
+	w.WriteHeader(status)
+	if r.Method != http.MethodHead {
+		w.Write(body.Bytes())
+	}
+}
+
+// pagePolicy allows a page its own style and nothing else. form-action is left
+// open on the page with the logout form alone: browsers hold it against every
+// redirect that follows the form, to the provider and to the agent's identity
+// provider, which nobody can list.
+func pagePolicy(form bool) string {
+	hash := sha256.Sum256([]byte(pageStyle))
+	policy := "default-src 'none'; style-src 'sha256-" + base64.StdEncoding.EncodeToString(hash[:]) + "'; base-uri 'none'; frame-ancestors 'none'"
+	if !form {
+		policy += "; form-action 'none'"
+	}
+	return policy
+}
+
+// serveProblem answers a program (RFC 9457).
+func (a *Authenticator) serveProblem(w http.ResponseWriter, e *Error) {
+	m := messageOf("en", e.Code)
+	problem := struct {
+		Type        string   `json:"type"`
+		Title       string   `json:"title"`
+		Status      int      `json:"status"`
+		Detail      string   `json:"detail"`
+		Code        Code     `json:"code"`
+		ErrorID     string   `json:"error_id,omitempty"`
+		LoginURL    string   `json:"login_url,omitempty"`
+		AcceptedACR []string `json:"accepted_acr,omitempty"`
+		Reasons     []string `json:"reasons,omitempty"`
+	}{
+		Type:        "about:blank",
+		Title:       m.title,
+		Status:      e.Status,
+		Detail:      m.happened,
+		Code:        e.Code,
+		ErrorID:     e.ID,
+		AcceptedACR: e.AcceptedACR,
+	}
+	if m.again {
+		problem.LoginURL = a.loginURL(e.ReturnTo)
+	}
+	for _, reason := range e.Reasons {
+		problem.Reasons = append(problem.Reasons, reason.in("en"))
+	}
+	h := w.Header()
+	h.Set("Content-Type", "application/problem+json")
+	h.Set("X-Content-Type-Options", "nosniff")
+	w.WriteHeader(e.Status)
+	json.NewEncoder(w).Encode(problem)
+}
+
+// language returns the language of a page: French, or English where the
+// browser prefers it (RFC 9110 section 12.5.4).
+func language(r *http.Request) string {
+	best := map[string]float64{}
+	for item := range strings.SplitSeq(r.Header.Get("Accept-Language"), ",") {
+		tag, params, _ := strings.Cut(strings.TrimSpace(item), ";")
+		primary, _, _ := strings.Cut(strings.ToLower(tag), "-")
+		best[primary] = max(best[primary], weight(params))
+	}
+	if best["en"] > best["fr"] {
+		return "en"
+	}
+	return "fr"
+}
+
+// contactURL returns the link to a support contact.
+func contactURL(contact string) string {
+	if contact == "" || strings.HasPrefix(contact, "https://") {
+		return contact
+	}
+	return "mailto:" + contact
+}
+
+func nonEmpty(texts ...string) []string {
+	var kept []string
+	for _, t := range texts {
+		if t != "" {
+			kept = append(kept, t)
+		}
+	}
+	return kept
+}

@@ -1,0 +1,58 @@
+package agentconnect
+
+import (
+	"crypto/aes"
+	"crypto/cipher"
+	"crypto/hkdf"
+	"crypto/sha256"
+	"encoding/base64"
+	"fmt"
+)
+
+// A sealer encrypts and authenticates what leaves the process and comes back:
+// AES-256-GCM with a random nonce. The first key seals, every key opens.
+type sealer struct {
+	aeads []cipher.AEAD
+}
+
+// newSealer derives a key for one purpose from each secret with HKDF-SHA-256
+// (RFC 5869). What was sealed for one purpose opens for no other.
+func newSealer(purpose string, secrets ...string) (*sealer, error) {
+	s := &sealer{}
+	for _, secret := range secrets {
+		key, err := hkdf.Key(sha256.New, []byte(secret), nil, "agentconnect "+purpose, 32)
+		if err != nil {
+			return nil, fmt.Errorf("agentconnect: deriving the key of %s: %w", purpose, err)
+		}
+		block, err := aes.NewCipher(key)
+		if err != nil {
+			return nil, fmt.Errorf("agentconnect: key of %s: %w", purpose, err)
+		}
+		aead, err := cipher.NewGCMWithRandomNonce(block)
+		if err != nil {
+			return nil, fmt.Errorf("agentconnect: key of %s: %w", purpose, err)
+		}
+		s.aeads = append(s.aeads, aead)
+	}
+	return s, nil
+}
+
+// seal returns plaintext sealed and bound to context, as base64url text.
+func (s *sealer) seal(plaintext []byte, context string) string {
+	return base64.RawURLEncoding.EncodeToString(s.aeads[0].Seal(nil, nil, plaintext, []byte(context)))
+}
+
+// open returns what was sealed, and false for anything that was not sealed by
+// one of the keys for the same context.
+func (s *sealer) open(sealed, context string) ([]byte, bool) {
+	ciphertext, err := base64.RawURLEncoding.Strict().DecodeString(sealed)
+	if err != nil {
+		return nil, false
+	}
+	for _, aead := range s.aeads {
+		if plaintext, err := aead.Open(nil, nil, ciphertext, []byte(context)); err == nil {
+			return plaintext, true
+		}
+	}
+	return nil, false
+}
