@@ -185,9 +185,6 @@ func (a *Agent) UnmarshalJSON(data []byte) error {
 	if err != nil {
 		return fmt.Errorf("agentconnect: agent: %w", err)
 	}
-	if agent.ACR, err = claims.text("acr"); err != nil {
-		return fmt.Errorf("agentconnect: agent: %w", err)
-	}
 	agent.setAuthentication(claims)
 	*a = agent
 	return nil
@@ -233,10 +230,13 @@ func agentFromClaims(claims claims) (Agent, error) {
 	return a, nil
 }
 
-// setAuthentication takes amr and auth_time from the claims of an ID token.
-// They are told to the application but decide nothing here, so one of another
-// type is as good as none.
+// setAuthentication takes acr, amr and auth_time from the claims of an ID
+// token. One of another type is as good as none: an acr that is a list is no
+// level.
 func (a *Agent) setAuthentication(idToken claims) {
+	if acr, err := idToken.text("acr"); err == nil {
+		a.ACR = acr
+	}
 	if amr, err := idToken.texts("amr"); err == nil {
 		a.AMR = amr
 	}
