@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"strings"
+	"sync/atomic"
 )
 
 // An Authenticator logs agents in and out, and keeps strangers out of routes.
@@ -18,8 +19,10 @@ type Authenticator struct {
 	sessions *sessions
 	pending  *pendingLogins
 	logouts  *sealer
+	links    *sealer
 	logins   *logins
 	origin   *http.CrossOriginProtection
+	silent   atomic.Bool // whether a page is behind SilentLogin
 }
 
 // New returns an Authenticator with the settings that the options record. It
@@ -46,6 +49,10 @@ func New(opts ...Option) (*Authenticator, error) {
 	if err != nil {
 		return nil, err
 	}
+	links, err := newSealer(c.purpose("login link"), c.secrets()...)
+	if err != nil {
+		return nil, err
+	}
 	sessions, err := newSessions(c)
 	if err != nil {
 		return nil, err
@@ -62,6 +69,7 @@ func New(opts ...Option) (*Authenticator, error) {
 			now:    c.now,
 		},
 		logouts: logouts,
+		links:   links,
 		logins:  newLogins(c.now),
 		origin:  http.NewCrossOriginProtection(),
 	}

@@ -77,6 +77,13 @@ func (c *cached[T]) get(ctx context.Context, than int, mayRead func() bool) (T, 
 	return none, 0, c.failure
 }
 
+// known returns the value there is, however old.
+func (c *cached[T]) known() (T, bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.value, c.reads > 0
+}
+
 // always allows every read.
 func always() bool { return true }
 

@@ -2,6 +2,7 @@ package agentconnect
 
 import (
 	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -72,6 +73,10 @@ type config struct {
 	logger          *slog.Logger
 	errorHandler    ErrorHandler // nil: ServeError
 	loginHook       LoginHook    // nil: everybody is accepted
+	logoutHook      LogoutHook
+	events          func(context.Context, Event)
+	loginParameters []string
+	askAMR          bool
 	supportContact  string
 	now             func() time.Time
 }
@@ -146,6 +151,10 @@ func configure(opts []Option) (*config, error) {
 		logger:          s.logger,
 		errorHandler:    s.errorHandler,
 		loginHook:       s.loginHook,
+		logoutHook:      s.logoutHook,
+		events:          s.events,
+		loginParameters: slices.Clone(s.loginParameters),
+		askAMR:          s.askAMR,
 		supportContact:  s.supportContact,
 		now:             s.now,
 	}
@@ -358,6 +367,12 @@ func (p *problems) hooks(c *config, s *settings) {
 	}
 	if _, err := c.level.acceptedACR(); err != nil {
 		p.add("WithLevel", "conflict", "%v", err)
+	}
+	hints := (&loginRequest{}).hints()
+	for _, name := range s.loginParameters {
+		if hints[name] == nil {
+			p.add("WithLoginParameters", "invalid", "%q is not one of login_hint, idp_hint, siret_hint, prompt", name)
+		}
 	}
 	if contact := s.supportContact; contact != "" {
 		_, mailErr := mail.ParseAddress(contact)

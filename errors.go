@@ -120,6 +120,10 @@ type Error struct {
 	// AcceptedACR lists the acr values one of which is demanded. Empty unless
 	// the level is what lacks.
 	AcceptedACR []string
+	// AuthorizeURL is the URL of the provider that the login went to, without
+	// state, nonce and challenge: what AgentConnect's support asks for. "" where
+	// there was none.
+	AuthorizeURL string
 	// ReturnTo is the local page to come back to after a new login: what the
 	// link "log in again" carries. "" for the home page.
 	ReturnTo string

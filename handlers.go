@@ -2,15 +2,13 @@ package agentconnect
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"net/url"
 	"slices"
 	"time"
-
-	"golang.org/x/oauth2"
 )
 
 const (
@@ -32,8 +30,8 @@ const (
 // The parameter return_to, in the query or the form, is the page to come back
 // to: a path of this application with its query and fragment. Anything that a
 // browser could take for another site, and our own routes, are replaced by the
-// home page ([WithHomePath]). No other parameter of the visitor reaches the
-// provider.
+// home page ([WithHomePath]). Of the visitor's other parameters, only those that
+// [WithLoginParameters] names reach the provider.
 func (a *Authenticator) Login(w http.ResponseWriter, r *http.Request) {
 	noStore(w)
 	switch r.Method {
@@ -49,27 +47,12 @@ func (a *Authenticator) Login(w http.ResponseWriter, r *http.Request) {
 		a.refuse(w, r, refusef(CodeInvalidRequest, "the login's parameters cannot be read"))
 		return
 	}
-	a.startLogin(w, r, pendingLogin{ReturnTo: r.Form.Get("return_to"), ACR: a.level})
-}
-
-// startLogin completes a pending login, which has its ReturnTo and ACR, and
-// redirects to the provider.
-func (a *Authenticator) startLogin(w http.ResponseWriter, r *http.Request, login pendingLogin, params ...oauth2.AuthCodeOption) {
-	m, err := a.provider.metadata(r.Context())
+	login, err := a.visitorsLogin(r.Form)
 	if err != nil {
-		a.refuse(w, r, asError(err))
+		a.refuse(w, r, refuse(CodeInvalidRequest, err))
 		return
 	}
-	login.State, login.Nonce, login.Verifier = randomText(), randomText(), randomText()
-	login.ReturnTo = a.config.returnTo(login.ReturnTo)
-	if login.ACR != nil {
-		params = append(params, oauth2.SetAuthURLParam("claims", acrClaims(login.ACR)))
-	}
-	if err := a.pending.add(w, r, login); err != nil {
-		a.refuse(w, r, refuse(CodeInternal, err))
-		return
-	}
-	http.Redirect(w, r, a.provider.authURL(m, &login, params), http.StatusSeeOther)
+	a.startLogin(w, r, login)
 }
 
 // Callback ends a login, at the registered redirect_uri: it takes the code that
@@ -107,15 +90,28 @@ func (a *Authenticator) Callback(w http.ResponseWriter, r *http.Request) {
 		return a.finishLogin(ctx, r, answer, login)
 	})
 	if err != nil {
-		refusal := asError(err)
-		refusal.ReturnTo = login.ReturnTo
-		a.refuse(w, r, refusal)
+		a.refuseLogin(w, r, login, asError(err))
 		return
 	}
 	a.replaceSession(r, session)
 	a.sessions.setCookie(r.Context(), w, session)
 	noStore(w)
 	redirect(w, login.ReturnTo)
+}
+
+// refuseLogin answers a callback that made no session. After a silent try,
+// which the agent did not ask for, that is no error: the page that was asked for
+// comes without a login.
+func (a *Authenticator) refuseLogin(w http.ResponseWriter, r *http.Request, login *pendingLogin, refusal *Error) {
+	refusal.ReturnTo = login.ReturnTo
+	refusal.AuthorizeURL = a.provider.supportURL(login)
+	a.emit(r.Context(), Event{Kind: EventLoginRefused, Code: refusal.Code})
+	if login.Silent {
+		a.config.logger.LogAttrs(r.Context(), slog.LevelDebug, "agentconnect: no silent login", refusal.logAttrs()...)
+		redirect(w, login.ReturnTo)
+		return
+	}
+	a.refuse(w, r, refusal)
 }
 
 // callbackWithoutLogin answers a callback whose state belongs to no pending
@@ -174,6 +170,7 @@ func (a *Authenticator) finishLogin(ctx context.Context, r *http.Request, answer
 	if err := a.sessions.create(ctx, session, tokens.idToken); err != nil {
 		return nil, refuse(CodeSessionStore, err)
 	}
+	a.emit(ctx, agentEvent(EventLoginSucceeded, agent))
 	return session, nil
 }
 
@@ -217,6 +214,7 @@ func (a *Authenticator) Logout(w http.ResponseWriter, r *http.Request) {
 	}
 	session, err := a.sessions.load(r)
 	a.sessions.forgetCookie(r.Context(), w)
+	a.rememberSilentTry(w) // or a public page would log the agent in again
 	noStore(w)
 	if destroyErr := a.sessions.destroy(r.Context(), a.sessions.cookieToken(r)); err != nil || destroyErr != nil {
 		a.refuse(w, r, refuse(CodeSessionStore, errors.Join(err, destroyErr)))
@@ -225,6 +223,10 @@ func (a *Authenticator) Logout(w http.ResponseWriter, r *http.Request) {
 	if session == nil {
 		redirect(w, a.config.homePath)
 		return
+	}
+	a.emit(r.Context(), agentEvent(EventLoggedOut, session.agent))
+	if a.config.logoutHook != nil {
+		a.config.logoutHook(r.Context(), r, session.agent)
 	}
 	a.logOutOfProvider(w, r, session)
 }
@@ -295,13 +297,6 @@ func noStore(w http.ResponseWriter) { w.Header().Set("Cache-Control", "no-store"
 func (a *Authenticator) refuseMethod(w http.ResponseWriter, r *http.Request, allow string) {
 	w.Header().Set("Allow", allow)
 	a.refuse(w, r, refusef(CodeMethodNotAllowed, "the handler takes %s", allow))
-}
-
-// acrClaims is the claims parameter that demands one of the acr values in the
-// ID token (Core 1.0 sections 5.5 and 5.5.1.1).
-func acrClaims(acr []string) string {
-	values, _ := json.Marshal(acr) // of known values: never fails
-	return `{"id_token":{"acr":{"essential":true,"values":` + string(values) + `}}}`
 }
 
 // answer is what the provider sends a browser back with.

@@ -132,17 +132,22 @@ func (a *Authenticator) refuseAgent(w http.ResponseWriter, r *http.Request, lack
 		a.stepUp(w, r, lacking.AcceptedACR)
 		return
 	}
+	a.emit(r.Context(), Event{Kind: EventAccessRefused, Code: lacking.Code})
 	a.refuse(w, r, lacking)
 }
 
-// stepUp starts a login that demands one of the acr values, to come back to the
-// same page.
+// stepUp starts a login that demands one of the acr values, of the agent who is
+// logged in, to come back to the same page.
 func (a *Authenticator) stepUp(w http.ResponseWriter, r *http.Request, acr []string) {
 	if r.Method == http.MethodHead { // starts nothing
 		redirect(w, a.loginURL(requestTarget(r)))
 		return
 	}
-	a.startLogin(w, r, pendingLogin{ReturnTo: requestTarget(r), ACR: acr})
+	login := &loginRequest{ReturnTo: requestTarget(r), ACR: acr}
+	if session := sessionFrom(r.Context()); session != nil && isEmail(session.agent.Email) {
+		login.LoginHint = session.agent.Email
+	}
+	a.startLogin(w, r, login)
 }
 
 // loginURL returns the path of the login that comes back to target.

@@ -1,6 +1,7 @@
 package agentconnect
 
 import (
+	"context"
 	"log/slog"
 	"net/http"
 	"os"
@@ -41,6 +42,10 @@ type settings struct {
 	logger                *slog.Logger
 	errorHandler          ErrorHandler
 	loginHook             LoginHook
+	logoutHook            LogoutHook
+	events                func(context.Context, Event)
+	loginParameters       []string
+	askAMR                bool
 	supportContact        string
 	now                   func() time.Time
 }
@@ -276,6 +281,34 @@ func WithErrorHandler(h ErrorHandler) Option {
 // and before the session exists. See [LoginHook].
 func WithLoginHook(hook LoginHook) Option {
 	return func(s *settings) { s.loginHook = hook }
+}
+
+// WithLogoutHook sets a function that is called when an agent logs out, after
+// the session ended and before the browser goes to the provider. See
+// [LogoutHook].
+func WithLogoutHook(hook LogoutHook) Option {
+	return func(s *settings) { s.logoutHook = hook }
+}
+
+// WithEvents sets a function that is told what happens: logins, refusals,
+// logouts, for an audit trail or for metrics. It is called during the request,
+// from several goroutines, and should return at once. See [Event].
+func WithEvents(f func(context.Context, Event)) Option {
+	return func(s *settings) { s.events = f }
+}
+
+// WithLoginParameters lets visitors set parameters of their login by the query
+// or the form of [Authenticator.Login]: [ParamLoginHint], [ParamIdPHint],
+// [ParamSIRETHint], [ParamPrompt], each only when it is named here. A malformed
+// value is refused (400). None of them is an access control.
+func WithLoginParameters(names ...string) Option {
+	return func(s *settings) { s.loginParameters = names }
+}
+
+// WithAMR asks for the claim amr in every login: how the agent was
+// authenticated, in [Agent.AMR].
+func WithAMR() Option {
+	return func(s *settings) { s.askAMR = true }
 }
 
 // WithSupportContact says whom the agents can ask for help, on the pages of

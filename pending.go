@@ -54,7 +54,7 @@ type pendingLogins struct {
 
 // add sets the cookie of a new pending login, and deletes those of expired and
 // of superfluous ones.
-func (l *pendingLogins) add(w http.ResponseWriter, r *http.Request, p pendingLogin) error {
+func (l *pendingLogins) add(w http.ResponseWriter, r *http.Request, p *pendingLogin) error {
 	p.Expires = l.now().Add(pendingLifetime).Unix()
 	record, err := json.Marshal(p)
 	if err != nil {

@@ -179,6 +179,21 @@ func (p *provider) authURL(m *metadata, login *pendingLogin, params []oauth2.Aut
 	return p.oauth2Config(m).AuthCodeURL(login.State, params...)
 }
 
+// supportURL returns the authorization URL of a login as support asks for it:
+// without what is secret or changes each time. "" while the provider is unknown.
+func (p *provider) supportURL(login *pendingLogin) string {
+	m, ok := p.discovery.known()
+	if !ok {
+		return ""
+	}
+	request := &loginRequest{ACR: login.ACR}
+	u, err := url.Parse(p.oauth2Config(m).AuthCodeURL("", request.params(p.config.askAMR)...))
+	if err != nil {
+		return ""
+	}
+	return u.String()
+}
+
 // tokens is the verified answer of the token endpoint.
 type tokens struct {
 	access  *oauth2.Token

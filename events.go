@@ -1,0 +1,64 @@
+package agentconnect
+
+import (
+	"context"
+	"log/slog"
+	"time"
+)
+
+// An EventKind says what happened.
+type EventKind string
+
+// What happens to logins and sessions.
+const (
+	// EventLoginStarted: a browser was sent to the provider.
+	EventLoginStarted EventKind = "login_started"
+	// EventStepUpStarted: an agent who is logged in was sent to the provider
+	// for a higher level.
+	EventStepUpStarted EventKind = "step_up_started"
+	// EventLoginSucceeded: there is a new session.
+	EventLoginSucceeded EventKind = "login_succeeded"
+	// EventLoginRefused: a callback was refused; Code says why.
+	EventLoginRefused EventKind = "login_refused"
+	// EventAccessRefused: an agent lacks a level or a right; Code says which.
+	EventAccessRefused EventKind = "access_refused"
+	// EventSessionExpired: a browser came back with a session that is over, by
+	// its lifetime or the idle timeout.
+	EventSessionExpired EventKind = "session_expired"
+	// EventTokenRefreshed: the access token of a session was renewed.
+	EventTokenRefreshed EventKind = "token_refreshed"
+	// EventLoggedOut: an agent ended a session.
+	EventLoggedOut EventKind = "logged_out"
+)
+
+// An Event is one thing that happened, without personal data: for
+// [WithEvents]. Fields that say nothing about the kind are zero.
+type Event struct {
+	Kind EventKind
+	Time time.Time
+	// Agent is the [Pseudonym] of the sub.
+	Agent string
+	// IdPID is the agent's identity provider, ACR the level of the session.
+	IdPID, ACR string
+	// AcceptedACR is what a login that started demands.
+	AcceptedACR []string
+	// Code says why something was refused.
+	Code Code
+}
+
+// emit tells the application what happened, and logs it, unless it is a refusal,
+// which [Authenticator.refuse] logs.
+func (a *Authenticator) emit(ctx context.Context, e Event) {
+	e.Time = a.config.now()
+	if e.Code == "" {
+		a.config.logger.LogAttrs(ctx, slog.LevelInfo, "agentconnect: "+string(e.Kind), slog.String("agent", e.Agent), slog.String("idp_id", e.IdPID), slog.String("acr", e.ACR))
+	}
+	if a.config.events != nil {
+		a.config.events(ctx, e)
+	}
+}
+
+// agentEvent is an event about an agent.
+func agentEvent(kind EventKind, agent Agent) Event {
+	return Event{Kind: kind, Agent: Pseudonym(agent.Sub), IdPID: agent.IdPID, ACR: agent.ACR}
+}
