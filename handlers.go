@@ -119,7 +119,7 @@ func (a *Authenticator) refuseLogin(w http.ResponseWriter, r *http.Request, logi
 // address, goes on to the application; anything else is refused.
 func (a *Authenticator) callbackWithoutLogin(w http.ResponseWriter, r *http.Request, answer *answer) {
 	session, err := a.sessions.load(r)
-	if err == nil && session != nil && session.login == fingerprint(answer.state) {
+	if err == nil && session != nil && session.login == a.sessions.store.loginID(answer.state) {
 		redirect(w, a.config.homePath)
 		return
 	}
@@ -166,9 +166,14 @@ func (a *Authenticator) finishLogin(ctx context.Context, r *http.Request, answer
 			return nil, hookRefusal(err)
 		}
 	}
-	session := &session{owner: a, agent: agent, login: fingerprint(login.State)}
+	session := &session{owner: a, agent: agent, login: a.sessions.store.loginID(login.State)}
 	if err := a.sessions.create(ctx, session, tokens.idToken); err != nil {
 		return nil, refuse(CodeSessionStore, err)
+	}
+	if a.tokens != nil {
+		if err := a.tokens.keep(ctx, session, tokens.access); err != nil {
+			return nil, refuse(CodeSessionStore, errors.Join(err, a.sessions.destroy(ctx, session.token)))
+		}
 	}
 	a.emit(ctx, agentEvent(EventLoginSucceeded, agent))
 	return session, nil
@@ -176,10 +181,13 @@ func (a *Authenticator) finishLogin(ctx context.Context, r *http.Request, answer
 
 // replaceSession deletes the session that the browser had before. It is out of
 // reach already, under a token that the browser forgets.
-func (a *Authenticator) replaceSession(r *http.Request, session *session) {
+func (a *Authenticator) replaceSession(r *http.Request, newer *session) {
 	old := a.sessions.cookieToken(r)
-	if old == session.token {
+	if len(old) != sessionTokenLen || old == newer.token {
 		return
+	}
+	if a.tokens != nil {
+		a.tokens.end(r.Context(), &session{token: old})
 	}
 	if err := a.sessions.destroy(r.Context(), old); err != nil {
 		a.config.logger.WarnContext(r.Context(), "agentconnect: the session before this login could not be deleted and lives until it expires", "cause", err)
@@ -225,6 +233,9 @@ func (a *Authenticator) Logout(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	a.emit(r.Context(), agentEvent(EventLoggedOut, session.agent))
+	if a.tokens != nil {
+		a.tokens.end(r.Context(), session)
+	}
 	if a.config.logoutHook != nil {
 		a.config.logoutHook(r.Context(), r, session.agent)
 	}

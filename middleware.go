@@ -99,15 +99,31 @@ func (a *Authenticator) LoadAgent(next http.Handler) http.Handler {
 func (a *Authenticator) identify(w http.ResponseWriter, r *http.Request) (*session, error) {
 	noStore(w)
 	w.Header().Add("Vary", "Cookie")
-	session, err := a.sessions.load(r)
+	session, err := a.sessions.find(r)
 	if session == nil || err != nil {
 		return nil, err
+	}
+	if a.sessions.expired(r, session) {
+		a.endExpired(r, session)
+		return nil, nil
 	}
 	session.owner = a
 	if a.sessions.idle != nil {
 		a.sessions.idle.renew(w, r, session)
 	}
 	return session, nil
+}
+
+// endExpired deletes a session that is over, which the store may not know: the
+// idle timeout is ours.
+func (a *Authenticator) endExpired(r *http.Request, session *session) {
+	a.emit(r.Context(), agentEvent(EventSessionExpired, session.agent))
+	if err := a.sessions.destroy(r.Context(), session.token); err != nil {
+		a.config.logger.WarnContext(r.Context(), "agentconnect: a session that is over could not be deleted", "cause", err)
+	}
+	if a.tokens != nil {
+		a.tokens.end(r.Context(), session)
+	}
 }
 
 // refuseStranger sends a stranger to the login, or says that one is needed.

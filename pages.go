@@ -2,12 +2,9 @@ package agentconnect
 
 import (
 	"bytes"
-	"crypto/rand"
 	"crypto/sha256"
 	_ "embed"
 	"encoding/base64"
-	"encoding/hex"
-	"encoding/json"
 	"html/template"
 	"net/http"
 	"strings"
@@ -48,10 +45,7 @@ type fact struct{ Name, Value string }
 // refuse logs a refusal and has it answered.
 func (a *Authenticator) refuse(w http.ResponseWriter, r *http.Request, e *Error) {
 	noStore(w)
-	var id [8]byte
-	rand.Read(id[:])
-	e.ID = hex.EncodeToString(id[:])
-	a.config.logger.LogAttrs(r.Context(), e.logLevel(), "agentconnect: refused", e.logAttrs()...)
+	e.report(r.Context(), a.config.logger)
 	if a.config.errorHandler != nil {
 		a.config.errorHandler(w, r, e)
 		return
@@ -92,6 +86,9 @@ func (a *Authenticator) errorPage(lang string, e *Error) *page {
 	for _, reason := range e.Reasons {
 		p.Reasons = append(p.Reasons, reason.in(lang))
 	}
+	if code, explanation, ok := explainProviderCode(e.ProviderDescription); ok {
+		p.Paragraphs = append(p.Paragraphs, code+" : "+explanation.in(lang))
+	}
 	if m.again {
 		p.Login = a.loginURL(e.ReturnTo)
 	}
@@ -106,6 +103,8 @@ func (a *Authenticator) errorPage(lang string, e *Error) *page {
 	add(w.Time, a.config.now().UTC().Format(time.RFC3339))
 	add(w.ClientID, a.config.clientID)
 	add(w.Provider, a.config.issuer)
+	add(w.Environment, string(a.config.environment))
+	add(w.AuthorizeURL, e.AuthorizeURL)
 	add(w.ProviderSays, strings.Join(nonEmpty(e.ProviderError, e.ProviderDescription), " – "))
 	return p
 }
@@ -160,36 +159,11 @@ func pagePolicy(form bool) string {
 // serveProblem answers a program (RFC 9457).
 func (a *Authenticator) serveProblem(w http.ResponseWriter, e *Error) {
 	m := messageOf("en", e.Code)
-	problem := struct {
-		Type        string   `json:"type"`
-		Title       string   `json:"title"`
-		Status      int      `json:"status"`
-		Detail      string   `json:"detail"`
-		Code        Code     `json:"code"`
-		ErrorID     string   `json:"error_id,omitempty"`
-		LoginURL    string   `json:"login_url,omitempty"`
-		AcceptedACR []string `json:"accepted_acr,omitempty"`
-		Reasons     []string `json:"reasons,omitempty"`
-	}{
-		Type:        "about:blank",
-		Title:       m.title,
-		Status:      e.Status,
-		Detail:      m.happened,
-		Code:        e.Code,
-		ErrorID:     e.ID,
-		AcceptedACR: e.AcceptedACR,
-	}
+	p := newProblem(e, m.title, m.happened)
 	if m.again {
-		problem.LoginURL = a.loginURL(e.ReturnTo)
+		p.LoginURL = a.loginURL(e.ReturnTo)
 	}
-	for _, reason := range e.Reasons {
-		problem.Reasons = append(problem.Reasons, reason.in("en"))
-	}
-	h := w.Header()
-	h.Set("Content-Type", "application/problem+json")
-	h.Set("X-Content-Type-Options", "nosniff")
-	w.WriteHeader(e.Status)
-	json.NewEncoder(w).Encode(problem)
+	p.serve(w)
 }
 
 // language returns the language of a page: French, or English where the

@@ -18,7 +18,7 @@ const recordVersion = 1
 //	created       8 bytes, Unix seconds, big endian
 //	expires       8 bytes, Unix seconds
 //	auth_time     8 bytes, Unix seconds, 0: absent
-//	login         16 bytes, see session.login
+//	login         16 bytes, see recordStore.loginID
 //	texts         the claims of textClaimNames, in order
 //	extra         JSON
 //	roles, amr    a varint count, then texts

@@ -37,22 +37,32 @@ func newSealer(purpose string, secrets ...string) (*sealer, error) {
 	return s, nil
 }
 
-// seal returns plaintext sealed and bound to context, as base64url text.
-func (s *sealer) seal(plaintext []byte, context string) string {
-	return base64.RawURLEncoding.EncodeToString(s.aeads[0].Seal(nil, nil, plaintext, []byte(context)))
+// sealBytes returns plaintext sealed and bound to context.
+func (s *sealer) sealBytes(plaintext []byte, context string) []byte {
+	return s.aeads[0].Seal(nil, nil, plaintext, []byte(context))
 }
 
-// open returns what was sealed, and false for anything that was not sealed by
-// one of the keys for the same context.
-func (s *sealer) open(sealed, context string) ([]byte, bool) {
-	ciphertext, err := base64.RawURLEncoding.Strict().DecodeString(sealed)
-	if err != nil {
-		return nil, false
-	}
+// openBytes returns what was sealed, and false for anything that was not sealed
+// by one of the keys for the same context.
+func (s *sealer) openBytes(sealed []byte, context string) ([]byte, bool) {
 	for _, aead := range s.aeads {
-		if plaintext, err := aead.Open(nil, nil, ciphertext, []byte(context)); err == nil {
+		if plaintext, err := aead.Open(nil, nil, sealed, []byte(context)); err == nil {
 			return plaintext, true
 		}
 	}
 	return nil, false
+}
+
+// seal is sealBytes as base64url text, for cookies and URLs.
+func (s *sealer) seal(plaintext []byte, context string) string {
+	return base64.RawURLEncoding.EncodeToString(s.sealBytes(plaintext, context))
+}
+
+// open is openBytes of the text of seal.
+func (s *sealer) open(sealed, context string) ([]byte, bool) {
+	b, err := base64.RawURLEncoding.Strict().DecodeString(sealed)
+	if err != nil {
+		return nil, false
+	}
+	return s.openBytes(b, context)
 }

@@ -30,7 +30,7 @@ type session struct {
 	agent   Agent
 	created time.Time
 	expires time.Time
-	login   [16]byte // fingerprint of the state of the login it comes from
+	login   [16]byte // the registration and the login it comes from: see loginID
 
 	record    []byte
 	idTokenAt int
@@ -39,7 +39,7 @@ type session struct {
 // idToken returns the ID token of the login, for the logout.
 func (s *session) idToken() string { return string(s.record[s.idTokenAt:]) }
 
-// fingerprint shortens a state to what a session remembers of it.
+// fingerprint shortens a state.
 func fingerprint(state string) (f [16]byte) {
 	sum := sha256.Sum256([]byte(state))
 	copy(f[:], sum[:])
@@ -59,7 +59,14 @@ type sessions struct {
 }
 
 func newSessions(c *config) (*sessions, error) {
-	store := recordStore{store: c.sessionStore}
+	store := recordStore{store: c.sessionStore, registration: sha256.Sum256([]byte(c.purpose("session")))}
+	if len(c.sealingKeys) > 0 {
+		sealer, err := newSealer(c.purpose("session record"), c.sealingKeys...)
+		if err != nil {
+			return nil, err
+		}
+		store.sealer = sealer
+	}
 	m := scs.New()
 	m.Store = store
 	m.Codec = recordCodec{}
@@ -89,7 +96,16 @@ func newSessions(c *config) (*sessions, error) {
 // load returns the session of a request, nil when there is none, and an error
 // when the store does not answer.
 func (s *sessions) load(r *http.Request) (*session, error) {
-	token := cookieValue(r, s.manager.Cookie.Name)
+	session, err := s.find(r)
+	if err != nil || session == nil || s.expired(r, session) {
+		return nil, err
+	}
+	return session, nil
+}
+
+// find returns the session of a request though it may be over.
+func (s *sessions) find(r *http.Request) (*session, error) {
+	token := s.cookieToken(r)
 	if len(token) != sessionTokenLen {
 		return nil, nil
 	}
@@ -106,16 +122,18 @@ func (s *sessions) load(r *http.Request) (*session, error) {
 	if err != nil {
 		return nil, nil
 	}
-	// Whatever the store thinks of expiry.
+	session.token = token
+	return session, nil
+}
+
+// expired reports whether a session is over, whatever the store thinks of
+// expiry.
+func (s *sessions) expired(r *http.Request, session *session) bool {
 	now := s.now()
 	if !now.Before(session.expires) || now.Before(session.created.Add(-clockTolerance)) {
-		return nil, nil
+		return true
 	}
-	session.token = token
-	if s.idle != nil && !now.Before(s.idle.lastSeen(r, session).Add(s.idle.timeout)) {
-		return nil, nil
-	}
-	return session, nil
+	return s.idle != nil && !now.Before(s.idle.lastSeen(r, session).Add(s.idle.timeout))
 }
 
 // create puts a session in the store and returns its token. Whatever token the
@@ -165,7 +183,7 @@ func (s *sessions) forgetCookie(ctx context.Context, w http.ResponseWriter) {
 	}
 }
 
-// destroy deletes the session of a token from the store.
+// destroy deletes the session of a cookie's token from the store.
 func (s *sessions) destroy(ctx context.Context, token string) error {
 	if len(token) != sessionTokenLen {
 		return nil
@@ -204,52 +222,96 @@ func cookieValue(r *http.Request, name string) string {
 }
 
 // recordStore is the store as this package uses it, and as scs's manager is
-// given it: keys are hashes of tokens, so that who reads the store can log in as
-// nobody, and every operation ends in a bounded time where the store can be
-// interrupted.
+// given it. Keys are hashes of tokens, so that who reads the store can log in as
+// nobody, and of the registration, so that no other one takes its sessions for its
+// own. Records are sealed if there is a key. Every operation ends in a bounded
+// time where the store can be interrupted.
 type recordStore struct {
-	store scs.Store
+	store        scs.Store
+	registration [sha256.Size]byte
+	sealer       *sealer // nil: records are kept as they are
 }
 
-// storeKey returns the key under which the session of a token is kept.
-func storeKey(token string) string {
-	sum := sha256.Sum256([]byte(token))
+// key returns the key under which the record of a token is kept.
+func (s recordStore) key(token string) string {
+	buf := make([]byte, 0, 128) // on the stack
+	sum := sha256.Sum256(append(append(buf, s.registration[:]...), token...))
 	var key [43]byte
 	base64.RawURLEncoding.Encode(key[:], sum[:])
 	return string(key[:])
 }
 
-// FindCtx implements scs.CtxStore.
+// loginID is what a session remembers of where it comes from: half of it is the
+// registration's, half the login's state.
+func (s recordStore) loginID(state string) (id [16]byte) {
+	f := fingerprint(state)
+	copy(id[:8], s.registration[:])
+	copy(id[8:], f[:])
+	return id
+}
+
+// owns reports whether a session is of this registration.
+func (s recordStore) owns(session *session) bool {
+	return [8]byte(session.login[:8]) == [8]byte(s.registration[:8])
+}
+
+// FindCtx implements scs.CtxStore. A record that does not open is not found.
 func (s recordStore) FindCtx(ctx context.Context, token string) ([]byte, bool, error) {
+	key := s.key(token)
+	record, found, err := s.findKey(ctx, key)
+	if err != nil || !found {
+		return nil, false, err
+	}
+	record, found = s.open(key, record)
+	return record, found, nil
+}
+
+// open returns a record as it was before it was sealed.
+func (s recordStore) open(key string, record []byte) ([]byte, bool) {
+	if s.sealer == nil {
+		return record, true
+	}
+	return s.sealer.openBytes(record, key)
+}
+
+func (s recordStore) findKey(ctx context.Context, key string) ([]byte, bool, error) {
 	store, ok := s.store.(scs.CtxStore)
 	if !ok {
-		return s.store.Find(storeKey(token))
+		return s.store.Find(key)
 	}
 	ctx, cancel := context.WithTimeout(ctx, storeTimeout)
 	defer cancel()
-	return store.FindCtx(ctx, storeKey(token))
+	return store.FindCtx(ctx, key)
 }
 
 // CommitCtx implements scs.CtxStore.
 func (s recordStore) CommitCtx(ctx context.Context, token string, record []byte, expiry time.Time) error {
+	key := s.key(token)
+	if s.sealer != nil {
+		record = s.sealer.sealBytes(record, key)
+	}
 	store, ok := s.store.(scs.CtxStore)
 	if !ok {
-		return s.store.Commit(storeKey(token), record, expiry)
+		return s.store.Commit(key, record, expiry)
 	}
 	ctx, cancel := context.WithTimeout(ctx, storeTimeout)
 	defer cancel()
-	return store.CommitCtx(ctx, storeKey(token), record, expiry)
+	return store.CommitCtx(ctx, key, record, expiry)
 }
 
 // DeleteCtx implements scs.CtxStore.
 func (s recordStore) DeleteCtx(ctx context.Context, token string) error {
+	return s.deleteKey(ctx, s.key(token))
+}
+
+func (s recordStore) deleteKey(ctx context.Context, key string) error {
 	store, ok := s.store.(scs.CtxStore)
 	if !ok {
-		return s.store.Delete(storeKey(token))
+		return s.store.Delete(key)
 	}
 	ctx, cancel := context.WithTimeout(ctx, storeTimeout)
 	defer cancel()
-	return store.DeleteCtx(ctx, storeKey(token))
+	return store.DeleteCtx(ctx, key)
 }
 
 // Find implements scs.Store.

@@ -11,6 +11,7 @@ type message struct {
 type words struct {
 	LogIn, LogOut, Cancel, Home, Demands, Support, Contact string
 	ErrorCode, ErrorID, Time, ClientID, Provider           string
+	Environment, AuthorizeURL                              string
 	ProviderSays, LogOutTitle, LogOutQuestion              string
 }
 
@@ -29,6 +30,8 @@ func wordsOf(lang string) words {
 			Time:           "Time",
 			ClientID:       "Service (client_id)",
 			Provider:       "Provider",
+			Environment:    "Environment",
+			AuthorizeURL:   "Authorization URL",
 			ProviderSays:   "The provider’s answer contains (unverified text)",
 			LogOutTitle:    "Log out",
 			LogOutQuestion: "Do you want to log out of this service and of AgentConnect?",
@@ -47,6 +50,8 @@ func wordsOf(lang string) words {
 		Time:           "Heure",
 		ClientID:       "Service (client_id)",
 		Provider:       "Fournisseur",
+		Environment:    "Environnement",
+		AuthorizeURL:   "URL d’autorisation",
 		ProviderSays:   "La réponse du fournisseur contient (texte non vérifié)",
 		LogOutTitle:    "Se déconnecter",
 		LogOutQuestion: "Voulez-vous vous déconnecter de ce service et d’AgentConnect ?",
