@@ -33,6 +33,7 @@ type app struct {
 	store    *store
 	clock    *clock
 	logs     *logs
+	secrets  *secrets
 }
 
 // newApp starts an application; opts come after the harness's own options.
@@ -44,8 +45,10 @@ func newApp(t *testing.T, opts ...agentconnect.Option) *app {
 // newAppWith starts an application whose provider has options.
 func newAppWith(t *testing.T, providerOpts []agentconnecttest.ServerOption, opts ...agentconnect.Option) *app {
 	t.Helper()
-	a := &app{t: t, clock: newClock(), logs: &logs{}, store: newStore()}
+	a := &app{t: t, clock: newClock(), logs: &logs{}, store: newStore(), secrets: newSecrets()}
 	a.provider = agentconnecttest.NewServer(t, append(providerOpts, agentconnecttest.WithClock(a.clock.Now))...)
+	// Registered before the application's server is closed, so run after it.
+	t.Cleanup(func() { a.secrets.checkLogs(t, a.logs.String(), a.provider) })
 	a.start(opts...)
 	return a
 }
@@ -55,7 +58,7 @@ func newAppWith(t *testing.T, providerOpts []agentconnecttest.ServerOption, opts
 // browser has its cookies for both.
 func (a *app) another(opts ...agentconnect.Option) *app {
 	a.t.Helper()
-	b := &app{t: a.t, clock: a.clock, logs: a.logs, store: a.store, provider: a.provider, public: a.public}
+	b := &app{t: a.t, clock: a.clock, logs: a.logs, store: a.store, provider: a.provider, public: a.public, secrets: a.secrets}
 	b.start(opts...)
 	return b
 }
@@ -72,7 +75,7 @@ func (a *app) start(opts ...agentconnect.Option) {
 		a.provider.SetPostLogoutRedirectURIs(a.public + "/logout/callback")
 	}
 	a.auth = a.newAuth(opts...)
-	server.Config.Handler = a.routes()
+	server.Config.Handler = a.secrets.watch(a.routes())
 	server.Config.ErrorLog = slog.NewLogLogger(a.logs.logger().Handler(), slog.LevelError)
 	server.Start()
 	a.t.Cleanup(server.Close)
@@ -146,6 +149,20 @@ func (a *app) browser() *browser {
 	}
 	a.t.Cleanup(client.CloseIdleConnections)
 	return &browser{t: a.t, app: a, client: client}
+}
+
+// browserOf returns a browser of a handler in place of the application's routes,
+// at another port: it has no cookies yet.
+func (a *app) browserOf(h http.Handler) *browser {
+	a.t.Helper()
+	server := httptest.NewServer(h)
+	a.t.Cleanup(server.Close)
+	_, port, _ := strings.Cut(server.Listener.Addr().String(), ":")
+	b := a.browser()
+	other := *a
+	other.url = "http://localhost:" + port
+	b.app = &other
+	return b
 }
 
 // A page is an answer, read whole.

@@ -21,6 +21,7 @@ type Authenticator struct {
 	logouts  *sealer
 	links    *sealer
 	logins   *logins
+	tokens   *tokenKeeper // nil: access tokens are not kept
 	origin   *http.CrossOriginProtection
 	silent   atomic.Bool // whether a page is behind SilentLogin
 }
@@ -72,6 +73,9 @@ func New(opts ...Option) (*Authenticator, error) {
 		links:   links,
 		logins:  newLogins(c.now),
 		origin:  http.NewCrossOriginProtection(),
+	}
+	if c.keepTokens {
+		a.tokens = &tokenKeeper{auth: a, renewal: map[string]*renewal{}}
 	}
 	// A proxy that rewrites Host must not make our own forms look foreign.
 	if err := a.origin.AddTrustedOrigin(c.redirectURL.Scheme + "://" + c.redirectURL.Host); err != nil {

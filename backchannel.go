@@ -49,7 +49,11 @@ func backChannel(client *http.Client) *http.Client {
 	}
 }
 
-var errAnswerTooLarge = errors.New("the answer is too large")
+// An answerError says what is wrong with an answer that came, without quoting
+// it.
+type answerError string
+
+func (e answerError) Error() string { return string(e) }
 
 // boundedTransport reads each answer whole and refuses one that is too large.
 type boundedTransport struct {
@@ -68,10 +72,37 @@ func (t boundedTransport) RoundTrip(r *http.Request) (*http.Response, error) {
 		return nil, err
 	}
 	if len(body) > maxAnswer {
-		return nil, errAnswerTooLarge
+		return nil, answerError("the answer is too large")
 	}
 	res.Body = io.NopCloser(bytes.NewReader(body))
 	res.ContentLength = int64(len(body))
+	return res, nil
+}
+
+// tokenTransport reads the answers of the token endpoint before x/oauth2 does,
+// which takes any media type, and the last of two members of one name.
+type tokenTransport struct {
+	base http.RoundTripper
+}
+
+// RoundTrip implements http.RoundTripper. The base has bounded the body.
+func (t tokenTransport) RoundTrip(r *http.Request) (*http.Response, error) {
+	res, err := t.base.RoundTrip(r)
+	if err != nil || res.StatusCode != http.StatusOK {
+		return res, err
+	}
+	mediaType, _, err := mime.ParseMediaType(res.Header.Get("Content-Type"))
+	if err != nil || mediaType != "application/json" {
+		return nil, answerError("the answer is not JSON")
+	}
+	body, err := io.ReadAll(res.Body)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := decodeObject(body); err != nil {
+		return nil, answerError(err.Error())
+	}
+	res.Body = io.NopCloser(bytes.NewReader(body))
 	return res, nil
 }
 
@@ -99,18 +130,29 @@ func call(client *http.Client, req *http.Request, what string) (mediaType string
 // callFailed is the refusal after a call that got no answer.
 func callFailed(what string, err error) *Error {
 	var netErr net.Error
+	var bad answerError
 	switch {
-	case errors.Is(err, errAnswerTooLarge):
-		return refusef(CodeProviderAnswer, "%s: %w", what, errAnswerTooLarge)
+	case errors.As(err, &bad):
+		return refusef(CodeProviderAnswer, "%s: %w", what, bad)
 	case errors.Is(err, context.DeadlineExceeded), errors.As(err, &netErr) && netErr.Timeout():
 		return refusef(CodeProviderTimeout, "%s: %w", what, err)
 	}
 	return refusef(CodeProviderUnavailable, "%s: %w", what, err)
 }
 
+// A statusError is an answer whose status is not the one expected.
+type statusError struct {
+	what   string
+	status int
+}
+
+func (e *statusError) Error() string {
+	return fmt.Sprintf("%s: the provider answers %d %s", e.what, e.status, http.StatusText(e.status))
+}
+
 // badStatus is the refusal after an answer whose status is not the one expected.
 func badStatus(what string, status int) *Error {
-	err := fmt.Errorf("%s: the provider answers %d %s", what, status, http.StatusText(status))
+	err := &statusError{what, status}
 	if status == http.StatusServiceUnavailable || status == http.StatusTooManyRequests {
 		return refuse(CodeProviderUnavailable, err)
 	}

@@ -26,6 +26,7 @@ const (
 	minLifetime       = time.Minute
 	minIdleTimeout    = 5 * time.Minute
 	defaultCookieName = "agentconnect"
+	minSealingKey     = 32
 )
 
 // A ConfigError is one problem of the options given to [New], which returns
@@ -77,22 +78,54 @@ type config struct {
 	events          func(context.Context, Event)
 	loginParameters []string
 	askAMR          bool
+	keepTokens      bool
+	revokeAtLogout  bool
+	sealingKeys     []string // of session records; none: they are not sealed
 	supportContact  string
 	now             func() time.Time
 }
 
 // problems collects what is wrong with the settings.
 type problems struct {
-	errs   []error
-	secret string
+	errs    []error
+	secrets []string
 }
 
 func (p *problems) add(option, reason, format string, args ...any) {
-	detail := fmt.Sprintf(format, args...)
-	if p.secret != "" {
-		detail = strings.ReplaceAll(detail, p.secret, "[redacted]")
+	for i, arg := range args {
+		args[i] = p.redact(arg)
 	}
-	p.errs = append(p.errs, &ConfigError{Option: option, Reason: reason, Detail: detail})
+	p.errs = append(p.errs, &ConfigError{Option: option, Reason: reason, Detail: fmt.Sprintf(format, args...)})
+}
+
+// redact takes the secrets out of what a detail quotes: before it is quoted,
+// which could escape them.
+func (p *problems) redact(arg any) any {
+	switch a := arg.(type) {
+	case string:
+		for _, secret := range p.secrets {
+			a = strings.ReplaceAll(a, secret, "[redacted]")
+		}
+		return a
+	case error:
+		return p.redact(a.Error())
+	}
+	return arg
+}
+
+// shown quotes a value that is not what belongs there.
+func (p *problems) shown(value string) string {
+	return quoteShort(fmt.Sprint(p.redact(value)))
+}
+
+// quoteShort quotes a value that may be a typing error, or the client secret in
+// the wrong place: it shows no more than 16 bytes, and AgentConnect's secrets have
+// 64 characters.
+func quoteShort(value string) string {
+	if len(value) > 16 {
+		return fmt.Sprintf("the value of %d bytes", len(value))
+	}
+	return fmt.Sprintf("%q", value)
 }
 
 // Where the operator finds a setting that the environment can give.
@@ -114,7 +147,6 @@ func configure(opts []Option) (*config, error) {
 	s := settings{
 		scopes:          DefaultScopes(),
 		idTokenAlg:      RS256,
-		homePath:        "/",
 		cookieName:      defaultCookieName,
 		sessionLifetime: defaultLifetime,
 		httpClient:      newHTTPClient(),
@@ -129,7 +161,11 @@ func configure(opts []Option) (*config, error) {
 		}
 		opt(&s)
 	}
-	p.secret = s.clientSecret
+	for _, secret := range append([]string{s.clientSecret}, s.previousSecrets...) {
+		if secret = strings.TrimSpace(secret); secret != "" {
+			p.secrets = append(p.secrets, secret)
+		}
+	}
 
 	c := &config{
 		environment:     s.environment,
@@ -139,7 +175,7 @@ func configure(opts []Option) (*config, error) {
 		previousSecrets: s.previousSecrets,
 		redirectURL:     p.redirectURL(optRedirect, s.redirectURL, s.environment),
 		postLogoutURL:   p.redirectURL(optPostLogout, s.postLogoutRedirectURL, s.environment),
-		homePath:        s.homePath,
+		homePath:        cmp.Or(s.homePath, "/"),
 		scopes:          p.scopes(s.scopes),
 		idTokenAlg:      s.idTokenAlg,
 		userinfoAlg:     cmp.Or(s.userinfoAlg, s.idTokenAlg),
@@ -155,14 +191,17 @@ func configure(opts []Option) (*config, error) {
 		events:          s.events,
 		loginParameters: slices.Clone(s.loginParameters),
 		askAMR:          s.askAMR,
+		keepTokens:      s.keepTokens,
+		revokeAtLogout:  s.revokeAtLogout,
 		supportContact:  s.supportContact,
 		now:             s.now,
 	}
 	p.client(c)
 	p.paths(c, &s)
-	p.algs(c)
+	p.algs(c, &s)
 	p.session(c, &s)
 	p.hooks(c, &s)
+	p.notForNew(&s)
 
 	if len(p.errs) > 0 {
 		return nil, errors.Join(p.errs...)
@@ -189,7 +228,7 @@ func (p *problems) issuer(s *settings) string {
 	case s.environment != "":
 		issuer := s.environment.Issuer()
 		if issuer == "" {
-			p.add(optEnvironment, "invalid", "%q is not one of integration, production, integration-rie, production-rie", string(s.environment))
+			p.add(optEnvironment, "invalid", "%s is not one of integration, production, integration-rie, production-rie", p.shown(string(s.environment)))
 		}
 		return issuer
 	}
@@ -210,11 +249,13 @@ func (p *problems) absoluteURL(option, raw string) *url.URL {
 	case u.User != nil:
 		p.add(option, "invalid", "a URL here has no user name and no password")
 	case u.Scheme != "https" && u.Scheme != "http" || u.Hostname() == "":
-		p.add(option, "invalid", "%q is not an absolute https URL", raw)
+		p.add(option, "invalid", "%s is not an absolute https URL", p.shown(raw))
 	case strings.Contains(raw, "#"):
 		p.add(option, "invalid", "%q has a fragment", raw)
-	case strings.ContainsAny(raw, " \\") || u.Opaque != "":
-		p.add(option, "invalid", "%q has a space or a backslash", raw)
+	case !isPrintableASCII(raw) || strings.Contains(raw, "\\"):
+		p.add(option, "invalid", "%q has a space, a backslash or a letter beyond ASCII", raw)
+	case u.String() != raw:
+		p.add(option, "invalid", "%q is written in an unusual way; %q says the same", raw, u.String())
 	case u.Scheme == "http" && !isLoopback(u.Hostname()):
 		p.add(option, "insecure", "%q is http; only a loopback address may do without https", raw)
 	default:
@@ -234,6 +275,8 @@ func isLoopback(host string) bool {
 	return ip != nil && ip.IsLoopback()
 }
 
+// redirectURL parses a registered URL. It returns nil after adding what is
+// wrong.
 func (p *problems) redirectURL(option, raw string, e Environment) *url.URL {
 	if raw == "" {
 		p.add(option, "missing", "give the URL exactly as it is registered with AgentConnect")
@@ -246,15 +289,19 @@ func (p *problems) redirectURL(option, raw string, e Environment) *url.URL {
 	if e.isProduction() && isLoopback(u.Hostname()) {
 		p.add(option, "insecure", "%q is on this machine; AgentConnect's production accepts neither http nor localhost", raw)
 	}
-	if u.Path != "" && !isCleanPath(u.Path) {
-		p.add(option, "invalid", "%q has a path with an empty, \".\" or \"..\" segment", raw)
+	if !isPagePath(urlPath(u)) {
+		p.add(option, "invalid", "%q has a path with an escape, or with an empty, \".\" or \"..\" segment", raw)
+		return nil
 	}
 	return u
 }
 
-// isCleanPath reports whether a router would leave p as it is.
-func isCleanPath(p string) bool {
-	return strings.HasPrefix(p, "/") && (path.Clean(p) == p || path.Clean(p)+"/" == p)
+// isPagePath reports whether p is the path of a page, spelled in the one way
+// that routers and browsers leave as it is.
+func isPagePath(p string) bool {
+	clean := path.Clean(p)
+	return strings.HasPrefix(p, "/") && (clean == p || clean+"/" == p && clean != "/") &&
+		!strings.ContainsAny(p, "?#\\%") && isPrintableASCII(p)
 }
 
 func (p *problems) client(c *config) {
@@ -281,9 +328,9 @@ func (p *problems) scopes(scopes []string) []string {
 	for i, scope := range scopes {
 		switch {
 		case scope == "" || strings.ContainsFunc(scope, func(r rune) bool { return r <= ' ' || r == '"' || r == '\\' || r > '~' }):
-			p.add(optScopes, "invalid", "%q is not a scope (RFC 6749, section 3.3)", scope)
+			p.add(optScopes, "invalid", "%s is not a scope (RFC 6749, section 3.3)", p.shown(scope))
 		case slices.Contains(scopes[:i], scope):
-			p.add(optScopes, "invalid", "%q is there twice", scope)
+			p.add(optScopes, "invalid", "%s is there twice", p.shown(scope))
 		}
 	}
 	return slices.Clone(scopes)
@@ -292,23 +339,29 @@ func (p *problems) scopes(scopes []string) []string {
 // paths fills in the paths of the login and the logout, and checks that the
 // routes are distinct.
 func (p *problems) paths(c *config, s *settings) {
-	if c.redirectURL == nil || c.postLogoutURL == nil {
-		return
+	c.loginPath, c.logoutPath = s.loginPath, s.logoutPath
+	type route struct{ option, path string }
+	var routes []route
+	if c.redirectURL != nil {
+		beside := path.Dir(strings.TrimSuffix(urlPath(c.redirectURL), "/"))
+		c.loginPath = cmp.Or(s.loginPath, path.Join("/", beside, "login"))
+		c.logoutPath = cmp.Or(s.logoutPath, path.Join("/", beside, "logout"))
+		routes = append(routes, route{optRedirect, urlPath(c.redirectURL)})
 	}
-	beside := path.Dir(strings.TrimSuffix(urlPath(c.redirectURL), "/"))
-	c.loginPath = cmp.Or(s.loginPath, path.Join("/", beside, "login"))
-	c.logoutPath = cmp.Or(s.logoutPath, path.Join("/", beside, "logout"))
-
-	routes := []struct{ option, path string }{
-		{optRedirect, urlPath(c.redirectURL)},
-		{optPostLogout, urlPath(c.postLogoutURL)},
-		{"WithLoginPath", c.loginPath},
-		{"WithLogoutPath", c.logoutPath},
-		{"WithHomePath", c.homePath},
+	if c.postLogoutURL != nil {
+		routes = append(routes, route{optPostLogout, urlPath(c.postLogoutURL)})
 	}
+	if c.loginPath != "" {
+		routes = append(routes, route{"WithLoginPath", c.loginPath})
+	}
+	if c.logoutPath != "" {
+		routes = append(routes, route{"WithLogoutPath", c.logoutPath})
+	}
+	routes = append(routes, route{"WithHomePath", c.homePath})
 	for i, r := range routes {
-		if !isCleanPath(r.path) || strings.ContainsAny(r.path, "?#\\%") || !isPrintableASCII(r.path) {
-			p.add(r.option, "invalid", "%q is not the path of a page: it begins with /, has no empty or dot segment, no query, no escape", r.path)
+		if !isPagePath(r.path) {
+			p.add(r.option, "invalid", "%s is not the path of a page: it begins with /, has no empty or dot segment, no query, no escape", p.shown(r.path))
+			continue
 		}
 		for _, other := range routes[:i] {
 			if r.path == other.path {
@@ -325,14 +378,14 @@ func isPrintableASCII(s string) bool {
 	return !strings.ContainsFunc(s, func(r rune) bool { return r <= ' ' || r > '~' })
 }
 
-func (p *problems) algs(c *config) {
+func (p *problems) algs(c *config, s *settings) {
 	signing := []Alg{RS256, ES256, HS256}
 	if !slices.Contains(signing, c.idTokenAlg) {
-		p.add(optIDTokenAlg, "invalid", "%q is not one of RS256, ES256, HS256", string(c.idTokenAlg))
-		return // the userinfo's may only be wrong because it follows the ID token's
+		p.add(optIDTokenAlg, "invalid", "%s is not one of RS256, ES256, HS256", p.shown(string(c.idTokenAlg)))
 	}
-	if c.userinfoAlg != Unsigned && !slices.Contains(signing, c.userinfoAlg) {
-		p.add(optUserinfoAlg, "invalid", "%q is not one of RS256, ES256, HS256, none", string(c.userinfoAlg))
+	// One that was not given follows the ID token's.
+	if alg := s.userinfoAlg; alg != "" && alg != Unsigned && !slices.Contains(signing, alg) {
+		p.add(optUserinfoAlg, "invalid", "%s is not one of RS256, ES256, HS256, none", p.shown(string(alg)))
 	}
 }
 
@@ -346,6 +399,18 @@ func (p *problems) session(c *config, s *settings) {
 	if s.sessionIdle != 0 && (s.sessionIdle < minIdleTimeout || s.sessionIdle > s.sessionLifetime) {
 		p.add("WithIdleTimeout", "invalid", "%v is not between %v and the session's lifetime, %v", s.sessionIdle, minIdleTimeout, s.sessionLifetime)
 	}
+	if s.sealedGiven && len(s.sealingKeys) == 0 {
+		p.add("WithSealedSessions", "missing", "give at least one key")
+	}
+	for _, key := range s.sealingKeys {
+		if len(key) < minSealingKey {
+			p.add("WithSealedSessions", "insecure", "a key has %d bytes; give %d random ones", len(key), minSealingKey)
+		}
+		c.sealingKeys = append(c.sealingKeys, string(key))
+	}
+	if s.revokeAtLogout && !s.keepTokens {
+		p.add("WithRevocationAtLogout", "conflict", "there is nothing to revoke without WithTokens")
+	}
 	if s.endAtMidnight {
 		paris, err := time.LoadLocation("Europe/Paris")
 		if err != nil {
@@ -354,7 +419,7 @@ func (p *problems) session(c *config, s *settings) {
 		c.midnight = paris
 	}
 	if s.cookieName == "" || strings.Trim(s.cookieName, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_") != "" {
-		p.add("WithCookieName", "invalid", "%q is not made of letters, digits, '-' and '_'", s.cookieName)
+		p.add("WithCookieName", "invalid", "%s is not made of letters, digits, '-' and '_'", p.shown(s.cookieName))
 	}
 }
 
@@ -364,6 +429,12 @@ func (p *problems) hooks(c *config, s *settings) {
 	}
 	if s.logger == nil {
 		p.add("WithLogger", "missing", "the logger is nil; slog.New(slog.DiscardHandler) logs nothing")
+	}
+	if s.errorHandlerGiven && s.errorHandler == nil {
+		p.add("WithErrorHandler", "missing", "the function is nil")
+	}
+	if s.loginHookGiven && s.loginHook == nil {
+		p.add("WithLoginHook", "missing", "the function is nil, and would let everybody in")
 	}
 	if _, err := c.level.acceptedACR(); err != nil {
 		p.add("WithLevel", "conflict", "%v", err)
@@ -375,10 +446,11 @@ func (p *problems) hooks(c *config, s *settings) {
 		}
 	}
 	if contact := s.supportContact; contact != "" {
-		_, mailErr := mail.ParseAddress(contact)
+		address, mailErr := mail.ParseAddress(contact)
 		u, urlErr := url.Parse(contact)
-		if mailErr != nil && (urlErr != nil || u.Scheme != "https" || u.Host == "") {
-			p.add("WithSupportContact", "invalid", "%q is neither an e-mail address nor an https URL", contact)
+		isMail := mailErr == nil && address.Address == contact // and no name with it
+		if !isMail && (urlErr != nil || u.Scheme != "https" || u.Host == "") {
+			p.add("WithSupportContact", "invalid", "%s is neither an e-mail address nor an https URL", p.shown(contact))
 		}
 	}
 }

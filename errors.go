@@ -1,6 +1,9 @@
 package agentconnect
 
 import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -23,6 +26,14 @@ const (
 	CodeForbidden Code = "forbidden"
 	// CodeLoginRefused: the application's login hook refused the agent (403).
 	CodeLoginRefused Code = "login_refused"
+
+	// CodeInvalidToken: the access token of a call to a resource server is
+	// expired, revoked, unknown, or was issued to a service that the resource server
+	// does not serve (401).
+	CodeInvalidToken Code = "invalid_token"
+	// CodeInsufficientScope: the access token of a call to a resource server was
+	// not granted the scopes that are demanded (403).
+	CodeInsufficientScope Code = "insufficient_scope"
 
 	// CodeMethodNotAllowed: the handler does not take this method (405).
 	CodeMethodNotAllowed Code = "method_not_allowed"
@@ -77,9 +88,9 @@ const (
 // status returns the HTTP status that goes with the code.
 func (c Code) status() int {
 	switch c {
-	case CodeUnauthenticated:
+	case CodeUnauthenticated, CodeInvalidToken:
 		return http.StatusUnauthorized
-	case CodeInsufficientLevel, CodeForbidden, CodeLoginRefused, CodeCrossOrigin, CodeAccessDenied, CodeLoginRequired:
+	case CodeInsufficientScope, CodeInsufficientLevel, CodeForbidden, CodeLoginRefused, CodeCrossOrigin, CodeAccessDenied, CodeLoginRequired:
 		return http.StatusForbidden
 	case CodeMethodNotAllowed:
 		return http.StatusMethodNotAllowed
@@ -174,6 +185,14 @@ func (e *Error) logLevel() slog.Level {
 		return slog.LevelDebug
 	}
 	return slog.LevelWarn
+}
+
+// report gives a refusal its ID and logs it.
+func (e *Error) report(ctx context.Context, logger *slog.Logger) {
+	var id [8]byte
+	rand.Read(id[:])
+	e.ID = hex.EncodeToString(id[:])
+	logger.LogAttrs(ctx, e.logLevel(), "agentconnect: refused", e.logAttrs()...)
 }
 
 // logAttrs is the one line of a refusal. The provider's words are untrusted,

@@ -52,8 +52,8 @@ func (c *idleCookie) lastSeen(r *http.Request, s *session) time.Time {
 }
 
 // renew sets the cookie anew when the one that the browser has is a minute old.
-func (c *idleCookie) renew(w http.ResponseWriter, r *http.Request, s *session) {
-	if c.now().Sub(c.lastSeen(r, s)) >= idleCookiePeriod {
+func (c *idleCookie) renew(w http.ResponseWriter, s *session) {
+	if c.now().Sub(s.seen) >= idleCookiePeriod {
 		c.touch(w, s)
 	}
 }

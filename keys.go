@@ -7,6 +7,7 @@ import (
 	"crypto/rsa"
 	"encoding/json"
 	"errors"
+	"slices"
 	"sync"
 	"time"
 
@@ -83,6 +84,15 @@ func (k pinnedKeys) VerifySignature(ctx context.Context, token string) ([]byte, 
 		return payload, nil
 	}
 	return k.set.verify(ctx, jws, header.KeyID, k.alg)
+}
+
+// ready returns why there are no keys: the provider is away.
+func (k pinnedKeys) ready(ctx context.Context) error {
+	if k.alg == HS256 {
+		return nil
+	}
+	_, _, err := k.set.published.get(ctx, 0, always)
+	return err
 }
 
 // verify tries the keys at hand and, if none fits and the bucket allows, newer
@@ -170,7 +180,7 @@ func parseKeys(body []byte) ([]jose.JSONWebKey, error) {
 	var keys []jose.JSONWebKey
 	for _, one := range raw {
 		var key jose.JSONWebKey
-		if json.Unmarshal(one, &key) != nil || !key.Valid() {
+		if json.Unmarshal(one, &key) != nil || !key.Valid() || !mayVerify(one) {
 			continue
 		}
 		if fits(key, RS256) || fits(key, ES256) {
@@ -178,4 +188,13 @@ func parseKeys(body []byte) ([]jose.JSONWebKey, error) {
 		}
 	}
 	return keys, nil
+}
+
+// mayVerify reports whether the key_ops of a key, where it has any, are for
+// verifying signatures (RFC 7517 section 4.3). go-jose does not read them.
+func mayVerify(key []byte) bool {
+	var limits struct {
+		Ops []string `json:"key_ops"`
+	}
+	return json.Unmarshal(key, &limits) == nil && (limits.Ops == nil || slices.Contains(limits.Ops, "verify"))
 }

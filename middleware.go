@@ -69,9 +69,11 @@ func (a *Authenticator) protect(rs requirements, acr []string, next http.Handler
 			}
 			r = r.WithContext(contextWithSession(r.Context(), session))
 		}
-		if lacking := rs.lacking(session.agent, acr); lacking != nil {
-			a.refuseAgent(w, r, lacking)
-			return
+		if len(rs) > 0 || acr != nil { // copying the agent is not free
+			if lacking := rs.lacking(session.agent, acr); lacking != nil {
+				a.refuseAgent(w, r, lacking)
+				return
+			}
 		}
 		next.ServeHTTP(w, r)
 	})
@@ -97,8 +99,7 @@ func (a *Authenticator) LoadAgent(next http.Handler) http.Handler {
 // identify returns the session of a request, nil for a stranger, and sets the
 // headers of an answer that depends on it.
 func (a *Authenticator) identify(w http.ResponseWriter, r *http.Request) (*session, error) {
-	noStore(w)
-	w.Header().Add("Vary", "Cookie")
+	dependsOnAgent(w.Header())
 	session, err := a.sessions.find(r)
 	if session == nil || err != nil {
 		return nil, err
@@ -109,7 +110,7 @@ func (a *Authenticator) identify(w http.ResponseWriter, r *http.Request) (*sessi
 	}
 	session.owner = a
 	if a.sessions.idle != nil {
-		a.sessions.idle.renew(w, r, session)
+		a.sessions.idle.renew(w, session)
 	}
 	return session, nil
 }
@@ -124,6 +125,19 @@ func (a *Authenticator) endExpired(r *http.Request, session *session) {
 	if a.tokens != nil {
 		a.tokens.end(r.Context(), session)
 	}
+}
+
+// dependsOnAgent sets Cache-Control: no-store and Vary: Cookie, in a single
+// allocation since every protected request does it. What next appends to one of
+// them does not reach the other.
+func dependsOnAgent(h http.Header) {
+	values := []string{"no-store", "Cookie"}
+	h["Cache-Control"] = values[:1:1]
+	if vary := h["Vary"]; len(vary) > 0 {
+		h["Vary"] = append(vary, "Cookie")
+		return
+	}
+	h["Vary"] = values[1:]
 }
 
 // refuseStranger sends a stranger to the login, or says that one is needed.

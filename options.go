@@ -41,12 +41,19 @@ type settings struct {
 	httpClient            *http.Client
 	logger                *slog.Logger
 	errorHandler          ErrorHandler
+	errorHandlerGiven     bool
 	loginHook             LoginHook
+	loginHookGiven        bool
 	logoutHook            LogoutHook
 	events                func(context.Context, Event)
 	loginParameters       []string
 	askAMR                bool
+	keepTokens            bool
+	revokeAtLogout        bool
+	sealingKeys           [][]byte
+	sealedGiven           bool
 	supportContact        string
+	resourceServer        resourceServerSettings
 	now                   func() time.Time
 }
 
@@ -254,6 +261,30 @@ func WithIdleTimeout(d time.Duration) Option {
 	return func(s *settings) { s.sessionIdle = d }
 }
 
+// WithSealedSessions seals the session records (AES-256-GCM), so that a stolen
+// database holds neither names nor tokens. The first key seals, every key opens:
+// a new one is put in front of the old one, which can go when the sessions of
+// before are over. Keys are random, of 32 bytes or more, and the same on every
+// instance. A record that no key opens is no session.
+func WithSealedSessions(keys ...[]byte) Option {
+	return func(s *settings) { s.sealingKeys, s.sealedGiven = keys, true }
+}
+
+// WithTokens keeps the access token and the refresh token of each session, in
+// the store, beside it: for [Authenticator.TokenSource]. Without it they are
+// dropped once the userinfo is read. Tokens in a store are worth sealing:
+// [WithSealedSessions].
+func WithTokens() Option {
+	return func(s *settings) { s.keepTokens = true }
+}
+
+// WithRevocationAtLogout revokes the tokens of a session when it ends by a
+// logout or a new login (RFC 7009), for which a logout may wait three seconds. It
+// needs [WithTokens]. When the provider does not answer, the logout goes on.
+func WithRevocationAtLogout() Option {
+	return func(s *settings) { s.revokeAtLogout = true }
+}
+
 // WithHTTPClient sets the client for the requests to the provider: to go
 // through a proxy, to trust a private authority, to trace. Its Transport is
 // kept, and its Timeout (10 seconds when it has none), which bounds each
@@ -274,13 +305,13 @@ func WithLogger(logger *slog.Logger) Option {
 // for people, in French or English, and a problem (RFC 9457) for programs. The
 // handler can fall back on the default with [Authenticator.ServeError].
 func WithErrorHandler(h ErrorHandler) Option {
-	return func(s *settings) { s.errorHandler = h }
+	return func(s *settings) { s.errorHandler, s.errorHandlerGiven = h, true }
 }
 
 // WithLoginHook sets a function that is called when an agent was identified
 // and before the session exists. See [LoginHook].
 func WithLoginHook(hook LoginHook) Option {
-	return func(s *settings) { s.loginHook = hook }
+	return func(s *settings) { s.loginHook, s.loginHookGiven = hook, true }
 }
 
 // WithLogoutHook sets a function that is called when an agent logs out, after

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"strings"
 	"time"
+	"unicode"
 )
 
 //go:embed pages.css
@@ -58,7 +59,15 @@ func (a *Authenticator) refuse(w http.ResponseWriter, r *http.Request, e *Error)
 // do, whom to ask. It has no script, and a Content-Security-Policy that allows
 // nothing but its own style. A program gets a problem (RFC 9457) with the members
 // code, error_id and, where they apply, login_url, accepted_acr and reasons.
+//
+// An application can have a refusal of its own shown in the same way: an [Error]
+// with a Code and Reasons. A Status of 0 is that of the code.
 func (a *Authenticator) ServeError(w http.ResponseWriter, r *http.Request, e *Error) {
+	if e.Status == 0 {
+		own := *e
+		own.Status = e.Code.status()
+		e = &own
+	}
 	if isForPerson(r) && (e.Code != CodeUnauthenticated || isFormPost(r)) {
 		a.servePage(w, r, e.Status, a.errorPage(language(r), e))
 		return
@@ -105,7 +114,7 @@ func (a *Authenticator) errorPage(lang string, e *Error) *page {
 	add(w.Provider, a.config.issuer)
 	add(w.Environment, string(a.config.environment))
 	add(w.AuthorizeURL, e.AuthorizeURL)
-	add(w.ProviderSays, strings.Join(nonEmpty(e.ProviderError, e.ProviderDescription), " – "))
+	add(w.ProviderSays, printable(strings.Join(nonEmpty(e.ProviderError, e.ProviderDescription), " – ")))
 	return p
 }
 
@@ -170,12 +179,16 @@ func (a *Authenticator) serveProblem(w http.ResponseWriter, e *Error) {
 // browser prefers it (RFC 9110 section 12.5.4).
 func language(r *http.Request) string {
 	best := map[string]float64{}
-	for item := range strings.SplitSeq(r.Header.Get("Accept-Language"), ",") {
+	for item := range strings.SplitSeq(strings.Join(r.Header.Values("Accept-Language"), ","), ",") {
 		tag, params, _ := strings.Cut(strings.TrimSpace(item), ";")
-		primary, _, _ := strings.Cut(strings.ToLower(tag), "-")
+		primary, _, _ := strings.Cut(strings.ToLower(strings.TrimSpace(tag)), "-")
 		best[primary] = max(best[primary], weight(params))
 	}
-	if best["en"] > best["fr"] {
+	french, named := best["fr"]
+	if !named {
+		french = best["*"] // any language will do: it is French
+	}
+	if best["en"] > french {
 		return "en"
 	}
 	return "fr"
@@ -187,6 +200,17 @@ func contactURL(contact string) string {
 		return contact
 	}
 	return "mailto:" + contact
+}
+
+// printable replaces what a text of others could disturb the page with:
+// control characters, and those that change the direction of writing.
+func printable(text string) string {
+	return strings.Map(func(r rune) rune {
+		if unicode.IsPrint(r) {
+			return r
+		}
+		return unicode.ReplacementChar
+	}, text)
 }
 
 func nonEmpty(texts ...string) []string {

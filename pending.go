@@ -1,6 +1,7 @@
 package agentconnect
 
 import (
+	"bytes"
 	"crypto/rand"
 	"crypto/subtle"
 	"encoding/base64"
@@ -56,12 +57,14 @@ type pendingLogins struct {
 // of superfluous ones.
 func (l *pendingLogins) add(w http.ResponseWriter, r *http.Request, p *pendingLogin) error {
 	p.Expires = l.now().Add(pendingLifetime).Unix()
-	record, err := json.Marshal(p)
-	if err != nil {
+	var record bytes.Buffer
+	enc := json.NewEncoder(&record)
+	enc.SetEscapeHTML(false) // a query's "&" would take six bytes of the cookie
+	if err := enc.Encode(p); err != nil {
 		return err
 	}
 	name := l.prefix + p.State[:stateNameLen]
-	value := l.sealer.seal(record, name)
+	value := l.sealer.seal(record.Bytes(), name)
 
 	room := maxPendingBytes - len(value)
 	kept := 1

@@ -33,16 +33,20 @@ type metadata struct {
 type provider struct {
 	config *config
 	client *http.Client
+	tokens *http.Client // client, for the token endpoint
 	keys   *keySet
 
-	idTokens  *oidc.IDTokenVerifier
-	userinfos *oidc.IDTokenVerifier
+	idTokens  *verifier
+	userinfos *verifier // nil: plain JSON
 
 	discovery *cached[*metadata]
 }
 
 func newProvider(c *config) *provider {
 	p := &provider{config: c, client: backChannel(c.httpClient)}
+	tokens := *p.client
+	tokens.Transport = tokenTransport{tokens.Transport}
+	p.tokens = &tokens
 	p.discovery = &cached[*metadata]{
 		now: c.now,
 		// A provider that is away does not stop who knows it.
@@ -205,7 +209,7 @@ type tokens struct {
 // token.
 func (p *provider) exchange(ctx context.Context, m *metadata, code string, login *pendingLogin) (*tokens, error) {
 	const what = "token endpoint"
-	ctx = oidc.ClientContext(ctx, p.client)
+	ctx = oidc.ClientContext(ctx, p.tokens)
 	token, err := p.oauth2Config(m).Exchange(ctx, code, oauth2.VerifierOption(login.Verifier))
 	if err != nil {
 		return nil, exchangeFailed(what, err)

@@ -19,18 +19,19 @@ const recordVersion = 1
 //	expires       8 bytes, Unix seconds
 //	auth_time     8 bytes, Unix seconds, 0: absent
 //	login         16 bytes, see recordStore.loginID
+//	length        4 bytes, of all that follows but the ID token
 //	texts         the claims of textClaimNames, in order
 //	extra         JSON
 //	roles, amr    a varint count, then texts
 //	ID token      the rest
 
-const recordHeaderLen = 1 + 8 + 8 + 8 + 16
+const recordHeaderLen = 1 + 8 + 8 + 8 + 16 + 4
 
 var errRecord = errors.New("agentconnect: unreadable session record")
 
 // encodeRecord returns the record of a session.
 func encodeRecord(s *session, idToken string) []byte {
-	b := make([]byte, 0, recordHeaderLen+1024+len(idToken))
+	b := make([]byte, 0, recordHeaderLen+1024)
 	b = append(b, recordVersion)
 	b = binary.BigEndian.AppendUint64(b, uint64(s.created.Unix()))
 	b = binary.BigEndian.AppendUint64(b, uint64(s.expires.Unix()))
@@ -40,21 +41,32 @@ func encodeRecord(s *session, idToken string) []byte {
 	}
 	b = binary.BigEndian.AppendUint64(b, uint64(authTime))
 	b = append(b, s.login[:]...)
+	b = append(b, 0, 0, 0, 0) // the length, below
 	for _, field := range s.agent.texts() {
 		b = appendText(b, *field)
 	}
 	b = appendText(b, s.agent.extra)
 	b = appendTexts(b, s.agent.Roles)
 	b = appendTexts(b, s.agent.AMR)
-	return append(b, idToken...)
+	binary.BigEndian.PutUint32(b[recordHeaderLen-4:], uint32(len(b)-recordHeaderLen))
+	// No larger than it is: a store in memory keeps the whole slice.
+	record := make([]byte, len(b)+len(idToken))
+	copy(record[copy(record, b):], idToken)
+	return record
 }
 
-// decodeRecord reads a record back. It copies the texts once, so the session
-// does not keep the store's memory alive, and leaves the ID token where it is.
+// decodeRecord reads a record back. It copies the texts, once for all, so that
+// an agent does not change when the store uses its memory again, and leaves the ID
+// token where it is.
 func decodeRecord(record []byte) (*session, error) {
 	if len(record) < recordHeaderLen || record[0] != recordVersion {
 		return nil, errRecord
 	}
+	textsLen := int64(binary.BigEndian.Uint32(record[recordHeaderLen-4:]))
+	if textsLen > int64(len(record)-recordHeaderLen) {
+		return nil, errRecord
+	}
+	end := recordHeaderLen + int(textsLen)
 	s := &session{record: record}
 	s.created = time.Unix(int64(binary.BigEndian.Uint64(record[1:])), 0)
 	s.expires = time.Unix(int64(binary.BigEndian.Uint64(record[9:])), 0)
@@ -63,19 +75,22 @@ func decodeRecord(record []byte) (*session, error) {
 	}
 	copy(s.login[:], record[25:])
 
-	end, ok := textsEnd(record)
-	if !ok {
-		return nil, errRecord
-	}
 	r := recordReader{text: string(record[recordHeaderLen:end])}
 	for _, field := range s.agent.texts() {
 		*field = r.next()
 	}
 	s.agent.extra = r.next()
-	s.agent.Roles = r.list()
-	s.agent.AMR = r.list()
-	s.idTokenAt = end
+	s.agent.Roles = r.list(s.listed[:])
+	s.agent.AMR = r.list(s.listed[min(len(s.agent.Roles), len(s.listed)):])
+	if r.failed || r.at != len(r.text) {
+		return nil, errRecord
+	}
 	return s, nil
+}
+
+// idTokenOf returns the ID token of a record that decodeRecord could read.
+func idTokenOf(record []byte) string {
+	return string(record[recordHeaderLen+binary.BigEndian.Uint32(record[recordHeaderLen-4:]):])
 }
 
 func appendText(b []byte, s string) []byte {
@@ -90,73 +105,51 @@ func appendTexts(b []byte, list []string) []byte {
 	return b
 }
 
-// textsEnd returns where the texts of a record end and its ID token begins,
-// and false when a length leads out of the record.
-func textsEnd(record []byte) (int, bool) {
-	at := recordHeaderLen
-	number := func() (int, bool) {
-		n, size := binary.Uvarint(record[at:])
-		if size <= 0 || n > uint64(len(record)) {
-			return 0, false
-		}
-		at += size
-		return int(n), true
-	}
-	skip := func(count int) bool {
-		for range count {
-			n, ok := number()
-			if !ok || n > len(record)-at {
-				return false
-			}
-			at += n
-		}
-		return true
-	}
-	if !skip(textClaimCount + 1) {
-		return 0, false
-	}
-	for range 2 { // roles, amr
-		count, ok := number()
-		if !ok || !skip(count) {
-			return 0, false
-		}
-	}
-	return at, true
-}
-
-// A recordReader takes texts from the front of a string that textsEnd found
-// well formed; what it returns shares the string's memory.
+// A recordReader reads texts one after the other; what it returns shares the
+// string's memory. Once a length led out of the string, it has failed and
+// returns nothing more.
 type recordReader struct {
-	text string
+	text   string
+	at     int
+	failed bool
 }
 
+// number reads the length of a text, or the number of texts of a list, which
+// is never more than the bytes that are left.
 func (r *recordReader) number() int {
-	n, shift := 0, 0
-	for i := range len(r.text) {
-		c := r.text[i]
-		n |= int(c&0x7f) << shift
+	n := uint64(0)
+	for shift := 0; r.at < len(r.text) && shift < 64; shift += 7 {
+		c := r.text[r.at]
+		r.at++
+		n |= uint64(c&0x7f) << shift
 		if c < 0x80 {
-			r.text = r.text[i+1:]
-			return n
+			if n > uint64(len(r.text)-r.at) {
+				break
+			}
+			return int(n)
 		}
-		shift += 7
 	}
+	r.failed, r.at = true, len(r.text)
 	return 0
 }
 
 func (r *recordReader) next() string {
 	n := r.number()
-	s := r.text[:n]
-	r.text = r.text[n:]
+	s := r.text[r.at : r.at+n]
+	r.at += n
 	return s
 }
 
-func (r *recordReader) list() []string {
+// list reads a list, into room if that is enough.
+func (r *recordReader) list(room []string) []string {
 	n := r.number()
 	if n == 0 {
 		return nil
 	}
-	list := make([]string, n)
+	if n > len(room) {
+		room = make([]string, n)
+	}
+	list := room[:n:n]
 	for i := range list {
 		list[i] = r.next()
 	}

@@ -24,12 +24,10 @@ const (
 
 // knownACR reports whether AgentConnect can give the value. Asking for others
 // alone makes its server redirect for ever.
-func knownACR(acr string) bool {
-	switch acr {
-	case ACREIDAS0, ACREIDAS0MFA, ACREIDAS1, ACREIDAS1MFA, ACREIDAS2, ACREIDAS3, ACRCertificationDirigeant:
-		return true
-	}
-	return false
+func knownACR(acr string) bool { return slices.Contains(knownACRs(), acr) }
+
+func knownACRs() []string {
+	return []string{ACREIDAS0, ACREIDAS0MFA, ACREIDAS1, ACREIDAS1MFA, ACREIDAS2, ACREIDAS3, ACRCertificationDirigeant}
 }
 
 // A Requirement is one condition of [Authenticator.Require]: a level, which a
@@ -205,7 +203,7 @@ func (rs requirements) acceptedACR() ([]string, error) {
 		}
 		for _, acr := range r.acr {
 			if !knownACR(acr) {
-				return nil, fmt.Errorf("AgentConnect gives no acr %q", acr)
+				return nil, fmt.Errorf("AgentConnect gives no acr %s", quoteShort(acr))
 			}
 		}
 		if levels == 0 {

@@ -6,7 +6,8 @@ import (
 	"strings"
 )
 
-// maxReturnTo bounds a return_to, which travels in a cookie.
+// maxReturnTo bounds a return_to, escapes included: it travels in a cookie, of
+// which browsers keep 4096 bytes.
 const maxReturnTo = 2048
 
 // localPage returns the Location that leads to the page target of this
@@ -41,7 +42,8 @@ func localPage(target string) (string, bool) {
 	if strings.ContainsFunc(u.Path, func(r rune) bool { return r < ' ' || r == '\\' || r == 0x7f }) || strings.HasPrefix(u.Path, "//") {
 		return "", false
 	}
-	return percentEncode(target), true
+	location := percentEncode(target)
+	return location, len(location) <= maxReturnTo
 }
 
 // percentEncode escapes the bytes that may not stand in a Location.

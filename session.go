@@ -30,14 +30,15 @@ type session struct {
 	agent   Agent
 	created time.Time
 	expires time.Time
-	login   [16]byte // the registration and the login it comes from: see loginID
+	seen    time.Time // the last request, with an idle timeout: see expired
+	login   [16]byte  // the registration and the login it comes from: see loginID
 
-	record    []byte
-	idTokenAt int
+	record []byte
+	listed [2]string // room for the agent's roles and amr, which rarely are more
 }
 
 // idToken returns the ID token of the login, for the logout.
-func (s *session) idToken() string { return string(s.record[s.idTokenAt:]) }
+func (s *session) idToken() string { return idTokenOf(s.record) }
 
 // fingerprint shortens a state.
 func fingerprint(state string) (f [16]byte) {
@@ -127,13 +128,17 @@ func (s *sessions) find(r *http.Request) (*session, error) {
 }
 
 // expired reports whether a session is over, whatever the store thinks of
-// expiry.
+// expiry, and sets when it was last seen.
 func (s *sessions) expired(r *http.Request, session *session) bool {
 	now := s.now()
 	if !now.Before(session.expires) || now.Before(session.created.Add(-clockTolerance)) {
 		return true
 	}
-	return s.idle != nil && !now.Before(s.idle.lastSeen(r, session).Add(s.idle.timeout))
+	if s.idle == nil {
+		return false
+	}
+	session.seen = s.idle.lastSeen(r, session)
+	return !now.Before(session.seen.Add(s.idle.timeout))
 }
 
 // create puts a session in the store and returns its token. Whatever token the

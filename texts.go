@@ -101,10 +101,16 @@ func frenchMessage(code Code) message {
 		return message{"Fournisseur d’identité inconnu", "AgentConnect ne connaît pas le fournisseur d’identité demandé.", "Connectez-vous avec votre adresse électronique.", true}
 	case CodeProviderError:
 		return message{"Connexion impossible", "AgentConnect a répondu par une erreur.", "Recommencez dans quelques minutes. Si cela se reproduit, transmettez les informations ci-dessous au support.", true}
-	case CodeProviderUnavailable, CodeProviderTimeout:
+	case CodeProviderUnavailable:
 		return message{"AgentConnect ne répond pas", "AgentConnect est injoignable pour le moment.", "Recommencez dans quelques minutes.", true}
-	case CodeProviderAnswer, CodeInvalidIDToken, CodeInvalidUserinfo:
+	case CodeProviderTimeout:
+		return message{"AgentConnect ne répond pas", "AgentConnect n’a pas répondu à temps.", "Recommencez dans quelques minutes.", true}
+	case CodeProviderAnswer:
 		return message{"Connexion impossible", "La réponse d’AgentConnect n’est pas conforme et n’a pas été acceptée.", "Recommencez dans quelques minutes. Si cela se reproduit, transmettez les informations ci-dessous au support.", true}
+	case CodeInvalidIDToken:
+		return message{"Connexion impossible", "La preuve de votre connexion que transmet AgentConnect n’a pas passé les vérifications et n’a pas été acceptée.", "Recommencez dans quelques minutes. Si cela se reproduit, transmettez les informations ci-dessous au support.", true}
+	case CodeInvalidUserinfo:
+		return message{"Connexion impossible", "Les informations à votre sujet que transmet AgentConnect n’ont pas passé les vérifications et n’ont pas été acceptées.", "Recommencez dans quelques minutes. Si cela se reproduit, transmettez les informations ci-dessous au support.", true}
 	case CodeInvalidGrant:
 		return message{"Connexion expirée", "AgentConnect n’accepte plus cette connexion : elle a trop duré, ou a déjà servi.", "Recommencez la connexion.", true}
 	case CodeInvalidClient:
@@ -143,10 +149,16 @@ func englishMessage(code Code) message {
 		return message{"Unknown identity provider", "AgentConnect does not know the identity provider that was asked for.", "Log in with your e-mail address.", true}
 	case CodeProviderError:
 		return message{"Login not possible", "AgentConnect answered with an error.", "Try again in a few minutes. If this happens repeatedly, give the information below to support.", true}
-	case CodeProviderUnavailable, CodeProviderTimeout:
+	case CodeProviderUnavailable:
 		return message{"AgentConnect does not answer", "AgentConnect cannot be reached at the moment.", "Try again in a few minutes.", true}
-	case CodeProviderAnswer, CodeInvalidIDToken, CodeInvalidUserinfo:
+	case CodeProviderTimeout:
+		return message{"AgentConnect does not answer", "AgentConnect did not answer in time.", "Try again in a few minutes.", true}
+	case CodeProviderAnswer:
 		return message{"Login not possible", "AgentConnect’s answer is not as it should be and was not accepted.", "Try again in a few minutes. If this happens repeatedly, give the information below to support.", true}
+	case CodeInvalidIDToken:
+		return message{"Login not possible", "The proof of your login that AgentConnect sends did not pass its verification and was not accepted.", "Try again in a few minutes. If this happens repeatedly, give the information below to support.", true}
+	case CodeInvalidUserinfo:
+		return message{"Login not possible", "What AgentConnect sends about you did not pass its verification and was not accepted.", "Try again in a few minutes. If this happens repeatedly, give the information below to support.", true}
 	case CodeInvalidGrant:
 		return message{"Login expired", "AgentConnect does not accept this login any more: it took too long, or was used before.", "Start the login again.", true}
 	case CodeInvalidClient:

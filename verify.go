@@ -15,21 +15,31 @@ import (
 	"github.com/coreos/go-oidc/v3/oidc"
 )
 
-// verifier returns go-oidc's verifier, over our keys and one algorithm. It
-// checks the signature, the algorithm, iss, that aud contains us, and exp; the
-// functions below check the rest.
-func (p *provider) verifier(alg Alg) *oidc.IDTokenVerifier {
+// A verifier is go-oidc's verifier over our keys and one algorithm. It checks
+// the signature, the algorithm, iss, and that aud contains us; the functions below
+// check the rest.
+type verifier struct {
+	*oidc.IDTokenVerifier
+	keys pinnedKeys
+}
+
+func (p *provider) verifier(alg Alg) *verifier {
 	keys := pinnedKeys{alg: alg, secret: []byte(p.config.clientSecret), set: p.keys}
-	return oidc.NewVerifier(p.config.issuer, keys, &oidc.Config{
+	return &verifier{keys: keys, IDTokenVerifier: oidc.NewVerifier(p.config.issuer, keys, &oidc.Config{
 		ClientID:             p.config.clientID,
 		SupportedSigningAlgs: []string{string(alg)},
 		SkipExpiryCheck:      true, // checkTimes does, with its tolerance, and where exp is optional
-	})
+	})}
 }
 
 // verifySigned verifies what an ID token and a signed userinfo have in common,
 // and returns the claims.
-func (p *provider) verifySigned(ctx context.Context, verifier *oidc.IDTokenVerifier, raw string) (claims, error) {
+func (p *provider) verifySigned(ctx context.Context, verifier *verifier, raw string) (claims, error) {
+	// Asked apart, because go-oidc makes a text of a key set's error, and a
+	// provider that is away would look like a bad token.
+	if err := verifier.keys.ready(ctx); err != nil {
+		return nil, err
+	}
 	verified, err := verifier.Verify(ctx, raw)
 	if err != nil {
 		return nil, err
@@ -45,6 +55,9 @@ func (p *provider) verifySigned(ctx context.Context, verifier *oidc.IDTokenVerif
 	if err := p.checkAudience(c); err != nil {
 		return nil, err
 	}
+	if len(c["iat"]) == 0 {
+		return nil, errors.New("the claim iat is missing")
+	}
 	return c, p.checkTimes(c)
 }
 
@@ -55,10 +68,8 @@ func (p *provider) verifyIDToken(ctx context.Context, raw, nonce, accessToken st
 	if err != nil {
 		return nil, err
 	}
-	for _, name := range []string{"exp", "iat"} {
-		if len(c[name]) == 0 {
-			return nil, fmt.Errorf("the claim %s is missing", name)
-		}
+	if len(c["exp"]) == 0 {
+		return nil, errors.New("the claim exp is missing")
 	}
 	sub, err := c.text("sub")
 	if err != nil {

@@ -1,0 +1,119 @@
+package agentconnecttest_test
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/agentconnect-go/agentconnect/agentconnecttest"
+)
+
+func TestNewReportsEverythingThatIsWrong(t *testing.T) {
+	good := agentconnecttest.Client{ID: "a", Secret: "the-secret"}
+	for _, test := range []struct {
+		name string
+		cfg  agentconnecttest.Config
+		want []string // parts of the error; none: no error
+	}{
+		{name: "the least", cfg: agentconnecttest.Config{Issuer: "http://127.0.0.1:1/api/v2"}},
+		{name: "https, no path", cfg: agentconnecttest.Config{Issuer: "https://provider.example"}},
+		{name: "nothing", want: []string{"Issuer: missing"}},
+		{name: "relative issuer", cfg: agentconnecttest.Config{Issuer: "/api/v2"}, want: []string{"not an absolute http or https URL"}},
+		{name: "other scheme", cfg: agentconnecttest.Config{Issuer: "ftp://provider.example"}, want: []string{"not an absolute"}},
+		{name: "slash", cfg: agentconnecttest.Config{Issuer: "http://127.0.0.1:1/"}, want: []string{"end with a slash"}},
+		{name: "query", cfg: agentconnecttest.Config{Issuer: "http://127.0.0.1:1/?a"}, want: []string{"neither user information, query nor fragment"}},
+		{name: "fragment", cfg: agentconnecttest.Config{Issuer: "http://127.0.0.1:1/#"}, want: []string{"neither user information"}},
+		{name: "user", cfg: agentconnecttest.Config{Issuer: "http://me@127.0.0.1:1"}, want: []string{"neither user information"}},
+		{name: "control character", cfg: agentconnecttest.Config{Issuer: "http://127.0.0.1\x00"}, want: []string{"Config.Issuer"}},
+		{
+			name: "all at once",
+			cfg: agentconnecttest.Config{
+				Clients: []agentconnecttest.Client{
+					good, good,
+					{RedirectURIs: []string{"/callback"}, PostLogoutRedirectURIs: []string{"https://a.example/#top"}, IDTokenAlg: "RS512", UserinfoAlg: "None", IntrospectionAlg: "PS256", Scopes: []string{"profile"}},
+				},
+				Agents: []agentconnecttest.Agent{
+					{Login: "a", Claims: map[string]any{"sub": "1"}},
+					{Login: "a", Claims: map[string]any{"sub": "2"}},
+					{Claims: map[string]any{"sub": 3}, OtherACRs: []string{"eidas4"}},
+				},
+			},
+			want: []string{
+				"Config.Issuer: missing",
+				`Config.Clients[1]: ID "a" is already that of another client`,
+				"Config.Clients[2]: field ID is missing", "field Secret is missing",
+				`"/callback" is not an absolute`, `"https://a.example/#top" is not an absolute`,
+				`field IDTokenAlg: "RS512"`, `field UserinfoAlg: "None"`, `field IntrospectionAlg: "PS256"`, `field Scopes: "profile"`,
+				`Config.Agents[1]: Login "a" is already that of another agent`,
+				"Config.Agents[2]: field Login is missing", `"sub" must be a non-empty string`, `field OtherACRs: "eidas4"`,
+			},
+		},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			_, err := agentconnecttest.New(test.cfg)
+			if len(test.want) == 0 && err != nil {
+				t.Fatalf("got %v, want no error", err)
+			}
+			for _, want := range test.want {
+				if err == nil || !strings.Contains(err.Error(), want) {
+					t.Errorf("got %v, want %q in it", err, want)
+				}
+			}
+			if err != nil && strings.Contains(err.Error(), good.Secret) {
+				t.Errorf("got the secret in %v, want none", err)
+			}
+		})
+	}
+}
+
+func TestSetClientAndSetAgentChangeNothingWhenTheyFail(t *testing.T) {
+	srv := agentconnecttest.NewServer(t)
+	a := newApp(t, srv)
+	wrong := srv.Client
+	wrong.RedirectURIs = []string{"nowhere"}
+	if err := srv.SetClient(wrong); err == nil {
+		t.Error("SetClient: got no error, want one")
+	}
+	if err := srv.SetAgent(agentconnecttest.Agent{Login: "marie"}); err == nil {
+		t.Error("SetAgent: got no error, want one")
+	}
+	a.logIn(t, newBrowser(t), "marie")
+}
+
+func TestDemoAgents(t *testing.T) {
+	subs := make(map[string]string)
+	emails := make(map[string]int)
+	for _, agent := range agentconnecttest.DemoAgents() {
+		if other, ok := subs[agent.Sub()]; ok {
+			t.Errorf("%s and %s: got one sub, want two", agent.Login, other)
+		}
+		subs[agent.Sub()] = agent.Login
+		emails[agent.Email()]++
+		if !strings.HasSuffix(strings.ToLower(agent.Email()), ".example") && !strings.HasSuffix(strings.ToLower(agent.Email()), ".example.gouv.fr") {
+			t.Errorf("%s: got e-mail %q, want one of an example domain", agent.Login, agent.Email())
+		}
+		if siret, _ := agent.Claims["siret"].(string); len(siret) != 14 || !luhn(siret) {
+			t.Errorf("%s: got siret %q, want 14 digits whose checksum is right", agent.Login, siret)
+		}
+	}
+	if emails["marie.exemple@ministere.example.gouv.fr"] != 2 {
+		t.Error("got no two agents with one e-mail address, want a pair under two subs")
+	}
+	agentconnecttest.DemoAgents()[0].Claims["sub"] = "changed"
+	if agentconnecttest.DemoAgents()[0].Sub() == "changed" {
+		t.Error("got an agent shared between calls, want a copy for each")
+	}
+}
+
+func luhn(digits string) bool {
+	sum := 0
+	for i := range digits {
+		d := int(digits[len(digits)-1-i] - '0')
+		if i%2 == 1 {
+			if d *= 2; d > 9 {
+				d -= 9
+			}
+		}
+		sum += d
+	}
+	return sum%10 == 0
+}

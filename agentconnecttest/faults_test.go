@@ -1,0 +1,378 @@
+package agentconnecttest_test
+
+import (
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"io"
+	"io/fs"
+	"maps"
+	"net/http"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/agentconnect-go/agentconnect/agentconnecttest"
+)
+
+// declaredFaults reads the constants of type Fault from the source.
+func declaredFaults(t *testing.T) map[agentconnecttest.Fault]string {
+	t.Helper()
+	files, err := fs.Glob(os.DirFS("."), "faults*.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	declared := make(map[agentconnecttest.Fault]string)
+	for _, name := range files {
+		file, err := parser.ParseFile(token.NewFileSet(), name, nil, parser.SkipObjectResolution)
+		if err != nil {
+			t.Fatal(err)
+		}
+		ast.Inspect(file, func(n ast.Node) bool {
+			spec, ok := n.(*ast.ValueSpec)
+			if !ok {
+				return true
+			}
+			if of, ok := spec.Type.(*ast.Ident); !ok || of.Name != "Fault" {
+				return true
+			}
+			value, err := strconv.Unquote(spec.Values[0].(*ast.BasicLit).Value)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if other, ok := declared[agentconnecttest.Fault(value)]; ok {
+				t.Errorf("%s and %s: got the same value %q, want two", other, spec.Names[0], value)
+			}
+			declared[agentconnecttest.Fault(value)] = spec.Names[0].Name
+			return true
+		})
+	}
+	return declared
+}
+
+func TestFaultsListsEveryDeclaredFaultOnce(t *testing.T) {
+	declared := declaredFaults(t)
+	if len(declared) < 100 {
+		t.Fatalf("got %d declared faults, want them all", len(declared))
+	}
+	for _, info := range agentconnecttest.Faults() {
+		if _, ok := declared[info.Fault]; !ok {
+			t.Errorf("%q: listed twice, or declared nowhere", info.Fault)
+		}
+		delete(declared, info.Fault)
+	}
+	for _, name := range slices.Sorted(maps.Values(declared)) {
+		t.Errorf("%s: declared and not listed", name)
+	}
+}
+
+func TestInjectingAnUnknownFaultPanics(t *testing.T) {
+	srv := agentconnecttest.NewServer(t)
+	defer func() {
+		if recover() == nil {
+			t.Error("got no panic, want one: a misspelt fault would test nothing")
+		}
+	}()
+	srv.Inject(agentconnecttest.Fault("no such fault"))
+}
+
+// TestFaultsAreRefusedOrNot sends each fault to a relying party that checks
+// everything, with each registered algorithm for which the fault means something.
+func TestFaultsAreRefusedOrNot(t *testing.T) {
+	for _, alg := range []struct{ idToken, userinfo string }{
+		{"RS256", "RS256"}, {"ES256", "ES256"}, {"HS256", "HS256"}, {"RS256", "none"},
+	} {
+		t.Run(alg.idToken+" "+alg.userinfo, func(t *testing.T) {
+			t.Parallel()
+			srv := agentconnecttest.NewServer(t, agentconnecttest.WithAlgorithms(alg.idToken, alg.userinfo))
+			a := newApp(t, srv)
+			p := party{app: a, timeout: 10 * time.Second}
+			if err := p.login(newBrowser(t)); err != nil {
+				t.Fatalf("without any fault: got %v, want a login", err)
+			}
+			for _, info := range agentconnecttest.Faults() {
+				registered := alg.idToken
+				if info.Endpoint == agentconnecttest.Userinfo {
+					registered = alg.userinfo
+				}
+				switch info.Endpoint {
+				case agentconnecttest.Introspection, agentconnecttest.Revocation, agentconnecttest.EndSession:
+					continue // a login never goes there
+				}
+				if !info.Applies(registered) {
+					continue
+				}
+				t.Run(string(info.Fault), func(t *testing.T) {
+					p := p
+					a.with()
+					if info.Level {
+						p.acr = "eidas1"
+						a.with("claims", `{"id_token":{"acr":{"essential":true,"value":"eidas1"}}}`)
+					}
+					if info.Slow {
+						p.timeout = 100 * time.Millisecond
+					}
+					srv.Inject(info.Fault)
+					defer srv.Clear()
+					err := p.login(newBrowser(t))
+					if refused := err != nil; refused != info.Refuse {
+						t.Errorf("got %v, want refused: %v", err, info.Refuse)
+					}
+				})
+			}
+			if got := srv.Requests(agentconnecttest.Attacker); got != 0 {
+				t.Errorf("keys named by tokens were fetched %d times, want 0", got)
+			}
+			a.with()
+			if err := p.login(newBrowser(t)); err != nil {
+				t.Errorf("after every fault: got %v, want a login", err)
+			}
+		})
+	}
+}
+
+// TestFaultsDoWhatTheySay looks at what is really sent, for the faults whose
+// refusal could have another cause.
+func TestFaultsDoWhatTheySay(t *testing.T) {
+	const (
+		inIDToken = iota
+		inUserinfo
+		inBoth
+	)
+	long := strings.Repeat("s", 255)
+	for _, test := range []struct {
+		fault    agentconnecttest.Fault
+		where    int
+		header   string // a member
+		claim    string
+		want     string // as JSON; "" means absent
+		wantPart string // in the JSON of the whole
+	}{
+		{fault: agentconnecttest.IDTokenWrongIssuer, claim: "iss", want: `"https://attacker.example"`},
+		{fault: agentconnecttest.IDTokenMissingIssuer, claim: "iss"},
+		{fault: agentconnecttest.IDTokenStrangerAudience, claim: "aud", want: `"another-client"`},
+		{fault: agentconnecttest.IDTokenSeveralAudiences, claim: "aud", want: `["client-id","another-client"]`},
+		{fault: agentconnecttest.IDTokenSeveralAudiences, claim: "azp"},
+		{fault: agentconnecttest.IDTokenWrongAuthorizedParty, claim: "azp", want: `"another-client"`},
+		{fault: agentconnecttest.IDTokenRightAuthorizedParty, claim: "azp", want: `"client-id"`},
+		{fault: agentconnecttest.IDTokenAlgNone, header: "alg", want: `"none"`},
+		{fault: agentconnecttest.IDTokenAlgNoneTitle, header: "alg", want: `"None"`},
+		{fault: agentconnecttest.IDTokenAlgNoneUpper, header: "alg", want: `"NONE"`},
+		{fault: agentconnecttest.IDTokenAlgNoneMixed, header: "alg", want: `"nOnE"`},
+		{fault: agentconnecttest.IDTokenAlgMissing, header: "alg"},
+		{fault: agentconnecttest.IDTokenHS256PublicPEM, header: "alg", want: `"HS256"`},
+		{fault: agentconnecttest.IDTokenHS256PublicDER, header: "alg", want: `"HS256"`},
+		{fault: agentconnecttest.IDTokenOtherAlgorithm, header: "alg", want: `"ES256"`},
+		{fault: agentconnecttest.IDTokenMissingExp, claim: "exp"},
+		{fault: agentconnecttest.IDTokenMissingIAT, claim: "iat"},
+		{fault: agentconnecttest.IDTokenSubNumber, where: inBoth, claim: "sub", want: `42`},
+		{fault: agentconnecttest.IDTokenSub255, where: inBoth, claim: "sub", want: `"` + long + `"`},
+		{fault: agentconnecttest.IDTokenLongSub, where: inBoth, claim: "sub", want: `"` + long + `s"`},
+		{fault: agentconnecttest.IDTokenEmptySub, where: inBoth, claim: "sub", want: `""`},
+		{fault: agentconnecttest.IDTokenMissingSub, where: inBoth, claim: "sub"},
+		{fault: agentconnecttest.IDTokenRepeatedSub, wantPart: `"sub":"somebody-else"}`},
+		{fault: agentconnecttest.IDTokenRepeatedSubFirst, wantPart: `{"sub":"somebody-else","sub":"demo-`},
+		{fault: agentconnecttest.IDTokenCaseSub, claim: "Sub", want: `"somebody-else"`},
+		{fault: agentconnecttest.IDTokenNoKID, header: "kid"},
+		{fault: agentconnecttest.IDTokenHeaderJKU, header: "jku", wantPart: `/attacker/jwks"`},
+		{fault: agentconnecttest.IDTokenHeaderX5U, header: "x5u", wantPart: `/attacker/certificate"`},
+		{fault: agentconnecttest.IDTokenHeaderJWK, header: "jwk", wantPart: `"kty":"RSA"`},
+		{fault: agentconnecttest.IDTokenHeaderX5C, header: "x5c", wantPart: `["MII`},
+		{fault: agentconnecttest.IDTokenHeaderCritical, header: "crit", want: `["https://attacker.example/extension"]`},
+		{fault: agentconnecttest.IDTokenMissingACR, claim: "acr"},
+		{fault: agentconnecttest.IDTokenACRArray, claim: "acr", want: `["eidas1"]`},
+		{fault: agentconnecttest.IDTokenUppercaseACR, claim: "acr", want: `"EIDAS1"`},
+		{fault: agentconnecttest.IDTokenACROnlyInUserinfo, claim: "acr"},
+		{fault: agentconnecttest.IDTokenACROnlyInUserinfo, where: inUserinfo, claim: "acr", want: `"eidas3"`},
+		{fault: agentconnecttest.UserinfoOtherSub, where: inUserinfo, claim: "sub", want: `"somebody-else"`},
+		{fault: agentconnecttest.UserinfoMissingExp, where: inUserinfo, claim: "exp"},
+		{fault: agentconnecttest.UserinfoMissingAudience, where: inUserinfo, claim: "aud"},
+		{fault: agentconnecttest.UserinfoIsIDToken, where: inUserinfo, wantPart: `"nonce":`},
+		{fault: agentconnecttest.UserinfoNullText, where: inUserinfo, claim: "phone_number", want: `null`},
+	} {
+		t.Run(string(test.fault)+" "+test.header+test.claim, func(t *testing.T) {
+			srv := agentconnecttest.NewServer(t)
+			a := newApp(t, srv).with("claims", `{"id_token":{"acr":{"essential":true,"value":"eidas1"}}}`)
+			srv.Inject(test.fault)
+			got := a.logIn(t, newBrowser(t), "marie")
+			check := func(compact string) {
+				t.Helper()
+				header, claims := decode(t, compact)
+				if test.header != "" {
+					claims = header
+				}
+				if name := test.header + test.claim; name != "" && test.wantPart == "" && member(t, claims, name) != test.want {
+					t.Errorf("%s: got %s, want %s", name, member(t, claims, name), test.want)
+				}
+				if !strings.Contains(claims, test.wantPart) {
+					t.Errorf("got %s, want %s in it", claims, test.wantPart)
+				}
+			}
+			if test.where != inUserinfo {
+				check(got.tokens.IDToken)
+			}
+			if test.where != inIDToken {
+				check(got.body)
+			}
+		})
+	}
+}
+
+func TestLimitedFaults(t *testing.T) {
+	for _, test := range []struct {
+		name  string
+		fault func(agentconnecttest.Injectable) agentconnecttest.Injectable
+		want  []bool // whether each login in a row gets a token
+	}{
+		{"always", func(f agentconnecttest.Injectable) agentconnecttest.Injectable { return f }, []bool{false, false, false}},
+		{"once", agentconnecttest.Once, []bool{false, true, true}},
+		{"twice", func(f agentconnecttest.Injectable) agentconnecttest.Injectable { return agentconnecttest.Times(2, f) }, []bool{false, false, true}},
+		{"never", func(f agentconnecttest.Injectable) agentconnecttest.Injectable { return agentconnecttest.Times(0, f) }, []bool{true, true, true}},
+		{"after one", func(f agentconnecttest.Injectable) agentconnecttest.Injectable { return agentconnecttest.After(1, f) }, []bool{true, false, false}},
+		{"once, after one", func(f agentconnecttest.Injectable) agentconnecttest.Injectable {
+			return agentconnecttest.After(1, agentconnecttest.Once(f))
+		}, []bool{true, false, true}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			srv := agentconnecttest.NewServer(t)
+			a := newApp(t, srv)
+			srv.Inject(test.fault(agentconnecttest.TokenInvalidGrant))
+			for i, want := range test.want {
+				if got := a.logIn(t, newBrowser(t), "marie").tokens.IDToken != ""; got != want {
+					t.Errorf("login %d: got a token: %v, want %v", i+1, got, want)
+				}
+			}
+		})
+	}
+}
+
+func TestTamper(t *testing.T) {
+	srv := agentconnecttest.NewServer(t)
+	a := newApp(t, srv)
+	srv.Inject(
+		agentconnecttest.Tamper{IDToken: func(j *agentconnecttest.JWT) { j.Claims.Set("colour", "blue") }},
+		agentconnecttest.Tamper{IDToken: func(j *agentconnecttest.JWT) {
+			j.Claims.Add("mixed", j.Claims.Get("colour").(string)+" and red")
+			srv.EndProviderSession("nobody") // the provider can be called from a fault
+		}},
+		agentconnecttest.Tamper{Endpoint: agentconnecttest.Userinfo, Answer: func(answer *agentconnecttest.Answer) {
+			answer.Header.Set("X-Tampered", "yes")
+		}},
+	)
+	got := a.logIn(t, newBrowser(t), "marie")
+	_, claims := decode(t, got.tokens.IDToken)
+	if mixed := member(t, claims, "mixed"); mixed != `"blue and red"` {
+		t.Errorf("mixed: got %s, want the two faults in their order", mixed)
+	}
+	if header := got.userinfo.Header.Get("X-Tampered"); header != "yes" {
+		t.Errorf("X-Tampered: got %q, want yes", header)
+	}
+	srv.Clear()
+	got = a.logIn(t, newBrowser(t), "marie")
+	if _, claims := decode(t, got.tokens.IDToken); member(t, claims, "mixed") != "" {
+		t.Error("after Clear: got a tampered token")
+	}
+}
+
+func TestSlowFaultsEndWithTheClientAndWithTheServer(t *testing.T) {
+	for _, fault := range []agentconnecttest.Fault{
+		agentconnecttest.DiscoveryHang, agentconnecttest.DiscoveryDrip, agentconnecttest.DiscoverySlow,
+	} {
+		t.Run(string(fault), func(t *testing.T) {
+			srv := agentconnecttest.NewServer(t)
+			srv.Inject(fault)
+			for _, end := range []string{"client", "server"} {
+				client := &http.Client{Transport: &http.Transport{}}
+				if end == "client" {
+					client.Timeout = 50 * time.Millisecond
+				}
+				done := make(chan error, 1)
+				before := srv.Requests(agentconnecttest.Discovery)
+				go func() {
+					resp, err := client.Get(srv.Issuer + "/.well-known/openid-configuration")
+					if err == nil {
+						_, err = resp.Body.Read(make([]byte, 1<<20))
+						for err == nil {
+							_, err = resp.Body.Read(make([]byte, 1<<20))
+						}
+						resp.Body.Close()
+					}
+					done <- err
+				}()
+				for srv.Requests(agentconnecttest.Discovery) == before {
+					time.Sleep(time.Millisecond)
+				}
+				if end == "server" {
+					srv.Stop()
+				}
+				if err := <-done; err == nil {
+					t.Errorf("%s: got an answer, want none", end)
+				}
+			}
+		})
+	}
+}
+
+// TestRedirectsLeadToTheAnswer: a client that wrongly follows is not saved by a
+// dead end.
+func TestRedirectsLeadToTheAnswer(t *testing.T) {
+	srv := agentconnecttest.NewServer(t)
+	_, want := open(t, newBrowser(t), srv.Issuer+"/.well-known/openid-configuration")
+	srv.Inject(agentconnecttest.DiscoveryPermanentRedirect)
+	resp, err := http.Get(srv.Issuer + "/.well-known/openid-configuration")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	got, err := io.ReadAll(resp.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if string(got) != want || resp.Request.URL.Path == "/api/v2/.well-known/openid-configuration" {
+		t.Errorf("got %s at %s, want the document at another address", got, resp.Request.URL)
+	}
+	if n := srv.Requests(agentconnecttest.Elsewhere); n != 1 {
+		t.Errorf("requests elsewhere: got %d, want 1", n)
+	}
+}
+
+func TestOtherSubOnRefreshLeavesLoginsAlone(t *testing.T) {
+	srv := agentconnecttest.NewServer(t)
+	a := newApp(t, srv)
+	srv.Inject(agentconnecttest.IDTokenOtherSubOnRefresh)
+	got := a.logIn(t, newBrowser(t), "marie")
+	if _, claims := decode(t, got.tokens.IDToken); member(t, claims, "sub") != `"demo-4f1c2d9e-marie"` {
+		t.Errorf("login: got %s, want the agent's sub", claims)
+	}
+	_, refreshed := a.tokenRequest(t.Context(), "grant_type", "refresh_token", "refresh_token", got.tokens.RefreshToken)
+	if _, claims := decode(t, refreshed.IDToken); member(t, claims, "sub") != `"somebody-else"` {
+		t.Errorf("refresh: got %s, want another sub", claims)
+	}
+}
+
+func TestRevocationFaults(t *testing.T) {
+	srv := agentconnecttest.NewServer(t)
+	a := newApp(t, srv)
+	for _, test := range []struct {
+		fault agentconnecttest.Fault
+		want  int
+	}{
+		{agentconnecttest.RevocationError500, 500},
+		{agentconnecttest.RevocationError503, 503},
+		{agentconnecttest.RevocationError429, 429},
+		{agentconnecttest.RevocationRedirect, 302},
+	} {
+		srv.Inject(test.fault)
+		resp, _, err := a.post(t.Context(), "/token/revocation", "token", "unknown")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if resp.StatusCode != test.want {
+			t.Errorf("%s: got %d, want %d", test.fault, resp.StatusCode, test.want)
+		}
+		srv.Clear()
+	}
+}

@@ -1,0 +1,107 @@
+package agentconnecttest
+
+import (
+	"net/http"
+	"strings"
+)
+
+const introspectionJWT = "application/token-introspection+jwt"
+
+// serveIntrospection is RFC 7662. As on the real one, any client may introspect
+// any token. A signed answer goes to a client registered for it that accepts it.
+func (p *Provider) serveIntrospection(a *Answer, r *http.Request) {
+	c, ok := p.authenticate(a, r)
+	if !ok {
+		return
+	}
+	value := r.PostForm.Get("token")
+	if value == "" {
+		a.oauthError(http.StatusBadRequest, "invalid_request", "missing required parameter 'token'")
+		return
+	}
+	claims := p.introspect(value)
+	signed := c.IntrospectionAlg != "none" && strings.Contains(r.Header.Get("Accept"), introspectionJWT)
+	alg, typ := "none", ""
+	if signed {
+		alg, typ = c.IntrospectionAlg, "token-introspection+jwt"
+	}
+	t := p.newJWT(c, alg, typ)
+	t.Claims = claims
+	if signed {
+		t.Claims = Members{
+			{"token_introspection", claims},
+			{"aud", c.ID},
+			{"iat", p.now().Unix()},
+			{"iss", p.issuer},
+		}
+	}
+	for _, tamper := range p.faults.take(func(t Tamper) bool { return t.Introspection != nil }) {
+		tamper.Introspection(t)
+	}
+	if t.Plain {
+		a.json(http.StatusOK, t.Claims)
+		return
+	}
+	compact, err := t.compact()
+	if err != nil {
+		a.oauthError(http.StatusInternalServerError, "server_error", err.Error())
+		return
+	}
+	a.write(http.StatusOK, introspectionJWT+"; charset=utf-8", []byte(compact))
+}
+
+func (p *Provider) introspect(value string) Members {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	found, isAccess := p.state.access[value]
+	if !isAccess {
+		found = p.state.refresh[value]
+	}
+	if found == nil || found.used || found.grant.revoked || p.now().After(found.expires) {
+		return Members{{"active", false}}
+	}
+	claims := Members{
+		{"active", true},
+		{"sub", found.grant.sub},
+		{"client_id", found.grant.clientID},
+		{"exp", found.expires.Unix()},
+		{"iat", found.issued.Unix()},
+		{"iss", p.issuer},
+		{"scope", strings.Join(found.scopes, " ")},
+	}
+	if isAccess {
+		claims.Add("token_type", "Bearer")
+	}
+	return claims
+}
+
+// serveRevocation is RFC 7009: revoking a refresh token revokes its whole grant,
+// and a token nobody knows is no error.
+func (p *Provider) serveRevocation(a *Answer, r *http.Request) {
+	c, ok := p.authenticate(a, r)
+	if !ok {
+		return
+	}
+	value := r.PostForm.Get("token")
+	if value == "" {
+		a.oauthError(http.StatusBadRequest, "invalid_request", "missing required parameter 'token'")
+		return
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	found, isAccess := p.state.access[value]
+	if !isAccess {
+		found = p.state.refresh[value]
+	}
+	switch {
+	case found == nil:
+	case found.grant.clientID != c.ID:
+		a.oauthError(http.StatusBadRequest, "invalid_request", "this token does not belong to you")
+		return
+	case isAccess:
+		delete(p.state.access, value)
+	default:
+		found.grant.revoked = true
+	}
+	a.write(http.StatusOK, "text/plain; charset=utf-8", nil)
+}

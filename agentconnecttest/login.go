@@ -1,0 +1,207 @@
+package agentconnecttest
+
+import (
+	"errors"
+	"fmt"
+	"html"
+	"io"
+	"net/http"
+	"net/url"
+	"regexp"
+	"strings"
+)
+
+// LoginOption changes how [Server.Login] behaves.
+type LoginOption func(*loginSettings)
+
+type loginSettings struct {
+	acr    string
+	refuse bool
+	edit   []func(*http.Request)
+}
+
+// WithACR makes the agent's identity provider answer this acr, whatever the service
+// asked for: the choice that the login page offers.
+func WithACR(acr string) LoginOption { return func(s *loginSettings) { s.acr = acr } }
+
+// Refusing presses the refuse button of the login page, so that the application
+// receives access_denied.
+func Refusing() LoginOption { return func(s *loginSettings) { s.refuse = true } }
+
+// WithRequest edits the first request, to the application, before it is sent: a
+// header, a cookie.
+func WithRequest(edit func(*http.Request)) LoginOption {
+	return func(s *loginSettings) { s.edit = append(s.edit, edit) }
+}
+
+// Login logs an agent in the way a person with a browser would. It opens the
+// application's loginURL with client, whose cookie jar is the browser's, follows the
+// redirects to the login page, picks the agent of that [Agent.Login], or
+// whoever is picked there already when agent is empty, submits the form and follows the
+// redirects to the end.
+//
+// It returns the application's final answer, whatever its status; the caller closes its
+// body. When the provider asks nothing (it has a session for this browser, or the
+// application never went there), the first final answer is returned. The error
+// is that of a request that failed, or says that the provider showed an error page
+// or does not know the agent. It is safe for concurrent use with several
+// clients.
+func (s *Server) Login(client *http.Client, loginURL, agent string, opts ...LoginOption) (*http.Response, error) {
+	return s.login(client, nil, loginURL, agent, opts)
+}
+
+// CallbackURL does the same up to the very last step: it returns the URL, with
+// its code and state, to which the browser would now go, without going there. It is for
+// tests that change it, send it twice or open it elsewhere.
+func (s *Server) CallbackURL(client *http.Client, loginURL, agent string, opts ...LoginOption) (*url.URL, error) {
+	var callback *url.URL
+	resp, err := s.login(client, func(to *url.URL, from *http.Response) bool {
+		if from == nil || !s.ours(from.Request.URL) || s.ours(to) {
+			return false
+		}
+		callback = to
+		return true
+	}, loginURL, agent, opts)
+	if err != nil {
+		return nil, err
+	}
+	defer resp.Body.Close()
+	if callback == nil {
+		return nil, fmt.Errorf("agentconnecttest: the login ended with status %d at %s without coming back from the provider", resp.StatusCode, resp.Request.URL.Redacted())
+	}
+	return callback, nil
+}
+
+func (s *Server) ours(u *url.URL) bool { return u.Scheme+"://"+u.Host == s.URL }
+
+// login stops before following a redirect that stop accepts.
+func (s *Server) login(client *http.Client, stop func(to *url.URL, from *http.Response) bool, loginURL, agent string, opts []LoginOption) (*http.Response, error) {
+	if client.Jar == nil {
+		return nil, errors.New("agentconnecttest: a login needs a client with a cookie jar")
+	}
+	var settings loginSettings
+	for _, opt := range opts {
+		opt(&settings)
+	}
+	browser := *client
+	browser.CheckRedirect = func(next *http.Request, via []*http.Request) error {
+		switch {
+		case stop != nil && stop(next.URL, next.Response):
+			return http.ErrUseLastResponse
+		case len(via) >= 20:
+			return errors.New("agentconnecttest: more than 20 redirects")
+		}
+		return nil
+	}
+	first, err := navigation(http.MethodGet, loginURL, "")
+	if err != nil {
+		return nil, err
+	}
+	for _, edit := range settings.edit {
+		edit(first)
+	}
+	resp, err := browser.Do(first)
+	if err != nil || !s.ours(resp.Request.URL) || resp.StatusCode == http.StatusSeeOther {
+		return resp, err
+	}
+	page, err := readAll(resp)
+	if err != nil {
+		return nil, err
+	}
+	form, err := readForm(page)
+	if err != nil {
+		return nil, fmt.Errorf("%w (status %d)", err, resp.StatusCode)
+	}
+	fields, err := form.fill(agent, settings)
+	if err != nil {
+		return nil, err
+	}
+	submit, err := navigation(http.MethodPost, form.action, fields.Encode())
+	if err != nil {
+		return nil, err
+	}
+	submit.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	resp, err = browser.Do(submit)
+	if err != nil || !s.ours(resp.Request.URL) || resp.StatusCode == http.StatusSeeOther {
+		return resp, err
+	}
+	page, err = readAll(resp)
+	if err != nil {
+		return nil, err
+	}
+	return nil, fmt.Errorf("agentconnecttest: the provider answered the login form with status %d: %s", resp.StatusCode, errorOn(page))
+}
+
+// navigation is a request with the headers of a browser that goes to a page.
+func navigation(method, target, body string) (*http.Request, error) {
+	req, err := http.NewRequest(method, target, strings.NewReader(body))
+	if err != nil {
+		return nil, err
+	}
+	req.Header.Set("Accept", "text/html,application/xhtml+xml,*/*;q=0.8")
+	req.Header.Set("Sec-Fetch-Mode", "navigate")
+	req.Header.Set("Sec-Fetch-Dest", "document")
+	return req, nil
+}
+
+func readAll(resp *http.Response) (string, error) {
+	defer resp.Body.Close()
+	body, err := io.ReadAll(io.LimitReader(resp.Body, 1<<20))
+	return string(body), err
+}
+
+// loginForm is what a browser sees of our login page.
+type loginForm struct {
+	action  string
+	agents  []string
+	checked string
+}
+
+var (
+	formAction = regexp.MustCompile(`<form method="post" action="([^"]+)"`)
+	formAgent  = regexp.MustCompile(`<input type="radio" name="agent" id="[^"]*" value="([^"]*)" required( checked)?>`)
+	pageCode   = regexp.MustCompile(`<dd><code>([^<]*)</code></dd>`)
+	pageDetail = regexp.MustCompile(`<dd lang="en">([^<]*)</dd>`)
+)
+
+func readForm(page string) (loginForm, error) {
+	action := formAction.FindStringSubmatch(page)
+	if action == nil {
+		return loginForm{}, fmt.Errorf("agentconnecttest: the provider shows no login page: %s", errorOn(page))
+	}
+	form := loginForm{action: html.UnescapeString(action[1])}
+	for _, match := range formAgent.FindAllStringSubmatch(page, -1) {
+		login := html.UnescapeString(match[1])
+		form.agents = append(form.agents, login)
+		if match[2] != "" {
+			form.checked = login
+		}
+	}
+	return form, nil
+}
+
+// errorOn returns the code and the detail of an error page.
+func errorOn(page string) string {
+	code, detail := pageCode.FindStringSubmatch(page), pageDetail.FindStringSubmatch(page)
+	if code == nil || detail == nil {
+		return "an unknown page"
+	}
+	return html.UnescapeString(code[1]) + ", " + html.UnescapeString(detail[1])
+}
+
+func (form loginForm) fill(agent string, settings loginSettings) (url.Values, error) {
+	if agent == "" {
+		agent = form.checked
+	}
+	fields := url.Values{"agent": {agent}, "acr": {settings.acr}}
+	if settings.refuse {
+		fields.Set("refuse", "1")
+		return fields, nil
+	}
+	for _, offered := range form.agents {
+		if offered == agent {
+			return fields, nil
+		}
+	}
+	return nil, fmt.Errorf("agentconnecttest: the login page does not offer agent %q, only %s", agent, strings.Join(form.agents, ", "))
+}

@@ -1,0 +1,111 @@
+package agentconnecttest
+
+import (
+	"bytes"
+	"crypto/rand"
+	"embed"
+	"html/template"
+	"net/http"
+	"net/url"
+)
+
+//go:embed pages
+var pageFiles embed.FS
+
+// pages are the templates and the style sheet.
+type pages struct {
+	templates *template.Template
+	style     []byte
+}
+
+func parsePages() (pages, error) {
+	templates, err := template.ParseFS(pageFiles, "pages/*.html")
+	if err != nil {
+		return pages{}, err
+	}
+	style, err := pageFiles.ReadFile("pages/demonstration.css")
+	return pages{templates, style}, err
+}
+
+func (p *Provider) serveStyle(a *Answer, _ *http.Request) {
+	a.Header.Set("Cache-Control", "public, max-age=600")
+	a.write(http.StatusOK, "text/css; charset=utf-8", p.pages.style)
+}
+
+// frame is what every page has.
+type frame struct {
+	T     texts
+	Title string
+	Style string
+}
+
+func (p *Provider) frame(t texts, title string) frame {
+	return frame{T: t, Title: title, Style: p.issuer + pathStyle}
+}
+
+// page renders a template under a policy that allows our style sheet and nothing
+// else. A browser applies form-action to the redirects that follow a form too, so it
+// names where the application is.
+func (p *Provider) page(a *Answer, status int, name string, data any, formTarget string) {
+	var body bytes.Buffer
+	if err := p.pages.templates.ExecuteTemplate(&body, name, data); err != nil {
+		a.write(http.StatusInternalServerError, "text/plain; charset=utf-8", []byte(err.Error()))
+		return
+	}
+	a.Header.Set("Cache-Control", "no-store")
+	a.Header.Set("Content-Security-Policy", "default-src 'none'; style-src 'self'; form-action "+formTarget+"; base-uri 'none'; frame-ancestors 'none'")
+	a.Header.Set("Referrer-Policy", "no-referrer")
+	a.Header.Set("X-Content-Type-Options", "nosniff")
+	a.Header.Set("Vary", "Accept-Language")
+	a.write(status, "text/html; charset=utf-8", body.Bytes())
+}
+
+// choice is an agent on the login page.
+type choice struct {
+	Login, Name, Email, Organization string
+	Roles                            []string
+	Checked                          bool
+}
+
+func (p *Provider) loginPage(a *Answer, r *http.Request, i *interaction) {
+	t := textsFor(r)
+	data := struct {
+		frame
+		Client   string
+		Demanded []string
+		Action   string
+		Agents   []choice
+		Levels   []string
+	}{
+		frame:    p.frame(t, t.LogInTitle),
+		Client:   i.request.clientID,
+		Demanded: i.request.claims.essentialACR,
+		Action:   p.issuer + pathInteraction + i.id,
+		Levels:   supportedACRs(),
+	}
+	for n, agent := range p.choices(i.request) {
+		organization, _ := agent.Claims["organization_label"].(string)
+		roles, _ := agent.Claims["roles"].([]string)
+		data.Agents = append(data.Agents, choice{agent.Login, agent.name(), agent.Email(), organization, roles, n == 0})
+	}
+	target := "'self'"
+	if u, err := url.Parse(i.request.redirectURI); err == nil {
+		target += " " + u.Scheme + "://" + u.Host
+	}
+	p.page(a, http.StatusOK, "login", data, target)
+}
+
+// errorPage shows a failure that does not go back to the application. The code
+// is the one that the real provider shows; the detail is for developers.
+func (p *Provider) errorPage(a *Answer, r *http.Request, status int, code, detail string) {
+	t := textsFor(r)
+	p.page(a, status, "error", struct {
+		frame
+		Code, Meaning, Detail, ID string
+	}{p.frame(t, t.ErrorTitle), code, t.meaning(code), detail, rand.Text()}, "'none'")
+}
+
+func (p *Provider) loggedOutPage(a *Answer, r *http.Request) {
+	t := textsFor(r)
+	p.page(a, http.StatusOK, "loggedout", p.frame(t, t.LoggedOutTitle), "'none'")
+}

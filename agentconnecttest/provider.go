@@ -1,0 +1,168 @@
+package agentconnecttest
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"strings"
+	"sync"
+	"time"
+)
+
+// Config says which provider [New] builds. Only Issuer is required.
+type Config struct {
+	// Issuer is the issuer identifier, an absolute http or https URL without
+	// query, fragment or final slash, such as "http://127.0.0.1:8081/api/v2". The
+	// handler serves every endpoint under its path, the real one's being /api/v2.
+	Issuer string
+
+	// Clients are the registered service providers. More can be added later with
+	// [Provider.SetClient].
+	Clients []Client
+
+	// Agents are who can log in; nil means [DemoAgents].
+	Agents []Agent
+
+	// Now tells the time; nil means [time.Now]. It must be safe for concurrent use.
+	Now func() time.Time
+
+	// RotateRefreshTokens makes each refresh token usable once: the answer to a
+	// refresh carries another one, and a second use revokes the whole grant.
+	RotateRefreshTokens bool
+
+	// Logger receives one line for each request, at debug level, without any
+	// secret; nil means no log.
+	Logger *slog.Logger
+}
+
+// Provider is an AgentConnect in the process: an [http.Handler] that serves every
+// endpoint of one issuer and a login page where a person picks a demonstration
+// agent. It is safe for concurrent use and keeps everything in memory.
+//
+// It is made for tests and demonstrations: it asks for no password, and whoever
+// reaches it can log in as any of its agents. It must never stand where real
+// accounts are at stake.
+type Provider struct {
+	issuer   string
+	base     string // the path of the issuer
+	secure   bool   // whether the cookies are for https only
+	now      func() time.Time
+	rotate   bool
+	logger   *slog.Logger
+	faults   faultSet
+	keys     keyRing
+	requests recorder
+	pages    pages
+	moved    movedAnswers
+
+	mu      sync.Mutex
+	clients map[string]Client
+	agents  []Agent
+	state   state
+}
+
+// New returns the provider that cfg describes. It opens no port and makes no
+// network call. The error joins everything that is wrong with cfg.
+func New(cfg Config) (*Provider, error) {
+	p := &Provider{
+		issuer:  cfg.Issuer,
+		now:     cfg.Now,
+		rotate:  cfg.RotateRefreshTokens,
+		logger:  cfg.Logger,
+		clients: make(map[string]Client),
+		state:   newState(),
+	}
+	var problems []error
+	u, err := parseIssuer(cfg.Issuer)
+	if err != nil {
+		problems = append(problems, err)
+	} else {
+		p.base, p.secure = u.Path, u.Scheme == "https"
+	}
+	if p.now == nil {
+		p.now = time.Now
+	}
+	if p.logger == nil {
+		p.logger = slog.New(slog.DiscardHandler)
+	}
+	for i, c := range cfg.Clients {
+		if _, ok := p.clients[c.ID]; ok {
+			problems = append(problems, fmt.Errorf("agentconnecttest: Config.Clients[%d]: ID %q is already that of another client", i, c.ID))
+		}
+		if err := c.validate(); err != nil {
+			problems = append(problems, fmt.Errorf("agentconnecttest: Config.Clients[%d]: %w", i, err))
+		}
+		p.clients[c.ID] = c.withDefaults()
+	}
+	agents := cfg.Agents
+	if agents == nil {
+		agents = DemoAgents()
+	}
+	for i, a := range agents {
+		if p.agentByLogin(a.Login) != nil {
+			problems = append(problems, fmt.Errorf("agentconnecttest: Config.Agents[%d]: Login %q is already that of another agent", i, a.Login))
+		}
+		if err := a.validate(); err != nil {
+			problems = append(problems, fmt.Errorf("agentconnecttest: Config.Agents[%d]: %w", i, err))
+		}
+		p.agents = append(p.agents, a.clone())
+	}
+	if err := errors.Join(problems...); err != nil {
+		return nil, err
+	}
+	if p.pages, err = parsePages(); err != nil {
+		return nil, fmt.Errorf("agentconnecttest: pages: %w", err)
+	}
+	if err := p.keys.init(); err != nil {
+		return nil, fmt.Errorf("agentconnecttest: keys: %w", err)
+	}
+	return p, nil
+}
+
+func parseIssuer(issuer string) (*url.URL, error) {
+	u, err := url.Parse(issuer)
+	switch {
+	case issuer == "":
+		return nil, errors.New("agentconnecttest: Config.Issuer: missing")
+	case err != nil:
+		return nil, fmt.Errorf("agentconnecttest: Config.Issuer: %w", err)
+	case u.Scheme != "http" && u.Scheme != "https", u.Host == "":
+		return nil, fmt.Errorf("agentconnecttest: Config.Issuer: %q is not an absolute http or https URL", issuer)
+	case u.User != nil, strings.ContainsAny(issuer, "?#"):
+		return nil, fmt.Errorf("agentconnecttest: Config.Issuer: %q must have neither user information, query nor fragment", issuer)
+	case strings.HasSuffix(u.Path, "/"):
+		return nil, fmt.Errorf("agentconnecttest: Config.Issuer: %q must not end with a slash", issuer)
+	}
+	return u, nil
+}
+
+// Issuer returns the issuer identifier, as [Config] gave it.
+func (p *Provider) Issuer() string { return p.issuer }
+
+// ServeHTTP serves the provider's endpoints under the path of the issuer, and an
+// error page Y000404 everywhere else.
+func (p *Provider) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	endpoint, serve := p.route(r)
+	// A body is read to its end before anything else, so that a client that
+	// leaves during a slow answer is noticed.
+	r.Body = http.MaxBytesReader(w, r.Body, 1<<20)
+	formErr := r.ParseForm()
+	p.requests.add(endpoint, r, p.now())
+
+	a := &Answer{Header: make(http.Header)}
+	if formErr != nil {
+		p.errorPage(a, r, http.StatusBadRequest, "Y000400", "malformed request")
+	} else {
+		serve(a, r)
+	}
+	for _, tamper := range p.faults.take(func(t Tamper) bool { return t.Answer != nil && t.Endpoint == endpoint }) {
+		tamper.Answer(a)
+	}
+	if a.Redirect != 0 {
+		a = p.moved.move(a, p.issuer)
+	}
+	p.logger.DebugContext(r.Context(), "agentconnecttest: request", "method", r.Method, "endpoint", string(endpoint), "status", a.status())
+	a.send(w, r)
+}

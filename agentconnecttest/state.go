@@ -1,0 +1,187 @@
+package agentconnecttest
+
+import (
+	"crypto/rand"
+	"maps"
+	"net/url"
+	"slices"
+	"time"
+)
+
+// How long things last.
+const (
+	interactionLife = time.Hour
+	sessionLife     = 12 * time.Hour
+	codeLife        = 60 * time.Second
+	accessLife      = time.Hour
+	refreshLife     = 12 * time.Hour
+	idTokenLife     = time.Hour
+)
+
+// state is everything that the provider remembers about logins. Provider.mu guards
+// it.
+type state struct {
+	interactions map[string]*interaction
+	sessions     map[string]*session // by the value of the session cookie
+	latest       map[string]string   // sub → key in sessions
+	codes        map[string]*code
+	access       map[string]*token
+	refresh      map[string]*token
+	issued       []Issued
+	started      int // interactions so far
+	nextPurge    int // size at which what has expired is dropped
+}
+
+func newState() state {
+	return state{
+		interactions: make(map[string]*interaction),
+		sessions:     make(map[string]*session),
+		latest:       make(map[string]string),
+		codes:        make(map[string]*code),
+		access:       make(map[string]*token),
+		refresh:      make(map[string]*token),
+		nextPurge:    1024,
+	}
+}
+
+// interaction is one passage through the login page.
+type interaction struct {
+	id      string
+	browser string // the value of the browser cookie
+	number  int    // later ones have greater numbers
+	request authorization
+	expires time.Time
+	done    bool
+}
+
+// session is an agent's session at the provider (SSO), bound to one browser.
+type session struct {
+	agent   Agent // as they were at the login
+	auth    authentication
+	expires time.Time
+	grants  []*grant
+}
+
+// grant ties together what one login gave to one client.
+type grant struct {
+	clientID string
+	sub      string
+	agent    string
+	sid      string
+	scopes   []string
+	claims   claimsRequest
+	nonce    string
+	acr      string
+	amr      []string
+	authTime time.Time
+	revoked  bool
+	idToken  string // the last one issued
+}
+
+type code struct {
+	grant       *grant
+	redirectURI string
+	challenge   string
+	expires     time.Time
+	used        bool
+}
+
+type token struct {
+	grant   *grant
+	scopes  []string
+	issued  time.Time
+	expires time.Time
+	used    bool // rotated refresh token
+}
+
+// Issued is something secret that the provider has handed out in one answer.
+type Issued struct {
+	ClientID     string
+	Agent        string // the agent's Login
+	Sub          string
+	Nonce        string
+	Code         string // with a callback; the rest is empty then
+	AccessToken  string
+	RefreshToken string
+	IDToken      string // as it was sent, with the tampering of faults
+	Time         time.Time
+}
+
+// Issued returns the latest codes and tokens that the provider has handed out,
+// oldest first: at least the last 4096 of them.
+func (p *Provider) Issued() []Issued {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return slices.Clone(p.state.issued)
+}
+
+func (s *state) remember(i Issued) {
+	if len(s.issued) >= 2*recordedMax {
+		s.issued = slices.Clone(s.issued[recordedMax:])
+	}
+	s.issued = append(s.issued, i)
+}
+
+// purge drops what has expired, once in a while. A used code is kept until it
+// would have expired anyway, to notice that it comes back.
+func (s *state) purge(now time.Time) {
+	size := len(s.interactions) + len(s.sessions) + len(s.codes) + len(s.access) + len(s.refresh)
+	if size < s.nextPurge {
+		return
+	}
+	maps.DeleteFunc(s.interactions, func(_ string, i *interaction) bool { return now.After(i.expires) })
+	maps.DeleteFunc(s.sessions, func(_ string, s *session) bool { return now.After(s.expires) })
+	maps.DeleteFunc(s.latest, func(_, key string) bool { return s.sessions[key] == nil })
+	maps.DeleteFunc(s.codes, func(_ string, c *code) bool { return now.After(c.expires) })
+	maps.DeleteFunc(s.access, func(_ string, t *token) bool { return now.After(t.expires) })
+	maps.DeleteFunc(s.refresh, func(_ string, t *token) bool { return now.After(t.expires) })
+	size = len(s.interactions) + len(s.sessions) + len(s.codes) + len(s.access) + len(s.refresh)
+	s.nextPurge = max(1024, 2*size)
+}
+
+// endSession forgets a session and revokes what was granted during it.
+func (s *state) endSession(key string) {
+	ended := s.sessions[key]
+	if ended == nil {
+		return
+	}
+	for _, g := range ended.grants {
+		g.revoked = true
+	}
+	delete(s.sessions, key)
+}
+
+// EndProviderSession ends every session that an agent has at the provider, as a
+// logout elsewhere would: the next login asks who they are again, silent login
+// answers login_required and userinfo answers 401. It reports whether there was
+// one.
+func (p *Provider) EndProviderSession(sub string) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	ended := false
+	for key, s := range p.state.sessions {
+		if s.agent.Sub() == sub {
+			p.state.endSession(key)
+			ended = true
+		}
+	}
+	return ended
+}
+
+// random returns 260 bits in base 32.
+func random() string { return rand.Text() + rand.Text() }
+
+// withQuery adds parameters to a URL that may have some.
+func withQuery(raw string, pairs ...string) *url.URL {
+	u, err := url.Parse(raw)
+	if err != nil {
+		panic("agentconnecttest: a validated URL does not parse: " + err.Error()) // registration checks it
+	}
+	for i := 0; i < len(pairs); i += 2 {
+		if u.RawQuery != "" {
+			u.RawQuery += "&"
+		}
+		u.RawQuery += url.QueryEscape(pairs[i]) + "=" + url.QueryEscape(pairs[i+1])
+	}
+	return u
+}

@@ -1,0 +1,93 @@
+package agentconnecttest
+
+import (
+	"net/http"
+	"slices"
+	"strings"
+)
+
+// serveUserinfo answers with the claims of the agent's latest session, whichever
+// login the access token comes from: a logout elsewhere makes it fail.
+func (p *Provider) serveUserinfo(a *Answer, r *http.Request) {
+	a.Header.Set("Cache-Control", "no-store")
+	value, ok := bearer(r)
+	if !ok {
+		a.Header.Set("WWW-Authenticate", `Bearer realm="`+p.issuer+`"`)
+		a.oauthError(http.StatusBadRequest, "invalid_request", "no access token provided")
+		return
+	}
+	found, agent, c, ok := p.latestAgent(value)
+	if !ok {
+		p.invalidToken(a)
+		return
+	}
+	t := p.newJWT(c, c.UserinfoAlg, "JWT")
+	t.IDToken = p.lastIDToken(found.grant)
+	for _, name := range userinfoClaims(found) {
+		if value, given := agent.Claims[name]; given {
+			t.Claims.Set(name, value)
+		}
+	}
+	if !t.Plain {
+		t.Claims.Set("aud", c.ID)
+		t.Claims.Set("exp", found.expires.Unix())
+		t.Claims.Set("iat", p.now().Unix())
+		t.Claims.Set("iss", p.issuer)
+	}
+	for _, tamper := range p.faults.take(func(t Tamper) bool { return t.Userinfo != nil }) {
+		tamper.Userinfo(t)
+	}
+	if t.Plain {
+		a.json(http.StatusOK, t.Claims)
+		return
+	}
+	signed, err := t.compact()
+	if err != nil {
+		a.oauthError(http.StatusInternalServerError, "server_error", err.Error())
+		return
+	}
+	a.write(http.StatusOK, "application/jwt; charset=utf-8", []byte(signed))
+}
+
+// latestAgent returns who the bearer of an access token is, as their latest
+// session knows them, and for which client.
+func (p *Provider) latestAgent(accessToken string) (*token, Agent, Client, bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	found := p.state.access[accessToken]
+	if found == nil || found.grant.revoked || p.now().After(found.expires) {
+		return nil, Agent{}, Client{}, false
+	}
+	latest := p.state.sessions[p.state.latest[found.grant.sub]]
+	c, registered := p.clients[found.grant.clientID]
+	if latest == nil || p.now().After(latest.expires) || !registered {
+		return nil, Agent{}, Client{}, false
+	}
+	return found, latest.agent, c, true
+}
+
+// userinfoClaims lists what the scopes of the token and the claims parameter open.
+func userinfoClaims(t *token) []string {
+	names := claimsOf(t.scopes)
+	for _, name := range t.grant.claims.userinfo {
+		if slices.Contains(supportedClaims(), name) && !slices.Contains(names, name) {
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
+// bearer returns the token of the Authorization header (RFC 6750, 2.1) or of the
+// form (2.2).
+func bearer(r *http.Request) (string, bool) {
+	if scheme, value, ok := strings.Cut(r.Header.Get("Authorization"), " "); ok && strings.EqualFold(scheme, "Bearer") && value != "" {
+		return value, true
+	}
+	value := r.PostForm.Get("access_token")
+	return value, value != ""
+}
+
+func (p *Provider) invalidToken(a *Answer) {
+	a.Header.Set("WWW-Authenticate", `Bearer realm="`+p.issuer+`", error="invalid_token", error_description="invalid token provided"`)
+	a.oauthError(http.StatusUnauthorized, "invalid_token", "invalid token provided")
+}

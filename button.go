@@ -1,0 +1,120 @@
+package agentconnect
+
+import (
+	"crypto/sha256"
+	_ "embed"
+	"encoding/hex"
+	"html/template"
+	"net/http"
+	"strings"
+	"time"
+)
+
+//go:embed button.css
+var buttonStyle string
+
+//go:embed button.html
+var buttonHTML string
+
+var buttonTemplate = template.Must(template.New("button").Parse(buttonHTML))
+
+// A Brand is the name that the login button bears.
+type Brand string
+
+// The names of the federation. It was renamed in 2024; the second one is for
+// services whose agents still know it by its former name.
+const (
+	BrandProConnect   Brand = "ProConnect"
+	BrandAgentConnect Brand = "AgentConnect"
+)
+
+// ButtonOptions says what the login button looks like and where it leads. The
+// zero value is a button in French that comes back to the home page.
+type ButtonOptions struct {
+	// ReturnTo is the page to come back to: a path of this application with its
+	// query and fragment, by the rules of [Authenticator.Login]. "" is the home page.
+	ReturnTo string
+	// Lang is the language as an HTML lang attribute gives it: "en" or "en-…" is
+	// English, anything else French.
+	Lang string
+	// Brand is the name on the button. Anything but BrandAgentConnect is
+	// BrandProConnect.
+	Brand Brand
+	// Link makes the button a link (GET) rather than a form (POST). A page whose
+	// Content-Security-Policy restricts form-action needs it: browsers hold that
+	// directive against the redirect to the provider as well.
+	Link bool
+}
+
+// Button returns the login button, for html/template: "S’identifier avec
+// ProConnect", and the link "Qu’est-ce que ProConnect ?" under it, which opens a
+// new window, both of which ProConnect asks a service to show (documentation for
+// service providers, bouton_proconnect).
+//
+// It is the component "connect" of the State's design system (DSFR), with its
+// class names and its wording: a page that loads the design system shows it in
+// the State's style, with ProConnect's logo from version 1.15 on. A page that
+// does not loads the style sheet of [ButtonStyle].
+func (a *Authenticator) Button(o ButtonOptions) template.HTML {
+	button := struct {
+		Lang, LogInWith, About, NewWindow string
+		Brand                             Brand
+		Link                              bool
+		LoginPath, LoginURL, ReturnTo     string
+	}{
+		Lang:      "fr",
+		LogInWith: "S’identifier avec",
+		About:     "Qu’est-ce que ProConnect ?",
+		NewWindow: "nouvelle fenêtre",
+		Brand:     BrandProConnect,
+		Link:      o.Link,
+		LoginPath: a.config.loginPath,
+	}
+	if primary, _, _ := strings.Cut(strings.ToLower(o.Lang), "-"); primary == "en" {
+		button.Lang, button.LogInWith = "en", "Sign in with"
+		button.About, button.NewWindow = "What is ProConnect?", "new window"
+	}
+	if o.Brand == BrandAgentConnect {
+		button.Brand = BrandAgentConnect
+	}
+	if target := a.config.returnTo(o.ReturnTo); target != a.config.homePath {
+		button.ReturnTo = target
+	}
+	button.LoginURL = a.loginURL(button.ReturnTo)
+
+	var b strings.Builder
+	if err := buttonTemplate.Execute(&b, button); err != nil {
+		a.config.logger.Error("agentconnect: button", "cause", err)
+		return ""
+	}
+	return template.HTML(b.String())
+}
+
+// TemplateFuncs returns the functions for [template.Template.Funcs]:
+//
+//	{{agentconnectButton "/dossiers"}}       the button of [Authenticator.Button], coming back to /dossiers
+//	{{agentconnectButton "/dossiers" "en"}}  the same in English
+func (a *Authenticator) TemplateFuncs() template.FuncMap {
+	return template.FuncMap{
+		"agentconnectButton": func(returnTo string, lang ...string) template.HTML {
+			return a.Button(ButtonOptions{ReturnTo: returnTo, Lang: strings.Join(lang, "")})
+		},
+	}
+}
+
+// ButtonStyle serves a style sheet for the button of [Authenticator.Button],
+// for pages that do not load the State's design system:
+//
+//	mux.HandleFunc("GET /agentconnect.css", agentconnect.ButtonStyle)
+//
+// It is dark where the page is (CSS color-scheme), has no image, and depends on
+// nobody who asks: caches may keep it for an hour.
+func ButtonStyle(w http.ResponseWriter, r *http.Request) {
+	hash := sha256.Sum256([]byte(buttonStyle))
+	h := w.Header()
+	h.Set("Content-Type", "text/css; charset=utf-8")
+	h.Set("X-Content-Type-Options", "nosniff")
+	h.Set("Cache-Control", "public, max-age=3600")
+	h.Set("ETag", `"`+hex.EncodeToString(hash[:8])+`"`)
+	http.ServeContent(w, r, "", time.Time{}, strings.NewReader(buttonStyle))
+}

@@ -1,0 +1,206 @@
+package agentconnect
+
+import (
+	"bytes"
+	"context"
+	"net"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/alexedwards/scs/v2"
+	"github.com/alexedwards/scs/v2/memstore"
+)
+
+// Check looks at everything that a login will need, before a service opens: that
+// the provider answers and is the one of the environment, supports what the
+// settings ask for, has keys, and knows the registration; that the clocks agree;
+// that the registered URLs, the cookies and the session store are as they should
+// be. It returns what it found, with what to do, in the order in which it looked.
+//
+// It asks the provider anew, whatever is known already, as a visitor and as the
+// application would: it reads the metadata and the keys, redeems a made-up code,
+// asks for a silent login (prompt=none) and a logout without a session. It writes a
+// record that lives a minute to the session store, and deletes it. Nobody is
+// logged in or out. When the provider is away it can take as long as the calls'
+// deadline: ctx bounds it. It is for operators and for deployments;
+// [Authenticator.Ready] is for probes.
+//
+// What it cannot see: whether each agent's identity provider works, and what the
+// routes' own Require demand.
+func (a *Authenticator) Check(ctx context.Context) Findings {
+	c := &checkup{auth: a}
+	c.environment()
+	c.provider(ctx)
+	c.urls()
+	c.cookies()
+	c.sessions()
+	c.store(ctx)
+	return c.findings
+}
+
+// A checkup collects findings.
+type checkup struct {
+	auth     *Authenticator
+	findings Findings
+}
+
+func (c *checkup) ok(subject, found string) {
+	c.findings = append(c.findings, Finding{Severity: SeverityOK, Subject: subject, Found: found})
+}
+
+func (c *checkup) warn(subject, found, action string) {
+	c.findings = append(c.findings, Finding{SeverityWarning, subject, found, action})
+}
+
+func (c *checkup) problem(subject, found, action string) {
+	c.findings = append(c.findings, Finding{SeverityProblem, subject, found, action})
+}
+
+// environmentOf returns the environment whose issuer it is, "" for another one.
+func environmentOf(issuer string) Environment {
+	for _, e := range []Environment{Integration, Production, IntegrationRIE, ProductionRIE} {
+		if e.Issuer() == issuer {
+			return e
+		}
+	}
+	return ""
+}
+
+func (c *checkup) environment() {
+	const subject = "environment"
+	config := c.auth.config
+	switch e := environmentOf(config.issuer); {
+	case config.environment != "":
+		c.ok(subject, string(config.environment)+", "+config.issuer)
+	case e != "":
+		c.warn(subject, "the issuer given is that of "+string(e), "Give WithEnvironment (AGENTCONNECT_ENVIRONMENT="+string(e)+") in place of the issuer: New then knows the environment's rules.")
+	default:
+		c.warn(subject, config.issuer+" is none of the four environments of AgentConnect", "For real agents give WithEnvironment (AGENTCONNECT_ENVIRONMENT) in place of the issuer.")
+	}
+}
+
+// urls compares the registered URLs with the rules, and with each other.
+func (c *checkup) urls() {
+	config := c.auth.config
+	c.url("redirect URL", config.redirectURL)
+	c.url("post-logout redirect URL", config.postLogoutURL)
+
+	const subject = "registered URLs"
+	login, logout := config.redirectURL, config.postLogoutURL
+	switch {
+	case login.Scheme != logout.Scheme || login.Host != logout.Host:
+		c.warn(subject, "one is on "+login.Scheme+"://"+login.Host+", the other on "+logout.Scheme+"://"+logout.Host, "Register both on the host that the agents use: cookies are not shared between hosts, so that the end of a logout cannot be verified.")
+	case strings.HasSuffix(login.Path, "/") != strings.HasSuffix(logout.Path, "/"):
+		c.warn(subject, "one ends with a slash, the other does not: "+login.String()+", "+logout.String(), "Compare them with the registration, character by character: AgentConnect does (errors Y030031, Y030111).")
+	default:
+		c.ok(subject, "on the same host, spelled alike")
+	}
+}
+
+func (c *checkup) url(subject string, u *url.URL) {
+	const rie = ".rie.gouv.fr"
+	e := environmentOf(c.auth.config.issuer)
+	host := u.Hostname()
+	onRIE := strings.HasSuffix(strings.ToLower(host), rie)
+	switch {
+	case e.isProduction() && (u.Scheme != "https" || isLoopback(host)):
+		c.problem(subject, u.String()+" is http or on this machine", "Register an https URL: AgentConnect's production accepts neither http nor localhost (error Y04A586).")
+	case isLoopback(host):
+		c.warn(subject, u.String()+" is on this machine", "Give the public https URL before anybody else logs in.")
+	case (e == IntegrationRIE || e == ProductionRIE) && !onRIE:
+		c.warn(subject, u.String()+" is not under "+rie+", and the environment is the RIE's", "Check that the agents reach this name from the RIE, or take the Internet environment: the two share no registration.")
+	case (e == Integration || e == Production) && onRIE:
+		c.warn(subject, u.String()+" is under "+rie+", and the environment is the Internet's", "Take the RIE environment for a service of the RIE: the two share no registration.")
+	case u.Host != strings.ToLower(u.Host) || hasDefaultPort(u):
+		c.warn(subject, u.String()+" has capitals or the default port in its host", "Write it, and register it, as browsers do: in small letters and without the port. It is compared character by character.")
+	default:
+		c.ok(subject, u.String())
+	}
+}
+
+func hasDefaultPort(u *url.URL) bool {
+	return u.Scheme == "https" && u.Port() == "443" || u.Scheme == "http" && u.Port() == "80"
+}
+
+func (c *checkup) cookies() {
+	const subject = "cookies"
+	name := c.auth.config.cookieName
+	if !c.auth.config.secureCookies {
+		c.warn(subject, name+", without Secure and without the __Host- prefix, because the redirect URL is http", "Give an https redirect URL before opening. On localhost, applications at other ports share these cookies.")
+		return
+	}
+	c.ok(subject, name+": Secure, HttpOnly, SameSite=Lax, for this host alone")
+}
+
+func (c *checkup) sessions() {
+	const subject = "sessions"
+	config := c.auth.config
+	found := "they last " + config.sessionLifetime.String()
+	if config.midnight != nil {
+		found += ", and to midnight in Paris at most"
+	}
+	if config.sessionIdle > 0 {
+		found += ", and end after " + config.sessionIdle.String() + " without a request"
+	}
+	switch config.sessionStore.(type) {
+	case *memstore.MemStore:
+		c.warn(subject, found+"; they are in the memory of this process", "Give WithSessionStore, unless a single instance serves all and may log everybody out when it stops.")
+	case scs.CtxStore:
+		c.ok(subject, found)
+	default:
+		c.warn(subject, found+"; the store has no scs.CtxStore, so that an operation which hangs cannot be interrupted", "Prefer a store that implements scs.CtxStore, or give it time-outs of its own.")
+	}
+}
+
+// storeProbeLife is how long the record of the check lives, should it not be
+// possible to delete it.
+const storeProbeLife = time.Minute
+
+// store writes a record to the session store, reads it, deletes it, and looks
+// whether it is gone.
+func (c *checkup) store(ctx context.Context) {
+	const subject = "session store"
+	const action = "Look at the store's address, credentials, rights and space; every protected page needs it."
+	store := c.auth.sessions.store
+	token, record := "check "+randomText(), []byte(randomText())
+	if err := store.CommitCtx(ctx, token, record, c.auth.config.now().Add(storeProbeLife)); err != nil {
+		c.problem(subject, "a record cannot be written: "+err.Error(), action)
+		return
+	}
+	got, found, findErr := store.FindCtx(ctx, token)
+	deleteErr := store.DeleteCtx(context.WithoutCancel(ctx), token)
+	_, still, againErr := store.FindCtx(ctx, token)
+	switch {
+	case findErr != nil:
+		c.problem(subject, "a record was written and cannot be read: "+findErr.Error(), action)
+	case !found:
+		c.problem(subject, "a record was written and is not found", "Logins would not last. Look whether reads go to a replica that lags behind, or whether the store is full.")
+	case !bytes.Equal(got, record):
+		c.problem(subject, "a record comes back changed", "Give a store that returns the bytes it was given, and a prefix or table that nothing else writes to.")
+	case deleteErr != nil:
+		c.problem(subject, "a record cannot be deleted, so that no logout would end a session: "+deleteErr.Error(), action)
+	case againErr != nil:
+		c.problem(subject, "reading fails now and then: "+againErr.Error(), action)
+	case still:
+		c.problem(subject, "a record is still found after it was deleted, so that a logout would not end the session at once", "Look whether reads go to a replica that lags behind.")
+	default:
+		c.ok(subject, "a record was written, read and deleted")
+	}
+}
+
+// networkAdvice says what to do about a host that does not answer.
+func networkAdvice(issuer string) string {
+	host := issuer
+	if u, err := url.Parse(issuer); err == nil {
+		host = u.Host
+		if _, _, err := net.SplitHostPort(host); err != nil {
+			host = net.JoinHostPort(host, "443")
+		}
+	}
+	advice := "Allow outgoing HTTPS to " + host + " (firewall, HTTPS_PROXY, DNS)"
+	if e := environmentOf(issuer); e == IntegrationRIE || e == ProductionRIE {
+		advice += "; it is only reached from the RIE"
+	}
+	return advice + "."
+}

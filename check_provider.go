@@ -1,0 +1,242 @@
+package agentconnect
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+)
+
+// minHS256Secret is the shortest secret for HS256 (RFC 7518 section 3.2).
+const minHS256Secret = 32
+
+// provider looks at what the provider says of itself and, if it says anything,
+// at what it makes of the registration.
+func (c *checkup) provider(ctx context.Context) {
+	const subject = "discovery"
+	// A copy that remembers nothing and looks at the clock.
+	fresh := *c.auth.provider
+	watch := &clockWatch{base: fresh.client.Transport, now: c.auth.config.now}
+	client := *fresh.client
+	client.Transport = watch
+	fresh.client = &client
+
+	m, err := fresh.discover(ctx, nil)
+	if err != nil {
+		c.problem(subject, err.Error(), discoveryAdvice(err, c.auth.config.issuer))
+		c.clock(watch)
+		return
+	}
+	c.ok(subject, "the metadata of "+c.auth.config.issuer+" is complete")
+	c.clock(watch)
+	c.lists(m)
+	c.levels(m)
+	c.switches(m)
+	c.keys(ctx, &fresh, m)
+	c.registration(ctx, &fresh, m)
+}
+
+// discoveryAdvice says what to do about metadata that cannot be used.
+func discoveryAdvice(err error, issuer string) string {
+	var certificate *tls.CertificateVerificationError
+	var refusal *Error
+	switch {
+	case errors.As(err, &certificate):
+		return "The certificate is not trusted: give SSL_CERT_FILE the authority of your proxy, or look for who answers in the provider's place."
+	case errors.As(err, &refusal) && refusal.Code == CodeProviderAnswer:
+		return "Compare the issuer with AgentConnect's documentation: the domain of the environment, and /api/v2. Something else may answer in its place (proxy, maintenance)."
+	}
+	return networkAdvice(issuer)
+}
+
+// A clockWatch is a transport that compares the provider's clock with ours.
+type clockWatch struct {
+	base http.RoundTripper
+	now  func() time.Time
+
+	mu    sync.Mutex
+	known bool
+	ahead time.Duration // how far the provider's clock is before ours
+}
+
+// RoundTrip implements http.RoundTripper.
+func (t *clockWatch) RoundTrip(r *http.Request) (*http.Response, error) {
+	sent := t.now()
+	res, err := t.base.RoundTrip(r)
+	if err != nil {
+		return nil, err
+	}
+	// A cache between us would tell the time of another answer.
+	if date, err := http.ParseTime(res.Header.Get("Date")); err == nil && res.Header.Get("Age") == "" {
+		between := sent.Add(t.now().Sub(sent) / 2)
+		t.mu.Lock()
+		t.known, t.ahead = true, date.Sub(between)
+		t.mu.Unlock()
+	}
+	return res, nil
+}
+
+func (c *checkup) clock(watch *clockWatch) {
+	const subject = "clock"
+	watch.mu.Lock()
+	defer watch.mu.Unlock()
+	if !watch.known {
+		c.warn(subject, "the provider did not tell the time", "Make sure that this machine's clock is set by NTP.")
+		return
+	}
+	const near = 10 * time.Second
+	off := watch.ahead.Round(time.Second)
+	relation := "ahead of the provider's"
+	if off > 0 {
+		relation = "behind the provider's"
+	}
+	found := fmt.Sprintf("ours is %v %s", off.Abs(), relation)
+	switch {
+	case off.Abs() > clockTolerance:
+		c.problem(subject, found, fmt.Sprintf("Set this machine's clock (NTP): more than %v apart, every login is refused.", clockTolerance))
+	case off.Abs() > near:
+		c.warn(subject, found, fmt.Sprintf("Set this machine's clock (NTP): at %v apart, every login is refused.", clockTolerance))
+	default:
+		c.ok(subject, fmt.Sprintf("ours and the provider's are less than %v apart", near))
+	}
+}
+
+// listed returns a list of the metadata, and whether it has it.
+func (m *metadata) listed(name string) ([]string, bool) {
+	list, err := m.document.texts(name)
+	return list, err == nil && list != nil
+}
+
+// lists looks for what the settings need in the lists of the metadata
+// (Discovery 1.0 section 3).
+func (c *checkup) lists(m *metadata) {
+	config := c.auth.config
+	const otherAlg = "Give the algorithm that was registered; if it is this one, the registration, or the environment, is another."
+	rows := []struct {
+		subject, member string
+		wanted          []string
+		missing         Severity
+		action          string
+	}{
+		{"response type", "response_types_supported", []string{"code"}, SeverityProblem, "Only the authorization code flow is used here."},
+		{"ID token algorithm", "id_token_signing_alg_values_supported", []string{string(config.idTokenAlg)}, SeverityProblem, otherAlg},
+		{"userinfo algorithm", "userinfo_signing_alg_values_supported", []string{string(config.userinfoAlg)}, SeverityProblem, otherAlg},
+		{"client authentication", "token_endpoint_auth_methods_supported", []string{"client_secret_post"}, SeverityProblem, "The client_secret is sent in the body, as AgentConnect's documentation says."},
+		{"PKCE", "code_challenge_methods_supported", []string{"S256"}, SeverityProblem, "Logins carry an S256 challenge, always."},
+		{"scopes", "scopes_supported", config.scopes, SeverityWarning, "Correct WithScopes (AGENTCONNECT_SCOPES): the provider ignores a scope that it does not know, and its claim never comes."},
+	}
+	for _, row := range rows {
+		list, ok := m.listed(row.member)
+		lacking := slices.DeleteFunc(slices.Clone(row.wanted), func(v string) bool { return slices.Contains(list, v) })
+		wanted := strings.Join(row.wanted, " ")
+		switch {
+		case row.wanted[0] == string(Unsigned):
+			c.ok(row.subject, "none: the userinfo is plain JSON")
+		case !ok:
+			c.warn(row.subject, "the metadata has no "+row.member, "Try out a login: the provider may support "+wanted+" without saying so.")
+		case len(lacking) > 0:
+			found := fmt.Sprintf("the provider does not support %s; %s: %s", strings.Join(lacking, " "), row.member, strings.Join(list, " "))
+			c.findings = append(c.findings, Finding{row.missing, row.subject, found, row.action})
+		default:
+			c.ok(row.subject, wanted)
+		}
+	}
+}
+
+// levels compares the acr values that the provider gives with those that logins
+// demand, and with those that routes can demand.
+func (c *checkup) levels(m *metadata) {
+	const subject = "acr values"
+	list, ok := m.listed("acr_values_supported")
+	unsupported := func(acrs []string) []string {
+		return slices.DeleteFunc(slices.Clone(acrs), func(v string) bool { return slices.Contains(list, v) })
+	}
+	demanded := c.auth.level
+	switch lacking := unsupported(demanded); {
+	case !ok && demanded != nil:
+		c.warn(subject, "the metadata has no acr_values_supported", "Try out a login with the level of WithLevel.")
+		return
+	case !ok:
+		c.warn(subject, "the metadata has no acr_values_supported", "Try out a login on a route that demands a level, if there is one.")
+		return
+	case demanded != nil && len(lacking) == len(demanded):
+		c.problem(subject, "the provider gives none of those that every login demands: "+strings.Join(demanded, " "), "Change WithLevel: AgentConnect loops for ever when it is asked for values alone that it does not give. It gives "+strings.Join(list, " ")+".")
+		return
+	case demanded != nil:
+		c.ok(subject, "every login demands one of "+strings.Join(demanded, " "))
+	}
+	if lacking := unsupported(knownACRs()); len(lacking) > 0 {
+		c.warn(subject, "the provider does not give "+strings.Join(lacking, " "), "Demand them on no route (Require), unless others are accepted beside them.")
+		return
+	}
+	if demanded == nil {
+		c.ok(subject, "the provider gives all that a route can demand")
+	}
+}
+
+// switches looks at what the provider does or does not do.
+func (c *checkup) switches(m *metadata) {
+	const claimsParameter = "claims parameter"
+	switch {
+	case string(m.document["claims_parameter_supported"]) == "true":
+		c.ok(claimsParameter, "supported: levels can be demanded")
+	case c.auth.level != nil:
+		c.problem(claimsParameter, "the metadata does not say claims_parameter_supported, and WithLevel needs it", "Every login would be refused, because the provider is not asked for its level. Leave WithLevel out, or ask the provider.")
+	default:
+		c.warn(claimsParameter, "the metadata does not say claims_parameter_supported", "A route that demands a level (Require) would refuse everybody.")
+	}
+	const logout = "logout"
+	if m.endSessionEndpoint == "" {
+		c.warn(logout, "the metadata has no end_session_endpoint", "A logout ends the session here only; the next login may be silent.")
+	} else {
+		c.ok(logout, "it ends the session at the provider too")
+	}
+	const iss = "iss on the callback"
+	if m.issInResponse {
+		c.ok(iss, "the provider always says who answers (RFC 9207)")
+	} else {
+		c.warn(iss, "the metadata does not promise it (RFC 9207)", "Nothing, if this is the only provider that agents use here.")
+	}
+}
+
+// keys looks for a key for each algorithm.
+func (c *checkup) keys(ctx context.Context, p *provider, m *metadata) {
+	const subject = "keys"
+	config := c.auth.config
+	if (config.idTokenAlg == HS256 || config.userinfoAlg == HS256) && len(config.clientSecret) < minHS256Secret {
+		c.warn("client secret", fmt.Sprintf("it is the key of HS256, and shorter than %d bytes (RFC 7518, section 3.2)", minHS256Secret), "Ask for another one, or for RS256.")
+	}
+	algs := slices.DeleteFunc(slices.Compact([]Alg{config.idTokenAlg, config.userinfoAlg}), func(alg Alg) bool { return alg == HS256 || alg == Unsigned })
+	if len(algs) == 0 {
+		c.ok(subject, "none needed: signatures are made with the client secret")
+		return
+	}
+	body, err := p.getJSON(ctx, "keys", m.jwksURI)
+	if err != nil {
+		c.problem(subject, err.Error(), "Without the keys no login ends. "+networkAdvice(m.jwksURI))
+		return
+	}
+	keys, err := parseKeys(body)
+	if err != nil {
+		c.problem(subject, err.Error(), "Tell AgentConnect's support: no login ends without keys.")
+		return
+	}
+	for _, alg := range algs {
+		fitting := 0
+		for _, key := range keys {
+			if fits(key, alg) {
+				fitting++
+			}
+		}
+		if fitting == 0 {
+			c.problem(subject, "the provider publishes no key for "+string(alg), "Give the algorithm that was registered; if it is this one, tell AgentConnect's support.")
+			continue
+		}
+		c.ok(subject, fmt.Sprintf("for %s: %d", alg, fitting))
+	}
+}

@@ -1,0 +1,158 @@
+package agentconnect
+
+import (
+	"context"
+	"io"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+
+	"golang.org/x/oauth2"
+)
+
+// registration finds out what the provider makes of the client, its secret and
+// its URLs.
+func (c *checkup) registration(ctx context.Context, p *provider, m *metadata) {
+	c.credentials(ctx, p, m)
+	c.silentLogin(ctx, p, m)
+	if m.endSessionEndpoint != "" {
+		c.logoutWithoutSession(ctx, p, m)
+	}
+}
+
+// credentials redeems a code that nobody was given: the provider authenticates
+// the client before it looks at the code (RFC 6749 section 4.1.3).
+func (c *checkup) credentials(ctx context.Context, p *provider, m *metadata) {
+	const subject = "client_id and client_secret"
+	const tryOut = "Try out a login."
+	_, err := p.exchange(ctx, m, randomText(), &pendingLogin{Nonce: randomText(), Verifier: randomText()})
+	if err == nil {
+		c.problem(subject, "the provider redeemed a made-up code", "This is no AgentConnect.")
+		return
+	}
+	switch refusal := asError(err); refusal.Code {
+	case CodeInvalidGrant:
+		c.ok(subject, "accepted")
+	case CodeInvalidClient:
+		c.problem(subject, "the provider does not accept them", "Compare them with what AgentConnect handed out for this very environment: the four share no registration.")
+	case CodeProviderUnavailable, CodeProviderTimeout:
+		c.warn(subject, "the token endpoint does not answer: "+string(refusal.Code), tryOut+" "+networkAdvice(m.tokenEndpoint))
+	default:
+		c.warn(subject, "the token endpoint's answer says nothing about them: "+refusal.Error(), tryOut)
+	}
+}
+
+// silentLogin asks for a login without any session (Core 1.0 section 3.1.2.6):
+// where the provider sends the error tells whether it knows the redirect URL, and
+// which error, whether it grants the scopes.
+func (c *checkup) silentLogin(ctx context.Context, p *provider, m *metadata) {
+	const subject = "registration"
+	const compare = "Compare client_id and redirect_uri with the registration of this very environment, character by character."
+	config := c.auth.config
+	login := &pendingLogin{State: randomText(), Nonce: randomText(), Verifier: randomText()}
+	visit, err := c.visit(ctx, p, p.authURL(m, login, []oauth2.AuthCodeOption{oauth2.SetAuthURLParam("prompt", "none")}))
+	switch {
+	case err != nil:
+		c.warn(subject, "the authorization endpoint does not answer: "+string(asError(err).Code), networkAdvice(m.authorizationEndpoint))
+		return
+	case visit.status >= 500:
+		c.warn(subject, "the authorization endpoint answers "+visit.what(), "Try out a login.")
+		return
+	case visit.status >= 400:
+		c.problem(subject, "the provider answers a login with an error page: "+visit.what(), compare)
+		return
+	case !visit.leadsTo(config.redirectURL):
+		c.warn(subject, "the provider answers a silent login with "+visit.what()+", and not at the redirect URL", "Try out a login.")
+		return
+	}
+	answer, err := parseAnswer(visit.location.RawQuery)
+	switch {
+	case err != nil || answer.state != login.State:
+		c.problem(subject, "what the provider sends to the redirect URL is not an answer to the login", "Tell AgentConnect's support.")
+	case answer.checkIssuer(config.issuer, m.issInResponse) != nil:
+		c.problem(subject, "the provider's answer has another iss", "Every login would be refused. Tell AgentConnect's support.")
+	case slices.Contains([]string{"login_required", "interaction_required", "consent_required"}, answer.err):
+		c.ok(subject, "the provider knows the client and the redirect URL, and grants the scopes")
+	case answer.err == "invalid_scope":
+		c.problem(subject, "the registration was not granted all of the scopes "+strings.Join(config.scopes, " "), "Ask AgentConnect for what is missing, or leave it out with WithScopes (AGENTCONNECT_SCOPES).")
+	case isErrorName(answer.err):
+		c.problem(subject, "the provider refuses logins: "+answer.err, compare)
+	default:
+		c.warn(subject, "the provider's answer to a silent login is not understood", "Try out a login.")
+	}
+}
+
+// logoutWithoutSession asks for a logout of nobody (RP-Initiated Logout 1.0
+// section 2).
+func (c *checkup) logoutWithoutSession(ctx context.Context, p *provider, m *metadata) {
+	const subject = "registration of the logout"
+	config := c.auth.config
+	u, err := url.Parse(m.endSessionEndpoint)
+	if err != nil { // checkEndpoint has parsed it
+		return
+	}
+	query := u.Query()
+	query.Set("client_id", config.clientID)
+	query.Set("post_logout_redirect_uri", config.postLogoutURL.String())
+	query.Set("state", randomText())
+	u.RawQuery = query.Encode()
+	visit, err := c.visit(ctx, p, u.String())
+	switch {
+	case err != nil:
+		c.warn(subject, "the end_session_endpoint does not answer: "+string(asError(err).Code), networkAdvice(m.endSessionEndpoint))
+	case visit.status >= 500:
+		c.warn(subject, "the end_session_endpoint answers "+visit.what(), "Try out a logout.")
+	case visit.status >= 400:
+		c.problem(subject, "the provider answers a logout with an error page: "+visit.what(), "Compare post_logout_redirect_uri with the registration, character by character.")
+	case visit.leadsTo(config.postLogoutURL):
+		c.ok(subject, "the provider knows the post-logout redirect URL")
+	default:
+		c.ok(subject, "the provider does not object to the post-logout redirect URL")
+	}
+}
+
+// A visit is what a browser without any cookie would get.
+type visit struct {
+	status   int
+	location *url.URL // nil unless it is a redirect
+	body     string
+}
+
+// visit opens a page of the provider and follows no redirect. The address has
+// made-up values that look like secrets: the errors do not quote it.
+func (c *checkup) visit(ctx context.Context, p *provider, address string) (*visit, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
+	if err != nil {
+		return nil, refusef(CodeProviderAnswer, "the address of the page is malformed")
+	}
+	req.Header.Set("Accept", "text/html")
+	res, err := p.client.Do(req)
+	if err != nil {
+		return nil, callFailed("page", err)
+	}
+	defer res.Body.Close()
+	body, err := io.ReadAll(res.Body)
+	if err != nil {
+		return nil, callFailed("page", err)
+	}
+	v := &visit{status: res.StatusCode, body: string(body)}
+	if location, err := res.Location(); err == nil && res.StatusCode/100 == 3 {
+		v.location = location
+	}
+	return v, nil
+}
+
+// leadsTo reports whether the provider sends the browser to a registered URL.
+func (v *visit) leadsTo(u *url.URL) bool {
+	return v.location != nil && v.location.Scheme == u.Scheme && v.location.Host == u.Host && v.location.Path == u.Path
+}
+
+// what says what the page is, with the code of AgentConnect's error pages.
+func (v *visit) what() string {
+	what := http.StatusText(v.status)
+	if code, explanation, ok := explainProviderCode(v.body); ok {
+		return what + ", " + code + ": " + explanation.in("en")
+	}
+	return what
+}

@@ -1,0 +1,125 @@
+package main
+
+import (
+	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/chromedp/cdproto/network"
+
+	"github.com/agentconnect-go/agentconnect/example/internal/chromium"
+)
+
+// TestBrowserCookies looks at the cookies as Chromium keeps them, on http and
+// behind a proxy that speaks https.
+func TestBrowserCookies(t *testing.T) {
+	browser := chromium.Start(t)
+	for _, test := range []struct {
+		name   string
+		start  func(*testing.T) *program
+		secure bool
+	}{
+		{"http", func(t *testing.T) *program { return start(t, nil) }, false},
+		{"https", startBehindTLS, true},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			v := newVisit(t, browser, test.start(t).url)
+			v.open("/")
+			if got := v.applicationCookies(); len(got) != 0 {
+				t.Errorf("got %d cookies of the home page, want none", len(got))
+			}
+			v.wantProvider(v.Click("form[action='/login'] button"))
+			wantCookies(t, v.applicationCookies(), test.secure, 10*time.Minute)
+
+			v.wantPage(pick(v.Tab, "marie", ""), 200, "/", "Bonjour Marie Louise Exemple")
+			wantCookies(t, v.applicationCookies(), test.secure, 12*time.Hour)
+			if got := chromium.Eval[string](v.Tab, "document.cookie"); got != "" {
+				t.Errorf("got the cookies %q in a script, want none", got)
+			}
+
+			v.wantPage(v.Click("form[action='/logout'] button"), 200, "/", "Bienvenue")
+			if got := v.applicationCookies(); len(got) != 0 {
+				t.Errorf("got %d cookies after the logout, want none: the first is %s", len(got), got[0].Name)
+			}
+		})
+	}
+}
+
+// applicationCookies are those that are not the provider's.
+func (v *visit) applicationCookies() []*network.Cookie {
+	v.t.Helper()
+	var cookies []*network.Cookie
+	for _, c := range v.Cookies() {
+		if c.Domain != "127.0.0.1" {
+			cookies = append(cookies, c)
+		}
+	}
+	return cookies
+}
+
+// wantCookies checks that there is one cookie, and its attributes.
+func wantCookies(t *testing.T, cookies []*network.Cookie, secure bool, life time.Duration) {
+	t.Helper()
+	if len(cookies) != 1 {
+		t.Fatalf("got %d cookies of the application, want 1", len(cookies))
+	}
+	c := cookies[0]
+	if got := strings.HasPrefix(c.Name, "__Host-"); got != secure {
+		t.Errorf("got the cookie %s, want the prefix __Host-: %v", c.Name, secure)
+	}
+	if !c.HTTPOnly || c.Secure != secure || c.SameSite != network.CookieSameSiteLax {
+		t.Errorf("%s: got HttpOnly %v, Secure %v, SameSite %q, want true, %v, Lax", c.Name, c.HTTPOnly, c.Secure, c.SameSite, secure)
+	}
+	if c.Domain != "localhost" || c.Path != "/" { // with a Domain attribute it would be .localhost
+		t.Errorf("%s: got the domain %q and the path %q, want the host alone and /", c.Name, c.Domain, c.Path)
+	}
+	if got := time.Until(time.Unix(int64(c.Expires), 0)); got > life+2*time.Second || got < life-time.Minute {
+		t.Errorf("%s: got a life of %v, want %v", c.Name, got, life)
+	}
+}
+
+// startBehindTLS runs the program behind a reverse proxy that ends TLS, with a
+// certificate that nobody signed, and puts its own idea of the host in Host.
+func startBehindTLS(t *testing.T) *program {
+	t.Helper()
+	backend := &url.URL{Scheme: "http", Host: freeAddress(t)}
+	proxy := httptest.NewTLSServer(&httputil.ReverseProxy{Rewrite: func(r *httputil.ProxyRequest) { r.SetURL(backend) }})
+	t.Cleanup(proxy.Close)
+	origin := strings.Replace(proxy.URL, "127.0.0.1", "localhost", 1)
+	return start(t, environment{
+		"ADDR":                                  backend.Host,
+		"AGENTCONNECT_REDIRECT_URL":             origin + "/callback",
+		"AGENTCONNECT_POST_LOGOUT_REDIRECT_URL": origin + "/logout/callback",
+	})
+}
+
+// TestBrowserCookieOfAnotherSite checks that a cookie which somebody planted before
+// the login is worth nothing after it.
+func TestBrowserPlantedCookie(t *testing.T) {
+	browser := chromium.Start(t)
+	v := newVisit(t, browser, start(t, nil).url)
+	v.open("/")
+	v.Click("form[action='/login'] button")
+	pick(v.Tab, "karim", "")
+	session := v.applicationCookies()[0]
+
+	victim := v.another()
+	victim.SetCookie(v.url+"/", session.Name, strings.Repeat("A", len(session.Value)))
+	victim.login("/agent", "marie")
+	for _, c := range victim.applicationCookies() {
+		if strings.HasPrefix(c.Value, "AAAA") {
+			t.Errorf("got the planted cookie %s after the login, want another", c.Name)
+		}
+	}
+	// The attacker's own session planted in the victim's browser is replaced too.
+	second := v.another()
+	second.SetCookie(v.url+"/", session.Name, session.Value)
+	second.wantPage(second.open("/"), 200, "/", "Bonjour Karim Prestataire")
+	second.Open(v.url + "/login")
+	second.wantPage(pick(second.Tab, "marie", ""), 200, "/", "Bonjour Marie Louise Exemple")
+	v.wantPage(v.open("/"), http.StatusOK, "/", "Bienvenue") // it ended
+}

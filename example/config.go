@@ -1,0 +1,79 @@
+package main
+
+import (
+	"cmp"
+	"fmt"
+	"net"
+	"net/url"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// defaultPort is also that of the demonstration URLs when ADDR names no port
+// that one could open.
+const defaultPort = 8080
+
+// env returns the value of an environment variable, or the default where it is
+// unset or empty.
+func env(name, otherwise string) string { return cmp.Or(os.Getenv(name), otherwise) }
+
+// urls are the two URLs that are registered with AgentConnect.
+type urls struct {
+	redirect, postLogoutRedirect string
+}
+
+func readURLs(port int) urls {
+	origin := "http://localhost:" + strconv.Itoa(port)
+	return urls{
+		redirect:           env("AGENTCONNECT_REDIRECT_URL", origin+"/callback"),
+		postLogoutRedirect: env("AGENTCONNECT_POST_LOGOUT_REDIRECT_URL", origin+"/logout/callback"),
+	}
+}
+
+// home returns the URL that people open: behind a reverse proxy it is not the
+// address that the program listens on.
+func (u urls) home() string {
+	parsed, err := url.Parse(u.redirect)
+	if err != nil {
+		return ""
+	}
+	return parsed.Scheme + "://" + parsed.Host + "/"
+}
+
+// otherPaths are the routes that a registered URL must not take. Those of the
+// library's own are left to New.
+func otherPaths() []string {
+	return []string{"/agent", "/mfa", "/agents-publics", "/events", "/healthz", "/readyz", "/style.css", "/favicon.ico"}
+}
+
+// path returns the path at which the router finds the handler of a registered
+// URL, which agentconnect.New validated but for what is special to this router.
+func path(variable, registered string) (string, error) {
+	parsed, err := url.Parse(registered)
+	if err != nil {
+		return "", nil // New says so
+	}
+	path := parsed.EscapedPath()
+	if strings.ContainsAny(path, "*{}") {
+		return "", fmt.Errorf("%s: invalid: the router of this program takes no *, { or } in a path", variable)
+	}
+	if slices.Contains(otherPaths(), path) {
+		return "", fmt.Errorf("%s: conflict: %s is another page of this program", variable, path)
+	}
+	return path, nil
+}
+
+// listen opens the address of ADDR.
+func listen() (net.Listener, error) {
+	addr := env("ADDR", net.JoinHostPort("127.0.0.1", strconv.Itoa(defaultPort)))
+	if _, _, err := net.SplitHostPort(addr); err != nil {
+		return nil, fmt.Errorf("ADDR: invalid: %q is not host:port", addr)
+	}
+	listener, err := net.Listen("tcp", addr)
+	if err != nil {
+		return nil, fmt.Errorf("ADDR: invalid: %w", err)
+	}
+	return listener, nil
+}

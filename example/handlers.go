@@ -1,0 +1,138 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"time"
+
+	"github.com/go-chi/chi/v5"
+
+	"github.com/agentconnect-go/agentconnect"
+)
+
+// home is the public page: the button, or the agent's name.
+func (s *site) home(w http.ResponseWriter, r *http.Request) {
+	s.show(w, r, http.StatusOK, "home")
+}
+
+// agent shows the agent's data, to a person or to a program.
+func (s *site) agent(w http.ResponseWriter, r *http.Request) {
+	w.Header().Add("Vary", "Accept")
+	if !prefersJSON(r) {
+		s.show(w, r, http.StatusOK, "agent")
+		return
+	}
+	agent, _ := agentconnect.AgentFrom(r.Context())
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("X-Content-Type-Options", "nosniff")
+	if err := json.NewEncoder(w).Encode(agent); err != nil {
+		s.logger.WarnContext(r.Context(), "answering with the agent's data", "cause", err)
+	}
+}
+
+// write stands for whatever changes something.
+func (s *site) write(w http.ResponseWriter, _ *http.Request) {
+	w.WriteHeader(http.StatusNoContent)
+}
+
+// mfa is for who logged in with several factors.
+func (s *site) mfa(w http.ResponseWriter, r *http.Request) {
+	s.show(w, r, http.StatusOK, "mfa")
+}
+
+// agentsPublics is for public agents.
+func (s *site) agentsPublics(w http.ResponseWriter, r *http.Request) {
+	s.show(w, r, http.StatusOK, "agents-publics")
+}
+
+const (
+	eventCount  = 3
+	eventPeriod = 100 * time.Millisecond
+)
+
+// events sends server-sent events (WHATWG HTML, section 9.2), each when it
+// happens.
+func (s *site) events(w http.ResponseWriter, r *http.Request) {
+	w.Header().Set("Content-Type", "text/event-stream")
+	w.Header().Set("X-Accel-Buffering", "no") // nginx would keep them back
+	out := http.NewResponseController(w)
+	ticker := time.NewTicker(eventPeriod)
+	defer ticker.Stop()
+	for i := range eventCount {
+		if i > 0 {
+			select {
+			case <-ticker.C:
+			case <-r.Context().Done():
+				return
+			}
+		}
+		fmt.Fprintf(w, "id: %d\ndata: {\"event\":%d}\n\n", i+1, i+1)
+		if err := out.Flush(); err != nil {
+			return // nobody listens any more
+		}
+	}
+}
+
+// healthz says that the process lives.
+func (s *site) healthz(w http.ResponseWriter, _ *http.Request) {
+	writeText(w, http.StatusOK, "ok")
+}
+
+// readyTimeout is how long a probe waits for the provider.
+const readyTimeout = 2 * time.Second
+
+// readyz says whether agents can log in. The session store is no part of the
+// answer: when it is down it is so for every instance, and taking them all away
+// would take the public pages away too.
+func (s *site) readyz(w http.ResponseWriter, r *http.Request) {
+	ctx, cancel := context.WithTimeout(r.Context(), readyTimeout)
+	defer cancel()
+	if err := s.auth.Ready(ctx); err != nil {
+		writeText(w, http.StatusServiceUnavailable, err.Error())
+		return
+	}
+	writeText(w, http.StatusOK, "ok")
+}
+
+func writeText(w http.ResponseWriter, status int, text string) {
+	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	w.Header().Set("X-Content-Type-Options", "nosniff")
+	w.Header().Set("Cache-Control", "no-store")
+	w.WriteHeader(status)
+	io.WriteString(w, text+"\n")
+}
+
+// crossOrigin refuses the form of another site, in the way the library refuses.
+func (s *site) crossOrigin(w http.ResponseWriter, r *http.Request) {
+	s.auth.ServeError(w, r, &agentconnect.Error{Code: agentconnect.CodeCrossOrigin, Status: http.StatusForbidden})
+}
+
+func (s *site) notFound(w http.ResponseWriter, r *http.Request) {
+	s.refuse(w, r, http.StatusNotFound)
+}
+
+func (s *site) methodNotAllowed(w http.ResponseWriter, r *http.Request) {
+	routes := chi.RouteContext(r.Context()).Routes
+	for _, method := range []string{http.MethodGet, http.MethodPost} {
+		if routes.Match(chi.NewRouteContext(), method, r.URL.Path) {
+			w.Header().Add("Allow", method)
+		}
+	}
+	s.refuse(w, r, http.StatusMethodNotAllowed)
+}
+
+// refuse answers a request that no route takes: with a page for a navigation and
+// a problem (RFC 9457) for anything else.
+func (s *site) refuse(w http.ResponseWriter, r *http.Request, status int) {
+	if isNavigation(r) {
+		s.show(w, r, status, "refused")
+		return
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("X-Content-Type-Options", "nosniff")
+	w.WriteHeader(status)
+	json.NewEncoder(w).Encode(map[string]any{"type": "about:blank", "title": http.StatusText(status), "status": status})
+}

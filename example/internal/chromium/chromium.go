@@ -1,0 +1,91 @@
+// Package chromium drives Debian's Chromium for tests: profiles with cookies of
+// their own, tabs in them, and a record of everything that a tab asked for and
+// complained about.
+//
+// Where Chromium is not installed a test is skipped, or fails when the environment
+// has CI=true. Nothing leaves the machine: no name but localhost is resolved.
+package chromium
+
+import (
+	"context"
+	"os"
+	"os/exec"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/chromedp/chromedp"
+)
+
+// patience bounds each step of a test.
+const patience = 30 * time.Second
+
+// Browser is a running Chromium.
+type Browser struct {
+	tb  testing.TB
+	ctx context.Context
+}
+
+// Start starts Chromium without a window, in French, with an empty directory for
+// its data; it ends with the test. Certificates are not verified.
+func Start(tb testing.TB) *Browser {
+	tb.Helper()
+	path, err := installed()
+	if err != nil {
+		Missing(tb, "Chromium is not installed: install Debian's package chromium")
+	}
+	options := slices.Concat(chromedp.DefaultExecAllocatorOptions[:], []chromedp.ExecAllocatorOption{
+		chromedp.ExecPath(path),
+		chromedp.Flag("accept-lang", "fr-FR,fr"),
+		chromedp.Flag("disable-component-update", true),
+		chromedp.Flag("disable-gpu", true),
+		chromedp.Flag("disable-quic", true),
+		chromedp.Flag("host-resolver-rules", "MAP * ~NOTFOUND, EXCLUDE localhost, EXCLUDE 127.0.0.1"),
+		chromedp.Flag("ignore-certificate-errors", true),
+		chromedp.Flag("no-sandbox", os.Geteuid() == 0), // Chromium refuses to run as root with it
+	})
+	allocator, stop := chromedp.NewExecAllocator(context.Background(), options...)
+	tb.Cleanup(stop)
+	ctx, cancel := chromedp.NewContext(allocator, chromedp.WithErrorf(tb.Logf))
+	tb.Cleanup(cancel)
+	if err := chromedp.Do(ctx); err != nil {
+		tb.Fatalf("starting %s: %v", path, err)
+	}
+	return &Browser{tb, ctx}
+}
+
+// installed returns the path of Chromium.
+func installed() (string, error) {
+	if path, err := exec.LookPath("chromium"); err == nil {
+		return path, nil
+	}
+	return exec.LookPath("chromium-browser") // of other distributions
+}
+
+// Missing skips the test because something is not installed, or fails it under
+// CI=true.
+func Missing(tb testing.TB, what string) {
+	tb.Helper()
+	if os.Getenv("CI") == "true" {
+		tb.Fatal(what)
+	}
+	tb.Skip(what)
+}
+
+// Profile is a person's browser: its tabs share cookies with each other and with
+// no other profile.
+type Profile struct {
+	tb  testing.TB
+	ctx context.Context
+}
+
+// NewProfile opens a profile that has no cookies; it closes with the test.
+func (b *Browser) NewProfile(tb testing.TB) *Profile {
+	tb.Helper()
+	ctx, cancel := chromedp.NewContext(b.ctx, chromedp.WithNewBrowserContext())
+	tb.Cleanup(cancel)
+	if err := chromedp.Do(ctx); err != nil {
+		tb.Fatalf("opening a profile: %v", err)
+	}
+	return &Profile{tb, ctx}
+}

@@ -1,0 +1,273 @@
+package chromium
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/chromedp/cdproto/audits"
+	"github.com/chromedp/cdproto/cdp"
+	"github.com/chromedp/cdproto/emulation"
+	"github.com/chromedp/cdproto/network"
+	"github.com/chromedp/cdproto/page"
+	"github.com/chromedp/cdproto/storage"
+	"github.com/chromedp/chromedp"
+	"github.com/chromedp/chromedp/kb"
+)
+
+// Tab is a tab. Its methods end the test when the browser does not do what they
+// say within half a minute.
+type Tab struct {
+	tb    testing.TB
+	ctx   context.Context
+	watch *watch
+}
+
+// Page is where a navigation ended.
+type Page struct {
+	URL    string
+	Status int
+}
+
+// NewTab opens a tab. At the end of the test, requests that left the machine,
+// messages in the console, script errors, violations of a Content-Security-Policy and
+// whatever else the browser found fault with fail the test.
+func (p *Profile) NewTab() *Tab {
+	p.tb.Helper()
+	t := p.open()
+	p.tb.Cleanup(func() {
+		for _, problem := range t.watch.complaints() {
+			p.tb.Error(problem)
+		}
+	})
+	return t
+}
+
+func (p *Profile) open() *Tab {
+	p.tb.Helper()
+	w := &watch{documents: map[network.RequestID]bool{}}
+	ctx, cancel := chromedp.NewContext(p.ctx, chromedp.WithListener(w.see))
+	p.tb.Cleanup(cancel)
+	if err := chromedp.Do(ctx); err != nil {
+		p.tb.Fatalf("opening a tab: %v", err)
+	}
+	t := &Tab{p.tb, ctx, w}
+	command(t, audits.Enable, cdp.Empty{})
+	return t
+}
+
+// command sends a command of the DevTools protocol.
+func command[P, R any](t *Tab, c cdp.Command[P, R], params P) R {
+	t.tb.Helper()
+	ctx, cancel := context.WithTimeout(t.ctx, patience)
+	defer cancel()
+	result, err := chromedp.Call(ctx, c, params)
+	if err != nil {
+		t.tb.Fatalf("%s: %v", c.Method, err)
+	}
+	return result
+}
+
+func (t *Tab) do(what string, step chromedp.Action[chromedp.Void]) {
+	t.tb.Helper()
+	ctx, cancel := context.WithTimeout(t.ctx, patience)
+	defer cancel()
+	if err := chromedp.Do(ctx, step); err != nil {
+		t.tb.Fatalf("%s: %v", what, err)
+	}
+}
+
+// navigate does something that opens a page and waits until it is loaded.
+func (t *Tab) navigate(what string, step chromedp.Action[chromedp.Void]) Page {
+	t.tb.Helper()
+	ctx, cancel := context.WithTimeout(t.ctx, patience)
+	defer cancel()
+	response, err := chromedp.RunResponse(ctx, step)
+	if err != nil {
+		t.tb.Fatalf("%s: %v", what, err)
+	}
+	return Page{t.URL(), int(response.Status)}
+}
+
+// Open opens a URL as if it were typed and follows the redirects.
+func (t *Tab) Open(url string) Page {
+	t.tb.Helper()
+	return t.navigate("opening "+url, chromedp.Navigate(url))
+}
+
+// Click clicks on the element of a CSS selector, which opens a page.
+func (t *Tab) Click(selector string) Page {
+	t.tb.Helper()
+	return t.navigate("clicking on "+selector, chromedp.Click(chromedp.CSS(selector)))
+}
+
+// Check clicks on the element of a CSS selector, which opens nothing.
+func (t *Tab) Check(selector string) {
+	t.tb.Helper()
+	t.do("clicking on "+selector, chromedp.Click(chromedp.CSS(selector)))
+}
+
+// Choose selects an option of a select element by its value.
+func (t *Tab) Choose(selector, value string) {
+	t.tb.Helper()
+	t.do("choosing in "+selector, chromedp.SetValue(chromedp.CSS(selector), value))
+}
+
+// The keys of a person without a mouse.
+const (
+	KeyTab   = kb.Tab
+	KeyEnter = kb.Enter
+	KeyDown  = kb.ArrowDown
+)
+
+// Press presses a key, which opens nothing.
+func (t *Tab) Press(key string) {
+	t.tb.Helper()
+	t.do("pressing a key", chromedp.KeyEvent(key))
+}
+
+// PressAndGo presses a key, which opens a page.
+func (t *Tab) PressAndGo(key string) Page {
+	t.tb.Helper()
+	return t.navigate("pressing a key", chromedp.KeyEvent(key))
+}
+
+// TabTo presses Tab until the element of a CSS selector has the focus, and fails
+// the test when it cannot be reached or its focus cannot be seen.
+func (t *Tab) TabTo(selector string) {
+	t.tb.Helper()
+	for range 50 {
+		t.Press(KeyTab)
+		if !Eval[bool](t, fmt.Sprintf("document.activeElement.matches(%q)", selector)) {
+			continue
+		}
+		if got := Eval[string](t, "getComputedStyle(document.activeElement).outlineStyle"); got == "none" {
+			t.tb.Errorf("%s: got no outline on %s, want the focus to be seen", t.URL(), selector)
+		}
+		return
+	}
+	t.tb.Fatalf("%s: got no focus on %s with the Tab key", t.URL(), selector)
+}
+
+// Back goes back in the history and waits until what holds, a JavaScript
+// expression, is true of the page that is shown.
+func (t *Tab) Back(holds string) {
+	t.tb.Helper()
+	history := command(t, page.GetNavigationHistory, cdp.Empty{})
+	if history.CurrentIndex < 1 {
+		t.tb.Fatal("there is no page to go back to")
+	}
+	entry := history.Entries[history.CurrentIndex-1]
+	// Not chromedp's NavigateBack: a page that comes from the back/forward cache is
+	// not loaded.
+	command(t, page.NavigateToHistoryEntry, page.NavigateToHistoryEntryParams{EntryID: entry.ID})
+	t.Until(holds)
+}
+
+// Until waits until a JavaScript expression is true.
+func (t *Tab) Until(holds string) {
+	t.tb.Helper()
+	ctx, cancel := context.WithTimeout(t.ctx, patience)
+	defer cancel()
+	poll := time.NewTicker(10 * time.Millisecond)
+	defer poll.Stop()
+	for {
+		// Between two pages there is nothing to evaluate it in: an error is no answer.
+		if true, err := chromedp.Run(ctx, chromedp.Evaluate[bool](holds)); err == nil && true {
+			return
+		}
+		select {
+		case <-ctx.Done():
+			t.tb.Fatalf("waited %v in vain for this: %s", patience, holds)
+		case <-poll.C:
+		}
+	}
+}
+
+// Eval returns the value of a JavaScript expression, or of the promise that it is.
+func Eval[T any](t *Tab, expression string) T {
+	t.tb.Helper()
+	ctx, cancel := context.WithTimeout(t.ctx, patience)
+	defer cancel()
+	value, err := chromedp.Run(ctx, chromedp.Evaluate[T](expression, chromedp.EvalAwaitPromise))
+	if err != nil {
+		t.tb.Fatalf("evaluating a script: %v", err)
+	}
+	return value
+}
+
+// URL is the address of the page.
+func (t *Tab) URL() string {
+	t.tb.Helper()
+	return Eval[string](t, "location.href")
+}
+
+// Text is what a person reads on the page, its title included.
+func (t *Tab) Text() string {
+	t.tb.Helper()
+	return Eval[string](t, `document.title + "\n" + document.body.innerText`)
+}
+
+// Contains reports whether the element of a CSS selector is on the page.
+func (t *Tab) Contains(selector string) bool {
+	t.tb.Helper()
+	return Eval[bool](t, fmt.Sprintf("document.querySelector(%q) !== null", selector))
+}
+
+// Requests are all that the tab sent.
+func (t *Tab) Requests() []Request { return t.watch.sent() }
+
+// Request returns the last request for a URL that begins so.
+func (t *Tab) Request(prefix string) (Request, bool) {
+	requests := t.Requests()
+	for i := len(requests) - 1; i >= 0; i-- {
+		if strings.HasPrefix(requests[i].URL, prefix) {
+			return requests[i], true
+		}
+	}
+	return Request{}, false
+}
+
+// Cookies are all those of the profile, whatever their host.
+func (t *Tab) Cookies() []*network.Cookie {
+	t.tb.Helper()
+	return command(t, storage.GetCookies, storage.GetCookiesParams{BrowserContextID: chromedp.FromContext(t.ctx).BrowserContextID}).Cookies
+}
+
+// SetCookie plants a cookie at a URL.
+func (t *Tab) SetCookie(url, name, value string) {
+	t.tb.Helper()
+	command(t, network.SetCookie, network.SetCookieParams{URL: url, Name: name, Value: value})
+}
+
+// SetLanguage sets the languages that the tab asks for.
+func (t *Tab) SetLanguage(acceptLanguage string) {
+	t.tb.Helper()
+	command(t, network.SetExtraHTTPHeaders, network.SetExtraHTTPHeadersParams{Headers: network.Headers{"Accept-Language": acceptLanguage}})
+}
+
+// SetColorScheme makes the person prefer "light" or "dark".
+func (t *Tab) SetColorScheme(scheme string) {
+	t.tb.Helper()
+	command(t, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: scheme}}})
+}
+
+// SetWidth makes the window, or the phone, so wide.
+func (t *Tab) SetWidth(width int64) {
+	t.tb.Helper()
+	t.do("resizing", chromedp.EmulateViewport(width, 900))
+}
+
+// Screenshot returns the whole page as a PNG image.
+func (t *Tab) Screenshot() []byte {
+	t.tb.Helper()
+	ctx, cancel := context.WithTimeout(t.ctx, patience)
+	defer cancel()
+	image, err := chromedp.Run(ctx, chromedp.FullScreenshot(100))
+	if err != nil {
+		t.tb.Fatalf("taking a screenshot: %v", err)
+	}
+	return image
+}

@@ -1,0 +1,111 @@
+package servers
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"os/exec"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/redis/go-redis/v9"
+)
+
+// Redis is a redis-server. What is written to it survives a restart.
+type Redis struct {
+	// URL is that of database 0, redis://127.0.0.1:PORT/0. A restart does not change it.
+	URL string
+	// Client is for the test's own commands.
+	Client *redis.Client
+
+	tb      testing.TB
+	port    int
+	dir     string
+	output  output
+	process *process // nil while stopped
+}
+
+// StartRedis starts a redis-server, which stops at the end of the test. Any failure
+// ends the test, and so does a program that is not installed: see the package.
+func StartRedis(tb testing.TB) *Redis {
+	tb.Helper()
+	if _, err := exec.LookPath("redis-server"); err != nil {
+		missing(tb, "redis-server is not installed: apt-get install redis-server")
+	}
+	r := &Redis{tb: tb, port: freePort(tb), dir: tb.TempDir()}
+	address := "127.0.0.1:" + strconv.Itoa(r.port)
+	r.URL = "redis://" + address + "/0"
+	r.Client = redis.NewClient(&redis.Options{Addr: address, MaxRetries: -1, DialerRetries: 1})
+	tb.Cleanup(func() {
+		_ = r.Client.Close()
+		r.Stop()
+		if tb.Failed() {
+			tb.Logf("redis-server wrote:\n%s", r.output.String())
+		}
+	})
+	r.Start()
+	return r
+}
+
+// Start starts it again after [Redis.Stop], with its data.
+func (r *Redis) Start() {
+	r.tb.Helper()
+	cmd := exec.Command("redis-server", "--bind", "127.0.0.1", "--port", strconv.Itoa(r.port),
+		"--dir", r.dir, "--save", "", "--appendonly", "yes", "--appendfsync", "always")
+	process, err := start(cmd, &r.output, func() error {
+		// Not go-redis at once, which writes to standard error that it was refused.
+		conn, err := net.Dial("tcp", r.Client.Options().Addr)
+		if err != nil {
+			return err
+		}
+		_ = conn.Close()
+		return r.Client.Ping(context.Background()).Err()
+	})
+	if err != nil {
+		r.tb.Fatalf("starting Redis: %v\n%s", err, r.output.String())
+	}
+	r.process = process
+}
+
+// Stop ends it: connections are refused from then on. Stopping twice is a no-op.
+func (r *Redis) Stop() {
+	if r.process != nil {
+		r.Thaw()
+		r.process.stop(syscall.SIGTERM)
+		r.process = nil
+	}
+}
+
+// Freeze suspends it: connections stay open and nothing answers.
+func (r *Redis) Freeze() { _ = r.process.cmd.Process.Signal(syscall.SIGSTOP) }
+
+// Thaw ends [Redis.Freeze].
+func (r *Redis) Thaw() { _ = r.process.cmd.Process.Signal(syscall.SIGCONT) }
+
+// Commands returns how often each command was called since the start, as INFO
+// commandstats counts them, without those that connections begin with nor those of
+// counting.
+func (r *Redis) Commands() map[string]int {
+	r.tb.Helper()
+	info, err := r.Client.Info(context.Background(), "commandstats").Result()
+	if err != nil {
+		r.tb.Fatalf("counting Redis commands: %v", err)
+	}
+	counts := map[string]int{}
+	for line := range strings.Lines(info) {
+		name, stats, found := strings.Cut(strings.TrimSpace(line), ":")
+		name, isStat := strings.CutPrefix(name, "cmdstat_")
+		switch {
+		case !found, !isStat, name == "info", name == "hello", name == "ping", strings.HasPrefix(name, "client|"):
+			continue
+		}
+		var calls int
+		if _, err := fmt.Sscanf(stats, "calls=%d,", &calls); err != nil {
+			r.tb.Fatalf("counting Redis commands: got %q: %v", line, err)
+		}
+		counts[name] = calls
+	}
+	return counts
+}

@@ -1,0 +1,76 @@
+package main
+
+import (
+	"log/slog"
+	"net/http"
+	"strings"
+
+	"github.com/go-chi/chi/v5"
+	"github.com/go-chi/chi/v5/middleware"
+
+	"github.com/agentconnect-go/agentconnect"
+)
+
+// A site is the pages of the application and what they need.
+type site struct {
+	auth   *agentconnect.Authenticator
+	forms  *http.CrossOriginProtection
+	pages  pages
+	logger *slog.Logger
+}
+
+// newSite makes the site that people open at url.
+func newSite(auth *agentconnect.Authenticator, url string, logger *slog.Logger) (*site, error) {
+	pages, err := parsePages()
+	if err != nil {
+		return nil, err
+	}
+	s := &site{auth: auth, forms: http.NewCrossOriginProtection(), pages: pages, logger: logger}
+	// Behind a proxy that rewrites Host our own forms must not look foreign.
+	if err := s.forms.AddTrustedOrigin(strings.TrimSuffix(url, "/")); err != nil {
+		return nil, err
+	}
+	s.forms.SetDenyHandler(http.HandlerFunc(s.crossOrigin))
+	return s, nil
+}
+
+// routes is the whole of the program's outside.
+func (s *site) routes(callbackPath, logoutCallbackPath string) http.Handler {
+	r := chi.NewRouter()
+	r.Use(middleware.GetHead)
+	r.NotFound(s.notFound)
+	r.MethodNotAllowed(s.methodNotAllowed)
+
+	// All methods: these handlers answer those that they do not take.
+	r.HandleFunc("/login", s.auth.Login)
+	r.HandleFunc("/logout", s.auth.Logout)
+	r.HandleFunc(callbackPath, s.auth.Callback)
+	r.HandleFunc(logoutCallbackPath, s.auth.LogoutCallback)
+
+	r.With(s.auth.LoadAgent).Get("/", s.home)
+	r.Get("/style.css", asset("style.css", "text/css; charset=utf-8"))
+	r.Get("/favicon.ico", asset("favicon.svg", "image/svg+xml"))
+	r.Get("/healthz", s.healthz)
+	r.Get("/readyz", s.readyz)
+
+	// Routers of their own rather than r.With(…).Get: a stranger gets a 401 for any
+	// method, and does not learn which ones there are.
+	r.Route("/agent", func(r chi.Router) {
+		r.Use(s.auth.RequireAgent, s.forms.Handler)
+		r.Get("/", s.agent)
+		r.Post("/", s.write)
+	})
+	r.Route("/events", func(r chi.Router) {
+		r.Use(s.auth.RequireAgent)
+		r.Get("/", s.events)
+	})
+	r.Route("/mfa", func(r chi.Router) {
+		r.Use(s.auth.Require(agentconnect.MFA()))
+		r.Get("/", s.mfa)
+	})
+	r.Route("/agents-publics", func(r chi.Router) {
+		r.Use(s.auth.Require(agentconnect.Role(agentconnect.RoleAgentPublic)))
+		r.Get("/", s.agentsPublics)
+	})
+	return r
+}

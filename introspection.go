@@ -1,0 +1,251 @@
+package agentconnect
+
+import (
+	"context"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+)
+
+// introspectionJWT is the type of a signed answer (RFC 9701 section 5).
+const introspectionJWT = "token-introspection+jwt"
+
+// A TokenInfo is what AgentConnect says of the access token of a call to a
+// [ResourceServer] (RFC 7662 section 2.2). The token itself is not in it.
+//
+// Its String and LogValue methods show a pseudonym of the sub alone.
+type TokenInfo struct {
+	// Sub identifies the agent on whose behalf the call is made: what
+	// [Agent].Sub is at the service that calls.
+	Sub string
+	// ClientID is the service that the token was issued to: one of
+	// [WithAllowedClients].
+	ClientID string
+	// Scopes are those that the token was granted.
+	Scopes []string
+	// IssuedAt and ExpiresAt are when the token begins and ends, to the second;
+	// zero when AgentConnect does not say.
+	IssuedAt, ExpiresAt time.Time
+
+	claims claims
+}
+
+// HasScope reports whether the token was granted the scope.
+func (t TokenInfo) HasScope(scope string) bool { return slices.Contains(t.Scopes, scope) }
+
+// Claim decodes another member of AgentConnect's answer into v, a pointer as
+// encoding/json takes it. It returns false, and leaves v alone, when the answer has
+// no such member, and an error when it does not fit v.
+func (t TokenInfo) Claim(name string, v any) (bool, error) {
+	if t.claims[name].isNull() {
+		return false, nil
+	}
+	if err := json.Unmarshal(t.claims[name], v); err != nil {
+		return false, fmt.Errorf("agentconnect: claim %s: %w", name, err)
+	}
+	return true, nil
+}
+
+// String names the agent by their pseudonym, and the service.
+func (t TokenInfo) String() string {
+	return "access token of agent " + Pseudonym(t.Sub) + " for " + t.ClientID
+}
+
+// GoString returns what String returns, for %#v.
+func (t TokenInfo) GoString() string { return t.String() }
+
+// LogValue logs the agent's pseudonym, the service and the scopes.
+func (t TokenInfo) LogValue() slog.Value {
+	return slog.GroupValue(
+		slog.String("agent", Pseudonym(t.Sub)),
+		slog.String("client_id", t.ClientID),
+		slog.Any("scopes", t.Scopes),
+	)
+}
+
+// tokenKey is the type of the key of the token in contexts.
+type tokenKey struct{}
+
+// A requestToken is the token of a call that was let through.
+type requestToken struct {
+	owner *ResourceServer // nil when ContextWithToken made it
+	info  *TokenInfo
+}
+
+// TokenFrom returns what AgentConnect says of the access token of a request that
+// went through [ResourceServer.RequireToken] or RequireScopes, and false for any
+// other request.
+func TokenFrom(ctx context.Context) (TokenInfo, bool) {
+	if t := tokenFrom(ctx); t != nil {
+		info := *t.info
+		info.Scopes = slices.Clone(info.Scopes) // the cache has the other one
+		return info, true
+	}
+	return TokenInfo{}, false
+}
+
+// ContextWithToken returns a context in which [TokenFrom] finds the token. It is
+// for the tests of handlers that are called without the middleware, which never
+// trusts it.
+func ContextWithToken(ctx context.Context, token TokenInfo) context.Context {
+	return context.WithValue(ctx, tokenKey{}, &requestToken{info: &token})
+}
+
+func tokenFrom(ctx context.Context) *requestToken {
+	t, _ := ctx.Value(tokenKey{}).(*requestToken)
+	return t
+}
+
+// endpoint returns the provider's introspection_endpoint.
+func (rs *ResourceServer) endpoint(ctx context.Context) (string, error) {
+	const name = "introspection_endpoint"
+	m, err := rs.provider.metadata(ctx)
+	if err != nil {
+		return "", err
+	}
+	endpoint, err := m.document.text(name)
+	if err == nil {
+		err = checkEndpoint(name, endpoint)
+	}
+	if err != nil {
+		return "", refusef(CodeProviderAnswer, "discovery: %w", err)
+	}
+	return endpoint, nil
+}
+
+// introspect asks the provider about a token (RFC 7662 section 2) and returns
+// what it says of one that is good, or the refusal of any other.
+func (rs *ResourceServer) introspect(ctx context.Context, token string) (*TokenInfo, error) {
+	const what = "introspection"
+	endpoint, err := rs.endpoint(ctx)
+	if err != nil {
+		return nil, err
+	}
+	form := url.Values{
+		"token":           {token},
+		"token_type_hint": {"access_token"},
+		"client_id":       {rs.config.clientID},
+		"client_secret":   {rs.config.clientSecret},
+	}
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, endpoint, strings.NewReader(form.Encode()))
+	if err != nil {
+		return nil, refusef(CodeProviderAnswer, "%s: %w", what, err)
+	}
+	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	// Without this very Accept a signature that is registered is left out.
+	req.Header.Set("Accept", rs.mediaType())
+	mediaType, body, err := call(rs.provider.client, req, what)
+	if err != nil {
+		var unexpected *statusError
+		if errors.As(err, &unexpected) && unexpected.status == http.StatusUnauthorized {
+			return nil, refuse(CodeInvalidClient, unexpected)
+		}
+		return nil, err
+	}
+	if mediaType != rs.mediaType() {
+		return nil, refusef(CodeProviderAnswer, "%s: the answer is %s, and %s was registered", what, mediaType, rs.mediaType())
+	}
+	answer, err := rs.verifyAnswer(ctx, body)
+	if err != nil {
+		return nil, verificationFailed(CodeProviderAnswer, fmt.Errorf("%s: %w", what, err))
+	}
+	return rs.judge(answer)
+}
+
+// mediaType returns the media type of the provider's answers.
+func (rs *ResourceServer) mediaType() string {
+	if rs.answers != nil {
+		return "application/" + introspectionJWT
+	}
+	return "application/json"
+}
+
+// verifyAnswer returns the members of an answer. A signed one (RFC 9701 section
+// 5) is verified like an ID token, and has a type of its own, so that no other
+// token can stand for it.
+func (rs *ResourceServer) verifyAnswer(ctx context.Context, body []byte) (claims, error) {
+	if rs.answers == nil {
+		return decodeObject(body)
+	}
+	raw := strings.TrimSpace(string(body))
+	signed, err := rs.provider.verifySigned(ctx, rs.answers, raw)
+	if err != nil {
+		return nil, err
+	}
+	if typ := jwtType(raw); typ != introspectionJWT {
+		return nil, errors.New("the typ of the JWT is not " + introspectionJWT)
+	}
+	answer, err := decodeObject(signed["token_introspection"])
+	if err != nil {
+		return nil, fmt.Errorf("token_introspection: %w", err)
+	}
+	return answer, nil
+}
+
+// jwtType returns the typ of a JWT whose signature was verified, as RFC 7515
+// section 4.1.9 shortens it, "" when it has none.
+func jwtType(raw string) string {
+	part, _, _ := strings.Cut(raw, ".")
+	header, err := base64.RawURLEncoding.DecodeString(part)
+	if err != nil {
+		return ""
+	}
+	members, err := decodeObject(header)
+	if err != nil {
+		return ""
+	}
+	typ, err := members.text("typ")
+	if err != nil {
+		return ""
+	}
+	return strings.TrimPrefix(strings.ToLower(typ), "application/")
+}
+
+// judge makes a TokenInfo of an answer about a token that is good for a call to
+// us, and a refusal of any other.
+func (rs *ResourceServer) judge(answer claims) (*TokenInfo, error) {
+	switch string(answer["active"]) {
+	case "true":
+	case "false":
+		return nil, refusef(CodeInvalidToken, "the token is not active")
+	default:
+		return nil, refusef(CodeProviderAnswer, "introspection: active is neither true nor false")
+	}
+	t := &TokenInfo{claims: answer}
+	var errs [5]error
+	var iss, tokenType, scope string
+	iss, errs[0] = answer.text("iss")
+	tokenType, errs[1] = answer.text("token_type")
+	scope, errs[2] = answer.text("scope")
+	t.Sub, errs[3] = answer.text("sub")
+	t.ClientID, errs[4] = answer.text("client_id")
+	if err := errors.Join(errs[:]...); err != nil {
+		return nil, refusef(CodeProviderAnswer, "introspection: %w", err)
+	}
+	switch {
+	case iss != "" && iss != rs.config.issuer:
+		return nil, refusef(CodeProviderAnswer, "introspection: the iss is another one")
+	case !strings.EqualFold(tokenType, "Bearer"):
+		// A refresh token is active too, and has no token_type.
+		return nil, refusef(CodeInvalidToken, "it is not a bearer token")
+	case !answer["cnf"].isNull():
+		return nil, refusef(CodeInvalidToken, "the token is bound to a key of its owner, which is not verified here")
+	case !slices.Contains(rs.clients, t.ClientID):
+		return nil, refusef(CodeInvalidToken, "the token was issued to the client %q, which is not allowed", t.ClientID)
+	}
+	if err := errors.Join(checkSub(t.Sub), rs.provider.checkTimes(answer)); err != nil {
+		return nil, refusef(CodeInvalidToken, "introspection: %w", err)
+	}
+	t.Scopes = strings.Fields(scope)
+	// checkTimes has read both.
+	t.IssuedAt, _, _ = answer.time("iat")
+	t.ExpiresAt, _, _ = answer.time("exp")
+	return t, nil
+}

@@ -1,0 +1,625 @@
+package agentconnect_test
+
+import (
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/json"
+	"encoding/xml"
+	"errors"
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"io"
+	"maps"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+	"unicode"
+
+	"github.com/agentconnect-go/agentconnect"
+	"github.com/agentconnect-go/agentconnect/agentconnecttest"
+)
+
+// documentedCodes returns every Code of the package with the status that its
+// comment announces.
+func documentedCodes(t *testing.T) map[agentconnect.Code]int {
+	t.Helper()
+	file, err := parser.ParseFile(token.NewFileSet(), "errors.go", nil, parser.ParseComments)
+	if err != nil {
+		t.Fatal(err)
+	}
+	status := regexp.MustCompile(`\((\d{3})[;)]`)
+	codes := map[agentconnect.Code]int{}
+	for _, decl := range file.Decls {
+		constants, ok := decl.(*ast.GenDecl)
+		if !ok || constants.Tok != token.CONST {
+			continue
+		}
+		for _, spec := range constants.Specs {
+			v := spec.(*ast.ValueSpec)
+			if !strings.HasPrefix(v.Names[0].Name, "Code") {
+				continue
+			}
+			name, err := strconv.Unquote(v.Values[0].(*ast.BasicLit).Value)
+			if err != nil {
+				t.Fatal(err)
+			}
+			found := status.FindStringSubmatch(v.Doc.Text())
+			if found == nil {
+				t.Errorf("%s: the comment announces no status", v.Names[0].Name)
+				continue
+			}
+			if _, twice := codes[agentconnect.Code(name)]; twice {
+				t.Errorf("two codes are %q", name)
+			}
+			codes[agentconnect.Code(name)], _ = strconv.Atoi(found[1])
+		}
+	}
+	if len(codes) < 20 {
+		t.Fatalf("got codes %v, want all of them", codes)
+	}
+	return codes
+}
+
+// onlyForPrograms reports whether a code is an answer of a resource server,
+// which no person sees: it has its own texts.
+func onlyForPrograms(code agentconnect.Code) bool {
+	return code == agentconnect.CodeInvalidToken || code == agentconnect.CodeInsufficientScope
+}
+
+// serveError returns the answer to a refusal, of what a browser (or, without a
+// language, a program) sends.
+func serveError(auth *agentconnect.Authenticator, language string, e agentconnect.Error) *http.Response {
+	method := http.MethodGet
+	if e.Code == agentconnect.CodeUnauthenticated {
+		method = http.MethodPost // of which a navigation is a form
+	}
+	r := httptest.NewRequest(method, "/dossiers", nil)
+	r.Header.Set("Accept", "application/json")
+	if language != "" {
+		r.Header.Set("Sec-Fetch-Mode", "navigate")
+		r.Header.Set("Accept", "text/html")
+		r.Header.Set("Accept-Language", language)
+	}
+	w := httptest.NewRecorder()
+	auth.ServeError(w, r, &e)
+	return w.Result()
+}
+
+func pagesAuth(t *testing.T, opts ...agentconnect.Option) *agentconnect.Authenticator {
+	t.Helper()
+	auth, err := agentconnect.New(goodOptions(opts...)...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return auth
+}
+
+// A node is an element of a page.
+type node struct {
+	name     string
+	attrs    map[string]string
+	children []*node
+	text     string // of the element and all that is in it
+}
+
+// parseHTML reads a page, whose elements are all closed or void.
+func parseHTML(t *testing.T, page string) *node {
+	t.Helper()
+	body, ok := strings.CutPrefix(page, "<!DOCTYPE html>\n")
+	if !ok {
+		t.Fatalf("got %.40q, want a page that begins with its doctype", page)
+	}
+	d := xml.NewDecoder(strings.NewReader(body))
+	d.Strict, d.AutoClose, d.Entity = false, xml.HTMLAutoClose, xml.HTMLEntity
+	root := &node{}
+	open := []*node{root}
+	for {
+		tok, err := d.Token()
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err != nil {
+			t.Fatalf("%v in %s", err, page)
+		}
+		switch tok := tok.(type) {
+		case xml.StartElement:
+			n := &node{name: tok.Name.Local, attrs: map[string]string{}}
+			for _, a := range tok.Attr {
+				n.attrs[a.Name.Local] = a.Value
+			}
+			parent := open[len(open)-1]
+			parent.children = append(parent.children, n)
+			open = append(open, n)
+		case xml.EndElement:
+			open = open[:len(open)-1]
+		case xml.CharData:
+			for _, n := range open {
+				n.text += string(tok)
+			}
+		}
+	}
+	return root
+}
+
+// all returns the elements of a name, in order; every element for "".
+func (n *node) all(name string) []*node {
+	var found []*node
+	for _, c := range n.children {
+		if name == "" || c.name == name {
+			found = append(found, c)
+		}
+		found = append(found, c.all(name)...)
+	}
+	return found
+}
+
+// one returns the only element of a name.
+func (n *node) one(t *testing.T, name string) *node {
+	t.Helper()
+	found := n.all(name)
+	if len(found) != 1 {
+		t.Fatalf("got %d elements %s, want 1", len(found), name)
+	}
+	return found[0]
+}
+
+// checkPage checks what every page of ours has and has not: RGAA 8.3, 8.5, 9.1,
+// 9.2 and the policy that keeps anything else out.
+func checkPage(t *testing.T, resp *http.Response, lang string) *node {
+	t.Helper()
+	body, err := io.ReadAll(resp.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, want := range map[string]string{
+		"Content-Type": "text/html; charset=utf-8", "X-Content-Type-Options": "nosniff", "Referrer-Policy": "no-referrer", "Vary": "Accept-Language",
+	} {
+		if got := resp.Header.Values(name); !slices.Contains(got, want) {
+			t.Errorf("%s: got %q, want %q", name, got, want)
+		}
+	}
+	doc := parseHTML(t, string(body))
+	if got := doc.one(t, "html").attrs["lang"]; got != lang {
+		t.Errorf("lang: got %q, want %q", got, lang)
+	}
+	title, h1 := doc.one(t, "title").text, doc.one(t, "h1").text
+	if title == "" || title != h1 {
+		t.Errorf("got title %q and h1 %q, want the same text", title, h1)
+	}
+	main := doc.one(t, "body").one(t, "main")
+	if main.one(t, "h1").text != h1 {
+		t.Error("the h1 is not in the main landmark")
+	}
+	if got := doc.all("meta"); len(got) != 2 || got[0].attrs["charset"] != "utf-8" || got[1].attrs["content"] != "width=device-width, initial-scale=1" {
+		t.Errorf("got meta %v, want charset and viewport", got)
+	}
+	ids := map[string]bool{}
+	for _, n := range doc.all("") {
+		switch n.name {
+		case "script", "img", "link", "iframe", "object", "embed", "base", "svg":
+			t.Errorf("got an element %s", n.name)
+		case "h3", "h4", "h5", "h6":
+			t.Errorf("got a heading %s under h2 at most", n.name)
+		case "a", "button", "li", "p", "dt", "dd", "h2":
+			if strings.TrimSpace(n.text) == "" {
+				t.Errorf("got an element %s without text", n.name)
+			}
+		}
+		for name, value := range n.attrs {
+			if strings.HasPrefix(name, "on") || name == "style" || name == "src" || name == "tabindex" {
+				t.Errorf("got an attribute %s=%q of %s", name, value, n.name)
+			}
+			if u, err := url.Parse(value); (name == "href" || name == "action") &&
+				(err != nil || u.Scheme != "" && u.Scheme != "https" && u.Scheme != "mailto" || u.Scheme == "" && !strings.HasPrefix(value, "/")) {
+				t.Errorf("got %s=%q, want a local path, https or mailto", name, value)
+			}
+		}
+		if id := n.attrs["id"]; id != "" {
+			if ids[id] {
+				t.Errorf("got the id %q twice", id)
+			}
+			ids[id] = true
+		}
+	}
+	for _, n := range doc.all("") {
+		if label := n.attrs["aria-labelledby"]; label != "" && !ids[label] {
+			t.Errorf("got aria-labelledby=%q, want the id of an element", label)
+		}
+	}
+
+	policy := map[string]string{}
+	for directive := range strings.SplitSeq(resp.Header.Get("Content-Security-Policy"), ";") {
+		name, value, _ := strings.Cut(strings.TrimSpace(directive), " ")
+		policy[name] = value
+	}
+	hash := sha256.Sum256([]byte(doc.one(t, "style").text))
+	want := map[string]string{
+		"default-src": "'none'", "base-uri": "'none'", "frame-ancestors": "'none'", "form-action": "'none'",
+		"style-src": "'sha256-" + base64.StdEncoding.EncodeToString(hash[:]) + "'",
+	}
+	if len(doc.all("form")) != 0 {
+		delete(want, "form-action") // browsers would hold it against the provider's redirects
+	}
+	if !maps.Equal(policy, want) {
+		t.Errorf("Content-Security-Policy: got %v, want %v", policy, want)
+	}
+	return doc
+}
+
+// Each code has its status, as documented, and a page of its own in French and
+// in English.
+func TestPagesOfEveryCode(t *testing.T) {
+	t.Parallel()
+	auth := pagesAuth(t)
+	texts := map[string]agentconnect.Code{}
+	for code, status := range documentedCodes(t) {
+		pages := map[string]string{}
+		for _, lang := range []string{"fr", "en"} {
+			resp := serveError(auth, lang, agentconnect.Error{Code: code, ID: "0123456789abcdef"})
+			if resp.StatusCode != status {
+				t.Errorf("%s: got status %d, want %d", code, resp.StatusCode, status)
+			}
+			doc := checkPage(t, resp, lang)
+			if onlyForPrograms(code) {
+				continue
+			}
+			var paragraphs []string
+			for _, p := range doc.all("p") {
+				paragraphs = append(paragraphs, p.text)
+			}
+			if len(paragraphs) != 2 {
+				t.Fatalf("%s: got paragraphs %q, want what happened and what to do", code, paragraphs)
+			}
+			text := doc.one(t, "h1").text + " / " + paragraphs[0]
+			if other, ok := texts[text]; ok {
+				t.Errorf("%s: got %q, which is the text of %s", code, text, other)
+			}
+			texts[text] = code
+			pages[lang] = doc.one(t, "main").text
+			for _, fact := range []string{string(code), "0123456789abcdef", "client-id", "https://provider.example/api/v2"} {
+				if !strings.Contains(doc.one(t, "section").text, fact) {
+					t.Errorf("%s: the information for support has no %q", code, fact)
+				}
+			}
+		}
+		if !onlyForPrograms(code) && pages["fr"] == pages["en"] {
+			t.Errorf("%s: got the same page in both languages", code)
+		}
+	}
+}
+
+// Each code as a program reads it: the members of RFC 9457, ours, and no others.
+func TestProblemsOfEveryCode(t *testing.T) {
+	t.Parallel()
+	auth := pagesAuth(t)
+	for code, status := range documentedCodes(t) {
+		for _, full := range []bool{false, true} {
+			e := agentconnect.Error{Code: code, ID: "0123456789abcdef"}
+			want := map[string]any{"type": "about:blank", "status": float64(status), "code": string(code), "error_id": e.ID}
+			if full {
+				e.ProviderError, e.ProviderDescription = "provider-text", "provider-text"
+				e.AcceptedACR = []string{"eidas2", "eidas3"}
+				e.Reasons = []agentconnect.Reason{{French: "une raison", English: "a reason"}, {French: "une autre"}}
+				e.ReturnTo = "/dossiers?a=b"
+				want["accepted_acr"], want["reasons"] = []any{"eidas2", "eidas3"}, []any{"a reason", "une autre"}
+			}
+			resp := serveError(auth, "", e)
+			body, err := io.ReadAll(resp.Body)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if resp.StatusCode != status || resp.Header.Get("Content-Type") != "application/problem+json" || resp.Header.Get("X-Content-Type-Options") != "nosniff" {
+				t.Errorf("%s: got status %d, headers %v, want %d and a problem", code, resp.StatusCode, resp.Header, status)
+			}
+			var got map[string]any
+			if err := json.Unmarshal(body, &got); err != nil {
+				t.Fatalf("%s: %v in %s", code, err, body)
+			}
+			for _, text := range []string{"title", "detail"} {
+				if s, _ := got[text].(string); s == "" {
+					t.Errorf("%s: got %s %v, want a text", code, text, got[text])
+				}
+				delete(got, text)
+			}
+			if login, ok := got["login_url"]; ok { // where a new login can help
+				wantLogin := "/login"
+				if full {
+					wantLogin = "/login?return_to=%2Fdossiers%3Fa%3Db"
+				}
+				if login != wantLogin {
+					t.Errorf("%s: got login_url %v, want %s", code, login, wantLogin)
+				}
+				delete(got, "login_url")
+			}
+			gotJSON, _ := json.Marshal(got)
+			wantJSON, _ := json.Marshal(want)
+			if string(gotJSON) != string(wantJSON) {
+				t.Errorf("%s: got members %s, want %s", code, gotJSON, wantJSON)
+			}
+		}
+	}
+}
+
+func TestPageLanguage(t *testing.T) {
+	t.Parallel()
+	auth := pagesAuth(t)
+	for _, tt := range []struct {
+		accept []string
+		want   string
+	}{
+		{nil, "fr"},
+		{[]string{""}, "fr"},
+		{[]string{"*"}, "fr"},
+		{[]string{"fr"}, "fr"},
+		{[]string{"fr-FR,fr;q=0.9,en-US;q=0.8,en;q=0.7"}, "fr"},
+		{[]string{"en"}, "en"},
+		{[]string{"EN"}, "en"},
+		{[]string{"en-GB,en;q=0.9"}, "en"},
+		{[]string{"en-US,en;q=0.9,fr;q=0.8"}, "en"},
+		{[]string{"en;q=0.8,fr;q=0.9"}, "fr"},
+		{[]string{"en ; q=0.8 , fr ; q=0.7"}, "en"},
+		{[]string{"en;Q=0.1"}, "en"},
+		{[]string{"fr,en"}, "fr"}, // equal: French first
+		{[]string{"en,fr"}, "fr"},
+		{[]string{"de"}, "fr"},
+		{[]string{"de-DE,de;q=0.9,en;q=0.5"}, "en"},
+		{[]string{"de,fr;q=0.3,en;q=0.5"}, "en"},
+		{[]string{"en;q=0"}, "fr"},
+		{[]string{"en;q=0,fr;q=0"}, "fr"},
+		{[]string{"fr;q=0,en;q=0.1"}, "en"},
+		{[]string{"fr;q=0,*"}, "fr"}, // neither is named with a weight: the default
+		{[]string{"en;q=0.3,*;q=0.5"}, "fr"},
+		{[]string{"en;q=0.5,*;q=0.3"}, "en"},
+		{[]string{"english"}, "fr"},
+		{[]string{"enm"}, "fr"}, // Middle English
+		{[]string{"de", "en;q=0.5"}, "en"},
+		{[]string{"en;q=x"}, "fr"},
+		{[]string{",;,;q=,en;;;"}, "en"},
+		{[]string{strings.Repeat("en;q=0,", 500) + "fr"}, "fr"},
+	} {
+		r := httptest.NewRequest(http.MethodGet, "/", nil)
+		r.Header.Set("Sec-Fetch-Mode", "navigate")
+		r.Header["Accept-Language"] = tt.accept
+		w := httptest.NewRecorder()
+		auth.ServeError(w, r, &agentconnect.Error{Code: agentconnect.CodeInternal})
+		if got := parseHTML(t, w.Body.String()).one(t, "html").attrs["lang"]; got != tt.want {
+			t.Errorf("%.60q: got %q, want %q", tt.accept, got, tt.want)
+		}
+	}
+}
+
+// Text of others is shown as text, and said to be theirs.
+func TestPagesEscapeWhatOthersSay(t *testing.T) {
+	t.Parallel()
+	const markup = `</dd></style><script>alert('x')</script><img src=x onerror="alert(1)">&amp; "'` + "`{{.}}"
+	auth := pagesAuth(t, agentconnect.WithSupportContact("https://assistance.example.gouv.fr/?a=1&b=<i>"))
+	for lang, label := range map[string]string{"fr": "texte non vérifié", "en": "unverified text"} {
+		doc := checkPage(t, serveError(auth, lang, agentconnect.Error{
+			Code: agentconnect.CodeProviderError, ID: markup,
+			ProviderError: markup, ProviderDescription: "description " + markup,
+			Reasons:  []agentconnect.Reason{{French: "fr " + markup, English: "en " + markup}},
+			ReturnTo: `/x?"><script>alert(1)</script>`,
+		}), lang)
+		if got, want := doc.all("li")[0].text, lang+" "+markup; got != want {
+			t.Errorf("reason: got %q, want %q", got, want)
+		}
+		var labelled bool
+		terms, values := doc.all("dt"), doc.all("dd")
+		for i := range terms {
+			if strings.Contains(terms[i].text, label) {
+				labelled = true
+				if want := markup + " – description " + markup; values[i].text != want {
+					t.Errorf("the provider's text: got %q, want %q", values[i].text, want)
+				}
+			} else if strings.Contains(values[i].text, "description") {
+				t.Errorf("the provider's text is under %q", terms[i].text)
+			}
+		}
+		if !labelled {
+			t.Errorf("%s: the provider's text is not labelled %q", lang, label)
+		}
+		if got, want := doc.all("a")[0].attrs["href"], "/login?return_to="+url.QueryEscape(`/x?"><script>alert(1)</script>`); got != want {
+			t.Errorf("login: got %q, want %q", got, want)
+		}
+	}
+
+	// The same from a provider that goes wrong, on the whole way.
+	a := newApp(t)
+	for _, fault := range []agentconnecttest.Fault{agentconnecttest.CallbackMarkupError, agentconnecttest.CallbackControlError} {
+		a.provider.Clear()
+		a.provider.Inject(fault)
+		b := a.browser()
+		p := b.navigate(b.callback("/login", "marie").String())
+		p.Response.Body = io.NopCloser(strings.NewReader(p.body))
+		if p.StatusCode < 400 {
+			t.Errorf("%s: got status %d, want a refusal", fault, p.StatusCode)
+		}
+		if text := checkPage(t, p.Response, "fr").one(t, "dl").text; strings.ContainsFunc(text, func(r rune) bool { return r != '\n' && !unicode.IsPrint(r) }) {
+			t.Errorf("%s: got %q, want printable text alone", fault, text)
+		}
+	}
+}
+
+func TestPagesSayWhomToAsk(t *testing.T) {
+	t.Parallel()
+	for contact, want := range map[string]string{
+		"":                                     "",
+		"assistance@demarches.example.gouv.fr": "mailto:assistance@demarches.example.gouv.fr",
+		"https://assistance.example.gouv.fr/?a=b": "https://assistance.example.gouv.fr/?a=b",
+	} {
+		auth := pagesAuth(t, agentconnect.WithSupportContact(contact))
+		section := checkPage(t, serveError(auth, "fr", agentconnect.Error{Code: agentconnect.CodeForbidden}), "fr").one(t, "section")
+		links := section.all("a")
+		switch {
+		case want == "" && len(links) != 0:
+			t.Errorf("without a contact: got a link to %q", links[0].attrs["href"])
+		case want != "" && (len(links) != 1 || links[0].attrs["href"] != want || links[0].text != contact):
+			t.Errorf("%s: got %d links in %q, want one to %s", contact, len(links), section.text, want)
+		}
+	}
+}
+
+// The pages as a browser gets them, and who may put one of its own in their
+// place.
+func TestErrorHandler(t *testing.T) {
+	t.Parallel()
+	type seen struct {
+		code   agentconnect.Code
+		status int
+		id     string
+	}
+	var handled []seen
+	own := func(w http.ResponseWriter, r *http.Request, e *agentconnect.Error) {
+		handled = append(handled, seen{e.Code, e.Status, e.ID})
+		w.WriteHeader(http.StatusTeapot)
+		io.WriteString(w, "own "+string(e.Code))
+	}
+	var fallback *app
+	handlers := map[string]agentconnect.ErrorHandler{
+		"none": nil,
+		"own":  own,
+		"falls back": func(w http.ResponseWriter, r *http.Request, e *agentconnect.Error) {
+			w.Header().Set("Own", "yes")
+			fallback.auth.ServeError(w, r, e)
+		},
+	}
+	for name, handler := range handlers {
+		t.Run(name, func(t *testing.T) {
+			var opts []agentconnect.Option
+			if handler != nil {
+				opts = append(opts, agentconnect.WithErrorHandler(handler))
+			}
+			a := newApp(t, opts...)
+			if name == "falls back" {
+				fallback = a
+			}
+			for _, tt := range []struct {
+				what   string
+				send   func(*browser) page
+				code   agentconnect.Code
+				status int
+				html   bool
+			}{
+				{"a callback without parameters", func(b *browser) page { return b.navigate("/callback") }, agentconnect.CodeInvalidRequest, 400, true},
+				{"a callback of nobody", func(b *browser) page { return b.navigate("/callback?code=abcdefgh&state=" + strings.Repeat("s", 43)) }, agentconnect.CodeUnknownState, 400, true},
+				{"a method", func(b *browser) page { return b.do(http.MethodPut, "/login", nil, "") }, agentconnect.CodeMethodNotAllowed, 405, false},
+				{"a stranger's fetch", func(b *browser) page { return b.fetch("/dossiers") }, agentconnect.CodeUnauthenticated, 401, false},
+				{"a stranger's form", func(b *browser) page { return b.post("/dossiers", nil) }, agentconnect.CodeUnauthenticated, 401, true},
+				{"a logout of another site", func(b *browser) page {
+					return b.do(http.MethodPost, "/logout", http.Header{"Sec-Fetch-Site": {"cross-site"}, "Sec-Fetch-Mode": {"navigate"}, "Accept": {"text/html"}}, "")
+				}, agentconnect.CodeCrossOrigin, 403, true},
+				{"a refused login", func(b *browser) page {
+					return b.navigate(b.callback("/login", "marie", agentconnecttest.Refusing()).String())
+				}, agentconnect.CodeAccessDenied, 403, true},
+				{"a role that lacks", func(b *browser) page {
+					b.login("/dossiers", "karim")
+					return b.navigate("/agents-publics")
+				}, agentconnect.CodeForbidden, 403, true},
+				{"a store that is down", func(b *browser) page {
+					b.login("/dossiers", "karim")
+					a.store.setFailure(errors.New("down"))
+					defer a.store.setFailure(nil)
+					return b.navigate("/dossiers")
+				}, agentconnect.CodeSessionStore, 503, true},
+			} {
+				handled = nil
+				logged := len(a.logs.String())
+				p := tt.send(a.browser())
+				if got := p.Header.Get("Cache-Control"); got != "no-store" {
+					t.Errorf("%s: got Cache-Control %q, want no-store", tt.what, got)
+				}
+				line := lastRefusal(t, a.logs.String()[logged:])
+				if line.Code != string(tt.code) || line.Status != tt.status || len(line.ErrorID) != 16 {
+					t.Errorf("%s: got the log line %+v, want %s, %d and an error_id", tt.what, line, tt.code, tt.status)
+				}
+				if name == "own" {
+					if p.StatusCode != http.StatusTeapot || p.body != "own "+string(tt.code) {
+						t.Errorf("%s: got status %d, %q, want the handler's answer", tt.what, p.StatusCode, p.body)
+					}
+					if want := (seen{tt.code, tt.status, line.ErrorID}); !slices.Equal(handled, []seen{want}) {
+						t.Errorf("%s: got the handler called with %+v, want once with %+v", tt.what, handled, want)
+					}
+					continue
+				}
+				if p.StatusCode != tt.status || !strings.Contains(p.body, line.ErrorID) || (p.Header.Get("Own") != "") != (name == "falls back") {
+					t.Errorf("%s: got status %d, headers %v, want %d, and the error_id %s on the page: %s", tt.what, p.StatusCode, p.Header, tt.status, line.ErrorID, p.body)
+				}
+				if !tt.html {
+					if p.problem() != string(tt.code) {
+						t.Errorf("%s: got problem %q, want %q", tt.what, p.problem(), tt.code)
+					}
+					continue
+				}
+				p.Response.Body = io.NopCloser(strings.NewReader(p.body))
+				checkPage(t, p.Response, "fr")
+			}
+		})
+	}
+}
+
+type refusalLine struct {
+	Msg     string `json:"msg"`
+	Code    string `json:"code"`
+	Status  int    `json:"status"`
+	ErrorID string `json:"error_id"`
+}
+
+// lastRefusal returns the last line that logs a refusal.
+func lastRefusal(t *testing.T, logs string) (last refusalLine) {
+	t.Helper()
+	for line := range strings.Lines(logs) {
+		var l refusalLine
+		if err := json.Unmarshal([]byte(line), &l); err != nil {
+			t.Fatalf("%v in %s", err, line)
+		}
+		if l.Code != "" {
+			last = l
+		}
+	}
+	return last
+}
+
+// GET /logout ends nothing: it has a button, whose form the policy lets through.
+func TestLogoutPage(t *testing.T) {
+	t.Parallel()
+	a := newApp(t)
+	b := a.browser()
+	b.login("/dossiers", "marie")
+	for lang, title := range map[string]string{"fr": "Se déconnecter", "en": "Log out"} {
+		header := http.Header{"Sec-Fetch-Mode": {"navigate"}, "Accept": {"text/html"}, "Accept-Language": {lang}}
+		p := b.do(http.MethodGet, "/logout", header, "")
+		p.Response.Body = io.NopCloser(strings.NewReader(p.body))
+		doc := checkPage(t, p.Response, lang)
+		form := doc.one(t, "form")
+		if p.StatusCode != http.StatusOK || doc.one(t, "h1").text != title || form.attrs["method"] != "post" || form.attrs["action"] != "/logout" || form.one(t, "button").attrs["type"] != "submit" {
+			t.Errorf("%s: got status %d, %s, want a form that posts to /logout", lang, p.StatusCode, p.body)
+		}
+		if head := b.do(http.MethodHead, "/logout", header, ""); head.StatusCode != http.StatusOK || head.body != "" {
+			t.Errorf("HEAD: got status %d, %q, want 200 and no body", head.StatusCode, head.body)
+		}
+	}
+	if b.sub() == "" {
+		t.Error("GET /logout ended the session")
+	}
+	if p := b.post("/logout", nil); !strings.HasPrefix(p.location(), a.provider.Issuer) || b.sub() != "" {
+		t.Errorf("the button: got %q, want the provider, and no session", p.location())
+	}
+}
+
+// The page tells the time of the refusal, which support asks for.
+func TestPagesTellTheTime(t *testing.T) {
+	t.Parallel()
+	at := time.Date(2026, 11, 22, 23, 59, 30, 0, time.FixedZone("CET", 3600))
+	auth := pagesAuth(t, agentconnect.WithClock(func() time.Time { return at }))
+	doc := checkPage(t, serveError(auth, "fr", agentconnect.Error{Code: agentconnect.CodeInternal}), "fr")
+	if got := doc.one(t, "section").text; !strings.Contains(got, "2026-11-22T22:59:30Z") {
+		t.Errorf("got %q, want the time in UTC", got)
+	}
+}

@@ -1,0 +1,687 @@
+package agentconnect_test
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/agentconnect-go/agentconnect"
+	"github.com/agentconnect-go/agentconnect/agentconnecttest"
+)
+
+const (
+	apiID     = "api"
+	apiSecret = "the-secret-of-the-api-which-is-a-client-of-its-own"
+)
+
+// An api is a resource server on a real server, with a provider of its own at
+// which the service "client-id" is registered.
+type api struct {
+	t        *testing.T
+	provider *agentconnecttest.Server
+	rs       *agentconnect.ResourceServer
+	url      string
+	clock    *clock
+	logs     *logs
+	handled  atomic.Int32 // calls that reached a handler
+}
+
+// newAPI starts an API whose answers about tokens are signed with alg; opts come
+// after the harness's own options.
+func newAPI(t *testing.T, alg agentconnect.Alg, opts ...agentconnect.Option) *api {
+	t.Helper()
+	a := &api{t: t, clock: newClock(), logs: &logs{}}
+	a.provider = agentconnecttest.NewServer(t, agentconnecttest.WithClock(a.clock.Now))
+	a.provider.AddClient(agentconnecttest.Client{ID: apiID, Secret: apiSecret, IntrospectionAlg: string(alg)})
+	rs, err := agentconnect.NewResourceServer(append([]agentconnect.Option{
+		agentconnect.WithIssuer(a.provider.Issuer),
+		agentconnect.WithClient(apiID, apiSecret),
+		agentconnect.WithAllowedClients("another-service", a.provider.Client.ID),
+		agentconnect.WithIntrospectionAlg(alg),
+		agentconnect.WithLogger(a.logs.logger()),
+		agentconnect.WithClock(a.clock.Now),
+	}, opts...)...)
+	if err != nil {
+		t.Fatalf("NewResourceServer: %v", err)
+	}
+	a.rs = rs
+	mux := http.NewServeMux()
+	mux.Handle("/", rs.RequireToken(http.HandlerFunc(a.serve)))
+	mux.Handle("/siret", rs.RequireScopes("siret", "email")(http.HandlerFunc(a.serve)))
+	mux.Handle("/nested", rs.RequireToken(rs.RequireScopes("siret")(http.HandlerFunc(a.serve))))
+	server := httptest.NewServer(mux)
+	t.Cleanup(server.Close)
+	a.url = server.URL
+	return a
+}
+
+// serve answers what is known of the token.
+func (a *api) serve(w http.ResponseWriter, r *http.Request) {
+	a.handled.Add(1)
+	token, ok := agentconnect.TokenFrom(r.Context())
+	if !ok {
+		http.Error(w, "no token", http.StatusTeapot)
+		return
+	}
+	json.NewEncoder(w).Encode(token)
+}
+
+// token issues an access token to a client for the agent marie.
+func (a *api) token(client string, scopes ...string) agentconnecttest.Issued {
+	a.t.Helper()
+	issued, err := a.provider.IssueTokens(client, "marie", scopes...)
+	if err != nil {
+		a.t.Fatal(err)
+	}
+	return issued
+}
+
+// call sends a request with the values of the header Authorization.
+func (a *api) call(target string, authorization ...string) page {
+	a.t.Helper()
+	req, err := http.NewRequestWithContext(a.t.Context(), http.MethodGet, a.url+target, nil)
+	if err != nil {
+		a.t.Fatal(err)
+	}
+	req.Header["Authorization"] = authorization
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		a.t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	body, err := io.ReadAll(resp.Body)
+	if err != nil {
+		a.t.Fatal(err)
+	}
+	return page{resp, string(body)}
+}
+
+// introspections returns how often the provider was asked about a token.
+func (a *api) introspections() int { return a.provider.Requests(agentconnecttest.Introspection) }
+
+// wantRefused checks a refusal, its challenge, and that no handler ran.
+func (a *api) wantRefused(p page, status int, code agentconnect.Code) {
+	a.t.Helper()
+	if p.StatusCode != status || p.problem() != string(code) {
+		a.t.Errorf("got status %d, %s, want %d and a problem %s", p.StatusCode, p.body, status, code)
+	}
+	if got := a.handled.Load(); got != 0 {
+		a.t.Errorf("handler: got %d calls, want 0", got)
+	}
+	if got := p.Header.Get("Cache-Control"); got != "no-store" {
+		a.t.Errorf("got Cache-Control %q, want no-store", got)
+	}
+	challenge := p.Header.Get("WWW-Authenticate")
+	switch {
+	case code == agentconnect.CodeUnauthenticated:
+		if want := fmt.Sprintf("Bearer realm=%q", a.provider.Issuer); challenge != want {
+			a.t.Errorf("got WWW-Authenticate %q, want %q", challenge, want)
+		}
+	case status >= 500:
+		if challenge != "" {
+			a.t.Errorf("got WWW-Authenticate %q, want none: another token would not help", challenge)
+		}
+	default:
+		if want := fmt.Sprintf("Bearer realm=%q, error=%q, error_description=", a.provider.Issuer, code); !strings.HasPrefix(challenge, want) {
+			a.t.Errorf("got WWW-Authenticate %q, want %s…", challenge, want)
+		}
+	}
+	if got, want := p.Header.Get("Retry-After") != "", status == 503; got != want {
+		a.t.Errorf("got Retry-After %q with status %d, want one: %v", p.Header.Get("Retry-After"), status, want)
+	}
+}
+
+func signedAndPlain() []agentconnect.Alg {
+	return []agentconnect.Alg{agentconnect.Unsigned, agentconnect.RS256, agentconnect.ES256, agentconnect.HS256}
+}
+
+func TestResourceServer(t *testing.T) {
+	t.Parallel()
+	for _, alg := range signedAndPlain() {
+		t.Run(string(alg), func(t *testing.T) {
+			t.Parallel()
+			a := newAPI(t, alg)
+			token := a.token(a.provider.Client.ID, "openid", "siret", "email")
+			p := a.call("/", "Bearer "+token.AccessToken)
+			if p.StatusCode != http.StatusOK {
+				t.Fatalf("got status %d, %s, want 200", p.StatusCode, p.body)
+			}
+			var got agentconnect.TokenInfo
+			if err := json.Unmarshal([]byte(p.body), &got); err != nil {
+				t.Fatal(err)
+			}
+			now := a.clock.Now().Truncate(time.Second)
+			if got.Sub != token.Sub || got.ClientID != a.provider.Client.ID || !slices.Equal(got.Scopes, []string{"openid", "siret", "email"}) ||
+				!got.IssuedAt.Equal(now) || !got.ExpiresAt.Equal(now.Add(time.Hour)) {
+				t.Errorf("got %s, want the token's sub %s, client, scopes and times", p.body, token.Sub)
+			}
+			if got := p.Header.Get("Vary"); got != "Authorization" {
+				t.Errorf("got Vary %q, want Authorization", got)
+			}
+
+			asked := a.provider.Received(agentconnecttest.Introspection)
+			if len(asked) != 1 {
+				t.Fatalf("introspection: got %d requests, want 1", len(asked))
+			}
+			want := url.Values{"token": {token.AccessToken}, "token_type_hint": {"access_token"}, "client_id": {apiID}, "client_secret": {apiSecret}}
+			if got := asked[0].PostForm.Encode(); got != want.Encode() || asked[0].URL.RawQuery != "" || asked[0].Header.Get("Authorization") != "" {
+				t.Errorf("introspection: got %s, query %q, want everything in the body: %s", got, asked[0].URL.RawQuery, want.Encode())
+			}
+			accept := "application/token-introspection+jwt"
+			if alg == agentconnect.Unsigned {
+				accept = "application/json"
+			}
+			if got := asked[0].Header.Get("Accept"); got != accept {
+				t.Errorf("introspection: got Accept %q, want %q", got, accept)
+			}
+		})
+	}
+}
+
+// The token is that of one well-formed Authorization header; nothing else makes
+// anybody ask the provider.
+func TestBearerToken(t *testing.T) {
+	t.Parallel()
+	a := newAPI(t, agentconnect.Unsigned)
+	token := a.token(a.provider.Client.ID).AccessToken
+	for _, tt := range []struct {
+		name          string
+		target        string
+		authorization []string
+		status        int
+		code          agentconnect.Code
+	}{
+		{"none", "/", nil, 401, agentconnect.CodeUnauthenticated},
+		{"empty", "/", []string{""}, 401, agentconnect.CodeUnauthenticated},
+		{"another scheme", "/", []string{"Basic YTpi"}, 401, agentconnect.CodeUnauthenticated},
+		{"the token without scheme", "/", []string{token}, 401, agentconnect.CodeUnauthenticated},
+		{"a scheme that begins like ours", "/", []string{"BearerToken " + token}, 401, agentconnect.CodeUnauthenticated},
+		{"in the query alone", "/?access_token=" + token, nil, 401, agentconnect.CodeUnauthenticated},
+		{"in the query too", "/?access_token=" + token, []string{"Bearer " + token}, 400, agentconnect.CodeInvalidRequest},
+		{"in the query too, escaped", "/?access%5Ftoken=x", []string{"Bearer " + token}, 400, agentconnect.CodeInvalidRequest},
+		{"header repeated", "/", []string{"Bearer " + token, "Bearer " + token}, 400, agentconnect.CodeInvalidRequest},
+		{"header repeated, one empty", "/", []string{"Bearer " + token, ""}, 400, agentconnect.CodeInvalidRequest},
+		{"headers joined by a proxy", "/", []string{"Bearer " + token + ", Bearer " + token}, 400, agentconnect.CodeInvalidRequest},
+		{"no token", "/", []string{"Bearer"}, 400, agentconnect.CodeInvalidRequest},
+		{"spaces for a token", "/", []string{"Bearer  "}, 400, agentconnect.CodeInvalidRequest},
+		{"two tokens", "/", []string{"Bearer " + token + " " + token}, 400, agentconnect.CodeInvalidRequest},
+		{"a parameter", "/", []string{`Bearer token="` + token + `"`}, 400, agentconnect.CodeInvalidRequest},
+		{"only padding", "/", []string{"Bearer =="}, 400, agentconnect.CodeInvalidRequest},
+		{"not ASCII", "/", []string{"Bearer é"}, 400, agentconnect.CodeInvalidRequest},
+		{"a tabulation", "/", []string{"Bearer a\tb"}, 400, agentconnect.CodeInvalidRequest},
+		{"enormous", "/", []string{"Bearer " + strings.Repeat("a", 5000)}, 401, agentconnect.CodeInvalidToken},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			a.t = t
+			a.wantRefused(a.call(tt.target, tt.authorization...), tt.status, tt.code)
+		})
+	}
+	a.t = t
+	if got := a.introspections(); got != 0 {
+		t.Errorf("introspections: got %d, want 0", got)
+	}
+	for _, good := range []string{"Bearer " + token, "bearer " + token, "BEARER   " + token} {
+		if p := a.call("/?x=access_token", good); p.StatusCode != http.StatusOK {
+			t.Errorf("%.7s: got status %d, %s, want 200", good, p.StatusCode, p.body)
+		}
+	}
+}
+
+// Tokens that the provider knows, and that open nothing here.
+func TestTokensThatAreNotAccepted(t *testing.T) {
+	t.Parallel()
+	introspection := func(name string, value any) agentconnecttest.Tamper {
+		return agentconnecttest.Tamper{Introspection: func(j *agentconnecttest.JWT) { j.Claims.Set(name, value) }}
+	}
+	for _, tt := range []struct {
+		name  string
+		token func(a *api) string
+	}{
+		{"unknown", func(*api) string { return "unknown" }},
+		{"of a service that is not allowed", func(a *api) string {
+			a.provider.AddClient(agentconnecttest.Client{ID: "stranger", Secret: "the secret of a service that this API does not know"})
+			return a.token("stranger").AccessToken
+		}},
+		{"of the API itself, which is not in its list", func(a *api) string { return a.token(apiID).AccessToken }},
+		{"a refresh token", func(a *api) string { return a.token(a.provider.Client.ID).RefreshToken }},
+		{"expired", func(a *api) string {
+			token := a.token(a.provider.Client.ID).AccessToken
+			a.clock.advance(time.Hour + time.Second)
+			return token
+		}},
+		{"bound to a key", func(a *api) string {
+			a.provider.Inject(introspection("cnf", map[string]string{"jkt": "0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I"}))
+			return a.token(a.provider.Client.ID).AccessToken
+		}},
+		{"of the type DPoP", func(a *api) string {
+			a.provider.Inject(introspection("token_type", "DPoP"))
+			return a.token(a.provider.Client.ID).AccessToken
+		}},
+		{"not valid yet", func(a *api) string {
+			a.provider.Inject(introspection("nbf", a.clock.Now().Add(5*time.Minute).Unix()))
+			return a.token(a.provider.Client.ID).AccessToken
+		}},
+		{"with a sub that is too long", func(a *api) string {
+			a.provider.Inject(introspection("sub", strings.Repeat("a", 256)))
+			return a.token(a.provider.Client.ID).AccessToken
+		}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			a := newAPI(t, agentconnect.Unsigned)
+			a.wantRefused(a.call("/", "Bearer "+tt.token(a)), 401, agentconnect.CodeInvalidToken)
+		})
+	}
+}
+
+// Whatever the provider does wrong, no call goes through, nothing secret is
+// logged, and a token that was good is good again afterwards.
+func TestResourceServerFaults(t *testing.T) {
+	t.Parallel()
+	for _, alg := range signedAndPlain() {
+		t.Run(string(alg), func(t *testing.T) {
+			t.Parallel()
+			for _, fault := range agentconnecttest.Faults() {
+				switch fault.Endpoint {
+				case agentconnecttest.Introspection, agentconnecttest.Discovery, agentconnecttest.JWKS:
+				default:
+					continue
+				}
+				if !fault.Refuse || !fault.Applies(string(alg)) || fault.Endpoint == agentconnecttest.JWKS && alg == agentconnect.Unsigned {
+					continue
+				}
+				// What has nothing to do with signatures is tried with and without one.
+				if fault.Applies("none") && alg != agentconnect.Unsigned && alg != agentconnect.RS256 {
+					continue
+				}
+				t.Run(string(fault.Fault), func(t *testing.T) {
+					t.Parallel()
+					timeout := 10 * time.Second
+					if fault.Slow {
+						timeout = 200 * time.Millisecond
+					}
+					a := newAPI(t, alg, agentconnect.WithHTTPClient(&http.Client{Transport: &http.Transport{DisableKeepAlives: true}, Timeout: timeout}))
+					token := a.token(a.provider.Client.ID).AccessToken
+					a.provider.Inject(fault.Fault)
+					p := a.call("/", "Bearer "+token)
+					if p.StatusCode == http.StatusUnauthorized {
+						a.wantRefused(p, 401, agentconnect.CodeInvalidToken)
+					} else {
+						a.wantRefused(p, 503, agentconnect.Code(p.problem()))
+						if !strings.HasPrefix(p.problem(), "provider_") {
+							t.Errorf("got the problem %q, want provider_…", p.problem())
+						}
+					}
+					a.provider.Clear()
+					a.clock.advance(time.Minute) // past the pause after a failure
+					if p := a.call("/", "Bearer "+token); p.StatusCode != http.StatusOK {
+						t.Errorf("without the fault: got status %d, %s, want 200", p.StatusCode, p.body)
+					}
+					a.wantNoSecrets()
+				})
+			}
+		})
+	}
+}
+
+// wantNoSecrets searches the logs for what never belongs there.
+func (a *api) wantNoSecrets() {
+	a.t.Helper()
+	logged := a.logs.String()
+	for _, secret := range slices.Concat(a.provider.Secrets(), a.provider.PersonalData(), []string{apiSecret}) {
+		if strings.Contains(logged, secret) {
+			a.t.Errorf("the logs contain %q: %s", secret, logged)
+		}
+	}
+}
+
+// A token that the provider refuses is the caller's problem; that the provider
+// does not answer, or not with what it should, is not.
+func TestWhoseFaultARefusedTokenIs(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		fault  agentconnecttest.Fault
+		alg    agentconnect.Alg
+		status int
+		code   agentconnect.Code
+	}{
+		{agentconnecttest.IntrospectionInactive, agentconnect.RS256, 401, agentconnect.CodeInvalidToken},
+		{agentconnecttest.IntrospectionExpired, agentconnect.RS256, 401, agentconnect.CodeInvalidToken},
+		{agentconnecttest.IntrospectionOtherClient, agentconnect.RS256, 401, agentconnect.CodeInvalidToken},
+		{agentconnecttest.IntrospectionMissingClient, agentconnect.RS256, 401, agentconnect.CodeInvalidToken},
+		{agentconnecttest.IntrospectionMissingSub, agentconnect.RS256, 401, agentconnect.CodeInvalidToken},
+		{agentconnecttest.IntrospectionActiveText, agentconnect.RS256, 503, agentconnect.CodeProviderAnswer},
+		{agentconnecttest.IntrospectionActiveMissing, agentconnect.RS256, 503, agentconnect.CodeProviderAnswer},
+		{agentconnecttest.IntrospectionCaseActive, agentconnect.RS256, 503, agentconnect.CodeProviderAnswer},
+		{agentconnecttest.IntrospectionRepeatedClient, agentconnect.Unsigned, 503, agentconnect.CodeProviderAnswer},
+		{agentconnecttest.IntrospectionPlain, agentconnect.RS256, 503, agentconnect.CodeProviderAnswer},
+		{agentconnecttest.IntrospectionWrongType, agentconnect.RS256, 503, agentconnect.CodeProviderAnswer},
+		{agentconnecttest.IntrospectionOtherAudience, agentconnect.RS256, 503, agentconnect.CodeProviderAnswer},
+		{agentconnecttest.IntrospectionBadSignature, agentconnect.HS256, 503, agentconnect.CodeProviderAnswer},
+		{agentconnecttest.IntrospectionError500, agentconnect.Unsigned, 503, agentconnect.CodeProviderAnswer},
+		{agentconnecttest.IntrospectionError503, agentconnect.Unsigned, 503, agentconnect.CodeProviderUnavailable},
+		{agentconnecttest.JWKSError503, agentconnect.RS256, 503, agentconnect.CodeProviderUnavailable},
+		{agentconnecttest.DiscoveryOtherIssuer, agentconnect.Unsigned, 503, agentconnect.CodeProviderAnswer},
+	} {
+		t.Run(string(tt.fault), func(t *testing.T) {
+			t.Parallel()
+			a := newAPI(t, tt.alg)
+			token := a.token(a.provider.Client.ID).AccessToken
+			a.provider.Inject(tt.fault)
+			a.wantRefused(a.call("/", "Bearer "+token), tt.status, tt.code)
+		})
+	}
+}
+
+// An answer about a token that was signed for something else is none.
+func TestOtherTokensAreNoIntrospection(t *testing.T) {
+	t.Parallel()
+	a := newAPI(t, agentconnect.RS256)
+	token := a.token(a.provider.Client.ID)
+	ours := a.token(apiID).IDToken // its iss, aud and signature are those of an answer to the API
+	for name, body := range map[string]string{"our own ID token": ours, "the service's ID token": token.IDToken} {
+		a.provider.Inject(agentconnecttest.Once(agentconnecttest.Tamper{
+			Endpoint: agentconnecttest.Introspection,
+			Answer:   func(answer *agentconnecttest.Answer) { answer.Body = []byte(body) },
+		}))
+		t.Run(name, func(t *testing.T) {
+			a.t = t
+			a.wantRefused(a.call("/", "Bearer "+token.AccessToken), 503, agentconnect.CodeProviderAnswer)
+		})
+	}
+}
+
+func TestProviderWithoutIntrospection(t *testing.T) {
+	t.Parallel()
+	for name, endpoint := range map[string]any{"missing": nil, "in clear": "http://provider.example/introspection", "a number": 42} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			a := newAPI(t, agentconnect.Unsigned)
+			if err := a.rs.Ready(t.Context()); err != nil {
+				t.Fatalf("Ready: got %v, want nil", err)
+			}
+			a = newAPI(t, agentconnect.Unsigned)
+			a.provider.Inject(agentconnecttest.Tamper{Endpoint: agentconnecttest.Discovery, Answer: func(answer *agentconnecttest.Answer) {
+				var doc map[string]any
+				if err := json.Unmarshal(answer.Body, &doc); err != nil {
+					t.Error(err)
+				}
+				delete(doc, "introspection_endpoint")
+				if endpoint != nil {
+					doc["introspection_endpoint"] = endpoint
+				}
+				answer.Body, _ = json.Marshal(doc)
+			}})
+			if err := a.rs.Ready(t.Context()); err == nil {
+				t.Error("Ready: got nil, want an error")
+			}
+			a.wantRefused(a.call("/", "Bearer "+a.token(a.provider.Client.ID).AccessToken), 503, agentconnect.CodeProviderAnswer)
+			if got := a.introspections(); got != 0 {
+				t.Errorf("introspections: got %d, want 0", got)
+			}
+		})
+	}
+}
+
+func TestResourceServerWithoutItsProvider(t *testing.T) {
+	t.Parallel()
+	a := newAPI(t, agentconnect.RS256)
+	token := a.token(a.provider.Client.ID).AccessToken
+	a.provider.Stop()
+	a.wantRefused(a.call("/", "Bearer "+token), 503, agentconnect.CodeProviderUnavailable)
+	a.wantRefused(a.call("/"), 401, agentconnect.CodeUnauthenticated)
+	a.provider.Restart()
+	a.clock.advance(time.Minute)
+	if p := a.call("/", "Bearer "+token); p.StatusCode != http.StatusOK {
+		t.Errorf("after its return: got status %d, %s, want 200", p.StatusCode, p.body)
+	}
+	a.wantNoSecrets()
+}
+
+func TestResourceServerWithAWrongSecret(t *testing.T) {
+	t.Parallel()
+	a := newAPI(t, agentconnect.Unsigned, agentconnect.WithClient(apiID, "not-the-secret-of-this-api"))
+	a.wantRefused(a.call("/", "Bearer "+a.token(a.provider.Client.ID).AccessToken), 500, agentconnect.CodeInvalidClient)
+	if logged := a.logs.String(); !strings.Contains(logged, "invalid_client") || strings.Contains(logged, "not-the-secret") {
+		t.Errorf("got the log %s, want invalid_client and no secret", logged)
+	}
+}
+
+func TestRequireScopes(t *testing.T) {
+	t.Parallel()
+	a := newAPI(t, agentconnect.Unsigned)
+	some := a.token(a.provider.Client.ID, "openid", "email").AccessToken
+	all := a.token(a.provider.Client.ID, "openid", "email", "siret").AccessToken
+	p := a.call("/siret", "Bearer "+some)
+	a.wantRefused(p, 403, agentconnect.CodeInsufficientScope)
+	if want := `scope="siret email"`; !strings.HasSuffix(p.Header.Get("WWW-Authenticate"), want) {
+		t.Errorf("got WWW-Authenticate %q, want it to end with %s", p.Header.Get("WWW-Authenticate"), want)
+	}
+	if want := `"reasons":["the scope siret"]`; !strings.Contains(p.body, want) {
+		t.Errorf("got %s, want %s", p.body, want)
+	}
+	a.wantRefused(a.call("/nested", "Bearer "+some), 403, agentconnect.CodeInsufficientScope)
+	a.wantRefused(a.call("/siret"), 401, agentconnect.CodeUnauthenticated)
+
+	before := a.introspections()
+	for _, target := range []string{"/siret", "/nested"} {
+		if p := a.call(target, "Bearer "+all); p.StatusCode != http.StatusOK {
+			t.Errorf("%s: got status %d, %s, want 200", target, p.StatusCode, p.body)
+		}
+	}
+	if got := a.introspections() - before; got != 2 {
+		t.Errorf("introspections of two calls: got %d, want 2: one middleware inside another asks nothing", got)
+	}
+}
+
+func TestRequireScopesPanicsOnWhatIsNoScope(t *testing.T) {
+	t.Parallel()
+	a := newAPI(t, agentconnect.Unsigned)
+	for _, scope := range []string{"", "siret email", `a"b`, `a\b`, "é"} {
+		func() {
+			defer func() {
+				if recover() == nil {
+					t.Errorf("RequireScopes(%q): got no panic", scope)
+				}
+			}()
+			a.rs.RequireScopes("openid", scope)
+		}()
+	}
+}
+
+// The middleware asks about each token itself, whatever the context says.
+func TestContextWithToken(t *testing.T) {
+	t.Parallel()
+	a, b := newAPI(t, agentconnect.Unsigned), newAPI(t, agentconnect.Unsigned)
+	planted := agentconnect.TokenInfo{Sub: "planted", ClientID: a.provider.Client.ID, Scopes: []string{"siret"}}
+	r := httptest.NewRequest(http.MethodGet, "/", nil)
+	if _, ok := agentconnect.TokenFrom(r.Context()); ok {
+		t.Error("TokenFrom of a request: got a token, want none")
+	}
+	r = r.WithContext(agentconnect.ContextWithToken(r.Context(), planted))
+	if got, ok := agentconnect.TokenFrom(r.Context()); !ok || got.Sub != "planted" || !got.HasScope("siret") || got.HasScope("email") {
+		t.Errorf("TokenFrom: got %#v, %v, want the token that was planted", got, ok)
+	}
+	w := httptest.NewRecorder()
+	a.rs.RequireToken(http.HandlerFunc(a.serve)).ServeHTTP(w, r)
+	if w.Code != http.StatusUnauthorized {
+		t.Errorf("with a token in the context alone: got status %d, want 401", w.Code)
+	}
+
+	// Nor does one resource server believe another.
+	w = httptest.NewRecorder()
+	r = httptest.NewRequest(http.MethodGet, "/", nil)
+	r.Header.Set("Authorization", "Bearer "+b.token(b.provider.Client.ID).AccessToken)
+	b.rs.RequireToken(a.rs.RequireToken(http.HandlerFunc(a.serve))).ServeHTTP(w, r)
+	if w.Code != http.StatusUnauthorized || a.introspections() != 1 {
+		t.Errorf("with another's token: got status %d, %d introspections, want 401 and 1", w.Code, a.introspections())
+	}
+}
+
+func TestTokenInfoShowsNobody(t *testing.T) {
+	t.Parallel()
+	token := agentconnect.TokenInfo{Sub: "704e024229015d2bd47f7a5e5ab05b35c8336ab403c38022985f8cfadc86fe91", ClientID: "service"}
+	logs := &logs{}
+	logs.logger().Info("call", "token", token)
+	for name, got := range map[string]string{"%v": fmt.Sprintf("%v", token), "%+v": fmt.Sprintf("%+v", token), "%#v": fmt.Sprintf("%#v", token), "log": logs.String()} {
+		if strings.Contains(got, token.Sub) || !strings.Contains(got, agentconnect.Pseudonym(token.Sub)) || !strings.Contains(got, "service") {
+			t.Errorf("%s: got %s, want the pseudonym and the service", name, got)
+		}
+	}
+}
+
+func TestTokenClaim(t *testing.T) {
+	t.Parallel()
+	a := newAPI(t, agentconnect.RS256)
+	a.provider.Inject(agentconnecttest.Tamper{Introspection: func(j *agentconnecttest.JWT) {
+		if inner, ok := j.Claims.Get("token_introspection").(agentconnecttest.Members); ok {
+			inner.Set("acr", "eidas2")
+			j.Claims.Set("token_introspection", inner)
+		}
+	}})
+	handler := a.rs.RequireToken(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		token, _ := agentconnect.TokenFrom(r.Context())
+		var acr string
+		if ok, err := token.Claim("acr", &acr); !ok || err != nil || acr != "eidas2" {
+			t.Errorf("acr: got %q, %v, %v, want eidas2", acr, ok, err)
+		}
+		var number int
+		if ok, err := token.Claim("acr", &number); ok || err == nil {
+			t.Errorf("acr as a number: got %v, %v, want an error", ok, err)
+		}
+		if ok, err := token.Claim("absent", &acr); ok || err != nil {
+			t.Errorf("absent: got %v, %v, want false", ok, err)
+		}
+		a.handled.Add(1)
+	}))
+	r := httptest.NewRequest(http.MethodGet, "/", nil)
+	r.Header.Set("Authorization", "Bearer "+a.token(a.provider.Client.ID).AccessToken)
+	handler.ServeHTTP(httptest.NewRecorder(), r)
+	if a.handled.Load() != 1 {
+		t.Error("the handler did not run")
+	}
+}
+
+func TestResourceServerErrorHandler(t *testing.T) {
+	t.Parallel()
+	var a *api
+	a = newAPI(t, agentconnect.Unsigned, agentconnect.WithErrorHandler(func(w http.ResponseWriter, r *http.Request, err *agentconnect.Error) {
+		if err.Code == agentconnect.CodeUnauthenticated {
+			a.rs.ServeError(w, r, err)
+			return
+		}
+		http.Error(w, "ours: "+string(err.Code), err.Status)
+	}))
+	a.wantRefused(a.call("/"), 401, agentconnect.CodeUnauthenticated)
+	p := a.call("/", "Bearer unknown")
+	if p.StatusCode != 401 || p.body != "ours: invalid_token\n" || p.Header.Get("WWW-Authenticate") == "" {
+		t.Errorf("got status %d, %q, header %v, want the handler's answer with the challenge", p.StatusCode, p.body, p.Header)
+	}
+}
+
+func TestNewResourceServerProblems(t *testing.T) {
+	t.Parallel()
+	good := []agentconnect.Option{
+		agentconnect.WithEnvironment(agentconnect.Production),
+		agentconnect.WithClient("api", "secret-of-the-api"),
+		agentconnect.WithAllowedClients("service"),
+	}
+	for _, tt := range []struct {
+		name string
+		opts []agentconnect.Option
+		want []string // option: reason
+	}{
+		{"nothing wrong", nil, nil},
+		{"everything", []agentconnect.Option{
+			agentconnect.WithIntrospectionAlg(agentconnect.ES256), agentconnect.WithIntrospectionCache(time.Minute),
+			agentconnect.WithHTTPClient(&http.Client{}), agentconnect.WithLogger((&logs{}).logger()),
+			agentconnect.WithErrorHandler(func(http.ResponseWriter, *http.Request, *agentconnect.Error) {}),
+		}, nil},
+		{"no allowed client", []agentconnect.Option{agentconnect.WithAllowedClients()}, []string{"WithAllowedClients: missing"}},
+		{"empty client", []agentconnect.Option{agentconnect.WithAllowedClients("service", "")}, []string{"WithAllowedClients: invalid"}},
+		{"client with a space", []agentconnect.Option{agentconnect.WithAllowedClients("service ")}, []string{"WithAllowedClients: invalid"}},
+		{"unknown algorithm", []agentconnect.Option{agentconnect.WithIntrospectionAlg("PS256")}, []string{"WithIntrospectionAlg: invalid"}},
+		{"cache too short", []agentconnect.Option{agentconnect.WithIntrospectionCache(time.Millisecond)}, []string{"WithIntrospectionCache: invalid"}},
+		{"cache too long", []agentconnect.Option{agentconnect.WithIntrospectionCache(time.Hour)}, []string{"WithIntrospectionCache: invalid"}},
+		{"negative cache", []agentconnect.Option{agentconnect.WithIntrospectionCache(-time.Minute)}, []string{"WithIntrospectionCache: invalid"}},
+		{"nil client", []agentconnect.Option{agentconnect.WithHTTPClient(nil)}, []string{"WithHTTPClient: missing"}},
+		{"nil logger", []agentconnect.Option{agentconnect.WithLogger(nil)}, []string{"WithLogger: missing"}},
+		{"nil option", []agentconnect.Option{nil}, []string{"option 4: missing"}},
+		{"scopes, which do not protect", []agentconnect.Option{agentconnect.WithScopes("openid")}, []string{"option 4: conflict"}},
+		{"a redirect URL", []agentconnect.Option{agentconnect.WithRedirectURL("https://api.example/callback")}, []string{"option 4: conflict"}},
+		{"an acr", []agentconnect.Option{agentconnect.WithLevel(agentconnect.MFA())}, []string{"option 4: conflict"}},
+		{"issuer and environment", []agentconnect.Option{agentconnect.WithIssuer("https://provider.example")}, []string{"WithIssuer (AGENTCONNECT_ISSUER): conflict"}},
+		{"all at once", []agentconnect.Option{
+			agentconnect.WithEnvironment("test"), agentconnect.WithClient("", ""), agentconnect.WithAllowedClients(), agentconnect.WithIntrospectionAlg("?"),
+		}, []string{
+			"WithEnvironment (AGENTCONNECT_ENVIRONMENT): invalid", "WithClient (AGENTCONNECT_CLIENT_ID): missing",
+			"WithClient (AGENTCONNECT_CLIENT_SECRET): missing", "WithAllowedClients: missing", "WithIntrospectionAlg: invalid",
+		}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			rs, err := agentconnect.NewResourceServer(slices.Concat(good, tt.opts)...)
+			if (rs == nil) != (err != nil) {
+				t.Errorf("got a resource server: %v, and the error %v", rs != nil, err)
+			}
+			if got := configProblems(err); !slices.Equal(got, tt.want) {
+				t.Errorf("got %q, want %q", got, tt.want)
+			}
+			if err != nil && strings.Contains(err.Error(), "secret-of-the-api") {
+				t.Errorf("the error contains the secret: %v", err)
+			}
+		})
+	}
+}
+
+// configProblems returns "OPTION: REASON" for each problem of an error.
+func configProblems(err error) []string {
+	var list []string
+	if joined, ok := err.(interface{ Unwrap() []error }); ok {
+		for _, one := range joined.Unwrap() {
+			var problem *agentconnect.ConfigError
+			if errors.As(one, &problem) {
+				list = append(list, problem.Option+": "+problem.Reason)
+			}
+		}
+	}
+	return list
+}
+
+// What the environment says of logins does not bother a resource server.
+func TestResourceServerFromEnv(t *testing.T) {
+	for name, value := range map[string]string{
+		"ENVIRONMENT": "integration", "ISSUER": "", "CLIENT_ID": "api", "CLIENT_SECRET": "secret-of-the-api",
+		"REDIRECT_URL": "https://api.example/callback", "SCOPES": "openid", "ID_TOKEN_ALG": "ES256",
+	} {
+		t.Setenv("AGENTCONNECT_"+name, value)
+	}
+	if _, err := agentconnect.NewResourceServer(agentconnect.FromEnv(), agentconnect.WithAllowedClients("service")); err != nil {
+		t.Errorf("got %v, want no error", err)
+	}
+}
+
+func TestNewHasNoUseForTheOptionsOfAResourceServer(t *testing.T) {
+	t.Parallel()
+	_, err := agentconnect.New(
+		agentconnect.WithEnvironment(agentconnect.Integration),
+		agentconnect.WithClient("service", "secret-of-the-service"),
+		agentconnect.WithRedirectURL("https://demarches.example.gouv.fr/callback"),
+		agentconnect.WithPostLogoutRedirectURL("https://demarches.example.gouv.fr/logout/callback"),
+		agentconnect.WithAllowedClients("another"),
+		agentconnect.WithIntrospectionAlg(agentconnect.Unsigned),
+		agentconnect.WithIntrospectionCache(time.Minute),
+	)
+	if got, want := configProblems(err), []string{"WithAllowedClients: conflict", "WithIntrospectionAlg: conflict", "WithIntrospectionCache: conflict"}; !slices.Equal(got, want) {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}

@@ -1,0 +1,554 @@
+package agentconnect_test
+
+import (
+	"context"
+	"net/http"
+	"net/url"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/agentconnect-go/agentconnect"
+	"github.com/agentconnect-go/agentconnect/agentconnecttest"
+)
+
+// callbackRefusal is what a fault of the way back must come to.
+func callbackRefusal(f agentconnecttest.Fault) refusal {
+	started := func(code agentconnect.Code) refusal { return refusal{code: code, again: refusedPage} }
+	invalid := refusal{code: agentconnect.CodeInvalidRequest, again: "/login"}
+	refusals := map[agentconnecttest.Fault]refusal{
+		agentconnecttest.CallbackWrongIssuer:   started(agentconnect.CodeIssuerMismatch),
+		agentconnecttest.CallbackMissingIssuer: started(agentconnect.CodeIssuerMismatch),
+		agentconnecttest.CallbackEmptyIssuer:   started(agentconnect.CodeIssuerMismatch),
+		agentconnecttest.CallbackIssuerSlash:   started(agentconnect.CodeIssuerMismatch),
+		agentconnecttest.CallbackWrongState:    {code: agentconnect.CodeUnknownState, again: "/login"},
+		agentconnecttest.CallbackInvalidCode:   {code: agentconnect.CodeInvalidGrant, exchanges: 1, again: refusedPage},
+
+		agentconnecttest.CallbackAccessDenied:           started(agentconnect.CodeAccessDenied),
+		agentconnecttest.CallbackServerError:            started(agentconnect.CodeProviderError),
+		agentconnecttest.CallbackLoginRequired:          started(agentconnect.CodeLoginRequired),
+		agentconnecttest.CallbackInvalidScope:           started(agentconnect.CodeProviderError),
+		agentconnecttest.CallbackTemporarilyUnavailable: started(agentconnect.CodeProviderUnavailable),
+		agentconnecttest.CallbackInventedError:          started(agentconnect.CodeProviderError),
+		agentconnecttest.CallbackBareError:              started(agentconnect.CodeProviderError),
+		agentconnecttest.CallbackMarkupError:            started(agentconnect.CodeProviderError),
+		agentconnecttest.CallbackControlError:           started(agentconnect.CodeProviderError),
+		agentconnecttest.CallbackErrorWithoutIssuer:     started(agentconnect.CodeIssuerMismatch),
+	}
+	if r, ok := refusals[f]; ok {
+		return r
+	}
+	return invalid // missing, repeated, oversized, malformed, contradictory
+}
+
+// isOnProviderPage recognises the faults after which no browser comes back.
+func isOnProviderPage(f agentconnecttest.Fault) bool {
+	return strings.HasPrefix(string(f), "login page:")
+}
+
+// TestThreatCallbackFaults goes through the faults of the way back, for a
+// stranger and with another agent logged in in the same browser.
+func TestThreatCallbackFaults(t *testing.T) {
+	t.Parallel()
+	a := newApp(t)
+	session := a.sessionOf("marie")
+	for _, info := range agentconnecttest.Faults() {
+		if info.Endpoint != agentconnecttest.Authorize || isOnProviderPage(info.Fault) {
+			continue
+		}
+		for _, cookie := range []string{"", session} {
+			name := string(info.Fault)
+			if cookie != "" {
+				name += ", logged in"
+			}
+			t.Run(name, func(t *testing.T) {
+				a := a.in(t)
+				b := a.browser()
+				if cookie != "" && info.Refuse {
+					b.setCookie("agentconnect", cookie)
+				}
+				a.provider.Inject(info.Fault)
+				defer a.provider.Clear()
+				callback := b.callback("/login?return_to=/dossiers/7", "karim")
+				if !info.Refuse {
+					b.expectLogin(callback, "karim", "/dossiers/7")
+					return
+				}
+				b.refused(callbackRefusal(info.Fault), func() page { return b.navigate(callback.String()) })
+			})
+		}
+	}
+}
+
+// TestThreatCallbackParameters is about queries that the provider does not make
+// but anybody can: each is refused before the code is used.
+func TestThreatCallbackParameters(t *testing.T) {
+	t.Parallel()
+	a := newApp(t)
+	long := strings.Repeat("x", 4097)
+	for _, tt := range []struct {
+		name  string
+		query func(good url.Values) string
+		code  agentconnect.Code // "" for a login
+	}{
+		{"as it is", func(q url.Values) string { return q.Encode() }, ""},
+		{"nothing", func(url.Values) string { return "" }, agentconnect.CodeInvalidRequest},
+		{"state alone", func(q url.Values) string { return "state=" + q.Get("state") }, agentconnect.CodeInvalidRequest},
+		{"code alone", func(q url.Values) string { return "code=" + q.Get("code") }, agentconnect.CodeInvalidRequest},
+		{"semicolons", func(q url.Values) string { return strings.ReplaceAll(q.Encode(), "&", ";") }, agentconnect.CodeInvalidRequest},
+		{"malformed escape in an unknown parameter", func(q url.Values) string { return q.Encode() + "&x=%" }, agentconnect.CodeInvalidRequest},
+		{"repeated description", func(q url.Values) string { return q.Encode() + "&error_description=a&error_description=b" }, agentconnect.CodeInvalidRequest},
+		{"description of 4097 bytes", func(q url.Values) string { return q.Encode() + "&error_description=" + long }, agentconnect.CodeInvalidRequest},
+		{"code of 4097 bytes", func(q url.Values) string { q.Set("code", long); return q.Encode() }, agentconnect.CodeInvalidRequest},
+		{"query of 8193 bytes", func(q url.Values) string { return q.Encode() + "&x=" + strings.Repeat("x", 8190-len(q.Encode())) }, agentconnect.CodeInvalidRequest},
+		{"query of 8192 bytes", func(q url.Values) string { return q.Encode() + "&x=" + strings.Repeat("x", 8189-len(q.Encode())) }, ""},
+		{"state one byte short", func(q url.Values) string { q.Set("state", q.Get("state")[:42]); return q.Encode() }, agentconnect.CodeUnknownState},
+		{"state one byte long", func(q url.Values) string { q.Set("state", q.Get("state")+"A"); return q.Encode() }, agentconnect.CodeUnknownState},
+		{"first bytes of the state alone", func(q url.Values) string { q.Set("state", q.Get("state")[:8]); return q.Encode() }, agentconnect.CodeUnknownState},
+		{"state of three bytes", func(q url.Values) string { q.Set("state", "abc"); return q.Encode() }, agentconnect.CodeUnknownState},
+		{"state in other case", func(q url.Values) string { q.Set("state", swapCase(q.Get("state"))); return q.Encode() }, agentconnect.CodeUnknownState},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			a := a.in(t)
+			b := a.browser()
+			callback := b.callback("/login?return_to=/dossiers/7", "karim")
+			callback.RawQuery = tt.query(callback.Query())
+			if tt.code == "" {
+				b.expectLogin(callback, "karim", "/dossiers/7")
+				return
+			}
+			b.refused(refusal{code: tt.code, again: "/login"}, func() page { return b.navigate(callback.String()) })
+		})
+	}
+}
+
+func swapCase(s string) string {
+	return strings.Map(func(r rune) rune {
+		switch {
+		case r >= 'a' && r <= 'z':
+			return r - 'a' + 'A'
+		case r >= 'A' && r <= 'Z':
+			return r - 'A' + 'a'
+		}
+		return r
+	}, s)
+}
+
+// Other methods than GET are refused; they do not use the login up.
+func TestThreatCallbackMethods(t *testing.T) {
+	t.Parallel()
+	a := newApp(t)
+	b := a.loggedIn("marie")
+	callback := b.callback("/login?return_to=/dossiers/7", "karim")
+	person := http.Header{"Sec-Fetch-Mode": {"navigate"}, "Accept": {"text/html"}}
+	for _, method := range []string{"POST", "PUT", "DELETE", "PATCH", "OPTIONS"} {
+		p := b.refused(refusal{code: agentconnect.CodeMethodNotAllowed}, func() page { return b.do(method, callback.String(), person, "") })
+		if got := p.Header.Get("Allow"); got != "GET" {
+			t.Errorf("%s: got Allow %q, want GET", method, got)
+		}
+	}
+	if p := b.do("HEAD", callback.String(), person, ""); p.StatusCode != http.StatusMethodNotAllowed {
+		t.Errorf("HEAD: got status %d, want 405", p.StatusCode)
+	}
+	b.expectLogin(callback, "karim", "/dossiers/7")
+}
+
+// A state belongs to one browser, one login, ten minutes and one use.
+func TestThreatCallbackState(t *testing.T) {
+	t.Parallel()
+	unknown := refusal{code: agentconnect.CodeUnknownState, again: "/login"}
+
+	t.Run("another browser's", func(t *testing.T) {
+		t.Parallel()
+		a := newApp(t)
+		victim, attacker := a.loggedIn("marie"), a.browser()
+		callback := attacker.callback("/login", "karim")
+		victim.refused(unknown, func() page { return victim.navigate(callback.String()) })
+		stranger := a.browser()
+		stranger.callback("/login", "marie") // with a login of its own under way
+		stranger.refused(unknown, func() page { return stranger.navigate(callback.String()) })
+		attacker.expectLogin(callback, "karim", "/")
+	})
+	t.Run("another browser's, with its cookie under another name", func(t *testing.T) {
+		t.Parallel()
+		a := newApp(t)
+		b := a.browser()
+		callback := b.callback("/login", "karim")
+		state := callback.Query().Get("state")
+		cookie := b.cookies()["agentconnect-login-"+state[:8]]
+		if cookie == "" {
+			t.Fatalf("no cookie of the login: %v", b.cookies())
+		}
+		other := a.browser()
+		query := callback.Query()
+		query.Set("state", "AAAAAAAA"+state[8:])
+		other.setCookie("agentconnect-login-AAAAAAAA", cookie)
+		other.refused(unknown, func() page { return other.navigate(a.url + "/callback?" + query.Encode()) })
+	})
+	t.Run("expired", func(t *testing.T) {
+		t.Parallel()
+		a := newApp(t)
+		b := a.loggedIn("marie")
+		callback := b.callback("/login", "karim")
+		a.clock.advance(10 * time.Minute)
+		b.refused(unknown, func() page { return b.navigate(callback.String()) })
+	})
+	t.Run("almost expired", func(t *testing.T) {
+		t.Parallel()
+		a := newApp(t)
+		b := a.browser()
+		callback := b.callback("/login?return_to=/dossiers/7", "karim")
+		a.clock.advance(9*time.Minute + 58*time.Second)
+		// The login is still known; the provider's code lives less long.
+		b.refused(refusal{code: agentconnect.CodeInvalidGrant, exchanges: 1, again: refusedPage}, func() page { return b.navigate(callback.String()) })
+	})
+	t.Run("used, after which the agent goes on to the application", func(t *testing.T) {
+		t.Parallel()
+		a := newApp(t)
+		b := a.browser()
+		callback := b.callback("/login?return_to=/dossiers/7", "karim")
+		b.expectLogin(callback, "karim", "/dossiers/7")
+		exchanges, _ := a.calls()
+		if p := b.navigate(callback.String()); p.StatusCode != http.StatusSeeOther || p.location() != "/" {
+			t.Errorf("back to the used callback: got status %d to %q, want 303 to /", p.StatusCode, p.location())
+		}
+		if got, _ := a.calls(); got != exchanges {
+			t.Errorf("calls to the token endpoint: got %d, want none for the used callback", got-exchanges)
+		}
+		if got := b.sub(); got != a.agentSub("karim") {
+			t.Errorf("got agent %q, want karim still", got)
+		}
+	})
+	t.Run("used, by a browser that is not logged in any more", func(t *testing.T) {
+		t.Parallel()
+		a := newApp(t)
+		b := a.browser()
+		callback := b.callback("/login", "karim")
+		cookies := b.cookies()
+		b.expectLogin(callback, "karim", "/")
+		b.post("/logout", nil)
+		b.refused(unknown, func() page { return b.navigate(callback.String()) })
+		// Nor with the cookie of the login, which somebody kept.
+		for name, value := range cookies {
+			b.setCookie(name, value)
+		}
+		b.refused(refusal{code: agentconnect.CodeUnknownState, again: "/login"}, func() page { return b.navigate(callback.String()) })
+	})
+	t.Run("used, by an agent who logged in anew since", func(t *testing.T) {
+		t.Parallel()
+		a := newApp(t)
+		b := a.browser()
+		callback := b.callback("/login", "karim")
+		b.expectLogin(callback, "karim", "/")
+		b.login("/login", "")
+		b.refused(unknown, func() page { return b.navigate(callback.String()) })
+	})
+	t.Run("two tabs, in any order", func(t *testing.T) {
+		t.Parallel()
+		a := newApp(t)
+		b := a.browser()
+		one := b.callback("/login?return_to=/dossiers/1", "karim")
+		two := b.callback("/login?return_to=/dossiers/2", "karim")
+		b.expectLogin(two, "karim", "/dossiers/2")
+		b.expectLogin(one, "karim", "/dossiers/1")
+	})
+	t.Run("tab 1 gets the state of tab 2", func(t *testing.T) {
+		t.Parallel()
+		a := newApp(t)
+		b := a.browser()
+		a.provider.Inject(agentconnecttest.PageCrossedTabs)
+		one := b.callback("/login?return_to=/dossiers/1", "karim")
+		b.expectLogin(one, "karim", "/dossiers/1")
+	})
+	t.Run("a login that the provider redirected somewhere else", func(t *testing.T) {
+		t.Parallel()
+		a := newApp(t)
+		b := a.loggedIn("marie")
+		one, two := b.callback("/login", "karim"), b.callback("/login", "karim")
+		// The code of one with the state of the other: the provider refuses the
+		// verifier, and the nonce would be wrong.
+		query := one.Query()
+		query.Set("code", two.Query().Get("code"))
+		one.RawQuery = query.Encode()
+		b.refused(refusal{code: agentconnect.CodeInvalidGrant, exchanges: 1, again: "/login"}, func() page { return b.navigate(one.String()) })
+	})
+}
+
+// The same callback twice at once: one exchange, one session, and both come to
+// the page.
+func TestThreatTwinCallbacks(t *testing.T) {
+	t.Parallel()
+	a := newApp(t)
+	var inFlight atomic.Int32
+	site := a.serve(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		inFlight.Add(1)
+		defer inFlight.Add(-1)
+		a.auth.Callback(w, r)
+	}))
+	for range 5 {
+		b := a.browser()
+		callback := b.callback("/login?return_to=/dossiers/7", "karim")
+		before, _ := a.calls()
+		sessions := a.store.sessions(t)
+		var ended sync.WaitGroup
+		hold := make(chan struct{})
+		arrived := make(chan struct{}, 1)
+		a.provider.Inject(agentconnecttest.Tamper{Endpoint: agentconnecttest.Token, Answer: func(*agentconnecttest.Answer) {
+			arrived <- struct{}{}
+			<-hold
+		}})
+		cookies := b.cookies() // those of the two requests; the first answer takes them away
+		for range 2 {
+			ended.Go(func() {
+				twin := a.browser()
+				for name, value := range cookies {
+					twin.setCookie(name, value)
+				}
+				if p := twin.navigate(site + callback.RequestURI()); p.StatusCode != http.StatusSeeOther || p.location() != "/dossiers/7" {
+					t.Errorf("got status %d to %q, want 303 to the page; %.500s", p.StatusCode, p.location(), p.body)
+				}
+				if got := twin.sub(); got != a.agentSub("karim") {
+					t.Errorf("got agent %q, want karim", got)
+				}
+			})
+		}
+		<-arrived
+		a.eventually("the second callback", func() bool { return inFlight.Load() == 2 })
+		time.Sleep(20 * time.Millisecond) // nothing tells that it waits for the first
+		close(hold)
+		ended.Wait()
+		a.provider.Clear()
+		if got, _ := a.calls(); got-before != 1 {
+			t.Errorf("calls to the token endpoint: got %d, want 1", got-before)
+		}
+		if got := a.store.sessions(t); got-sessions != 1 {
+			t.Errorf("sessions: got %d, want 1", got-sessions)
+		}
+	}
+}
+
+// iss is judged before the code is used, by what the discovery document says.
+func TestThreatIssuerNotAdvertised(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		fault  agentconnecttest.Fault
+		refuse bool
+	}{
+		{agentconnecttest.CallbackMissingIssuer, false},
+		{agentconnecttest.CallbackWrongIssuer, true},
+		{agentconnecttest.CallbackIssuerSlash, true},
+	} {
+		t.Run(string(tt.fault), func(t *testing.T) {
+			t.Parallel()
+			a := newApp(t)
+			a.provider.Inject(agentconnecttest.DiscoveryWithoutIssuerParam, tt.fault)
+			b := a.browser()
+			callback := b.callback("/login?return_to=/dossiers/7", "karim")
+			if tt.refuse {
+				b.refused(refusal{code: agentconnect.CodeIssuerMismatch, again: refusedPage}, func() page { return b.navigate(callback.String()) })
+				return
+			}
+			b.expectLogin(callback, "karim", "/dossiers/7")
+		})
+	}
+}
+
+// The provider's words are shown where they are escaped and labelled, and our
+// own explain; no script, no link and no header of theirs gets through.
+func TestThreatProviderWords(t *testing.T) {
+	t.Parallel()
+	a := newApp(t)
+	for _, tt := range []struct{ code, description, shown string }{
+		{`"><script>alert(1)</script>`, `<img src=x onerror=alert(1)>`, "&lt;img src=x onerror=alert(1)&gt;"},
+		{"server_error", `<a href="https://attacker.example">`, "&lt;a href=&#34;https://attacker.example&#34;&gt;"},
+		{"server_error", "{{.Style}}{{template \"page\"}}", "{{.Style}}"},
+		{"a\r\nSet-Cookie: x=y", "b\r\n\r\n<html>", "Set-Cookie: x=y"},
+	} {
+		for lang, label := range map[string]string{"fr": "texte non vérifié", "en": "unverified text"} {
+			t.Run(lang+" "+tt.code, func(t *testing.T) {
+				a := a.in(t)
+				b := a.browser()
+				a.provider.Inject(agentconnecttest.CallbackError(tt.code, tt.description))
+				defer a.provider.Clear()
+				callback := b.callback("/login?return_to=/dossiers/7", "karim")
+				p := b.refused(refusal{code: agentconnect.CodeProviderError, again: refusedPage}, func() page {
+					return b.do("GET", callback.String(), http.Header{"Sec-Fetch-Mode": {"navigate"}, "Accept-Language": {lang}}, "")
+				})
+				if !strings.Contains(p.body, tt.shown) || !strings.Contains(p.body, label) {
+					t.Errorf("the page does not show %q labelled %q: %s", tt.shown, label, p.body)
+				}
+				for _, bad := range []string{"<script", "<img", "attacker.example\">"} {
+					if strings.Contains(p.body, bad) {
+						t.Errorf("the page contains %s: %s", bad, p.body)
+					}
+				}
+				if len(p.Header.Values("Set-Cookie")) != 1 || !strings.HasPrefix(p.Header.Get("Set-Cookie"), "agentconnect-login-") {
+					t.Errorf("got Set-Cookie %q, want the login's alone, deleted", p.Header.Values("Set-Cookie"))
+				}
+			})
+		}
+	}
+}
+
+// login_required after a silent try is not an error: the page that was asked for
+// comes, to a stranger, and the next one does not try again. No loop.
+func TestThreatSilentLogin(t *testing.T) {
+	t.Parallel()
+	a := newApp(t)
+	site := a.serve(a.auth.SilentLogin(http.HandlerFunc(serveAgent)))
+	for _, fault := range []agentconnecttest.Injectable{
+		agentconnecttest.Tamper{}, // login_required, from the provider itself
+		agentconnecttest.CallbackError("interaction_required", "x"),
+		agentconnecttest.CallbackError("invented", "x"),
+		agentconnecttest.CallbackWrongIssuer,
+		agentconnecttest.TokenError500,
+	} {
+		a.provider.Inject(fault)
+		b := a.browser()
+		asked := 0
+		target := site + "/accueil?a=b"
+		for range 10 {
+			p := b.do("GET", target, http.Header{"Sec-Fetch-Mode": {"navigate"}, "Sec-Fetch-Dest": {"document"}}, "")
+			if p.StatusCode == http.StatusOK {
+				if p.body != "public" {
+					t.Errorf("got %q, want the public page", p.body)
+				}
+				target = ""
+				break
+			}
+			if strings.HasPrefix(p.location(), a.provider.Issuer) {
+				asked++
+			}
+			target = p.location()
+			if strings.HasPrefix(target, "/") { // the callback is at the application's port
+				target = site + target
+			}
+		}
+		if target != "" || asked != 1 {
+			t.Errorf("got %d silent tries, and then %q, want one and the page", asked, target)
+		}
+		a.provider.Clear()
+	}
+}
+
+// A refused login never sends the browser to log in by itself.
+func TestThreatNoLoop(t *testing.T) {
+	t.Parallel()
+	a := newApp(t)
+	for _, fault := range []agentconnecttest.Fault{agentconnecttest.CallbackLoginRequired, agentconnecttest.CallbackAccessDenied, agentconnecttest.TokenError500, agentconnecttest.IDTokenWrongNonce} {
+		t.Run(string(fault), func(t *testing.T) {
+			a := a.in(t)
+			a.provider.Inject(fault)
+			defer a.provider.Clear()
+			started := a.provider.Requests(agentconnecttest.Authorize)
+			p := a.browser().login("/dossiers", "karim")
+			if p.StatusCode < 400 || p.location() != "" || p.Header.Get("Refresh") != "" || strings.Contains(strings.ToLower(p.body), "http-equiv") {
+				t.Errorf("got status %d to %q, want a page that goes nowhere", p.StatusCode, p.location())
+			}
+			if got := a.provider.Requests(agentconnecttest.Authorize) - started; got != 1 {
+				t.Errorf("authorization requests: got %d, want 1", got)
+			}
+		})
+	}
+}
+
+// The browser disconnecting in the middle leaves a whole session or none.
+func TestThreatDisconnect(t *testing.T) {
+	t.Parallel()
+	for _, step := range []agentconnecttest.Endpoint{agentconnecttest.Token, agentconnecttest.JWKS, agentconnecttest.Userinfo} {
+		t.Run(string(step), func(t *testing.T) {
+			t.Parallel()
+			hooked := make(chan error, 1)
+			a := newApp(t, agentconnect.WithLoginHook(func(ctx context.Context, _ *http.Request, _ agentconnect.Agent) error {
+				hooked <- ctx.Err()
+				return nil
+			}))
+			b := a.browser()
+			callback := b.callback("/login", "karim")
+			reached, gone := make(chan struct{}), make(chan struct{})
+			var once sync.Once
+			a.provider.Inject(agentconnecttest.Tamper{Endpoint: step, Answer: func(*agentconnecttest.Answer) {
+				once.Do(func() { close(reached); <-gone })
+			}})
+			ctx, cancel := context.WithCancel(t.Context())
+			req, err := http.NewRequestWithContext(ctx, http.MethodGet, callback.String(), nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			failed := make(chan error, 1)
+			go func() {
+				resp, err := b.client.Do(req)
+				if err == nil {
+					resp.Body.Close()
+				}
+				failed <- err
+			}()
+			<-reached
+			cancel()
+			if err := <-failed; err == nil {
+				t.Fatal("the browser got an answer, want it gone")
+			}
+			close(gone)
+			if err := <-hooked; err != nil {
+				t.Errorf("the login ended with the browser's connection: %v", err)
+			}
+			a.eventually("the session", func() bool { return a.store.sessions(t) == 1 })
+			// The browser never got its cookie, so nobody has it: and the callback
+			// is used up.
+			if got := b.sub(); got != "" {
+				t.Errorf("got agent %q, want a stranger", got)
+			}
+			b.refused(refusal{code: agentconnect.CodeUnknownState, again: "/login"}, func() page { return b.navigate(callback.String()) })
+		})
+	}
+}
+
+// A sealed-cookie key rotation: logins under way survive a changed client secret
+// when the previous one is given, and only then.
+func TestThreatSecretRotation(t *testing.T) {
+	t.Parallel()
+	const newSecret = "another-demonstration-secret-of-more-than-sixty-four-characters-0123456789"
+	for _, tt := range []struct {
+		name   string
+		opts   func(old string) []agentconnect.Option
+		refuse bool
+	}{
+		{"with the previous secret", func(old string) []agentconnect.Option {
+			return []agentconnect.Option{agentconnect.WithPreviousClientSecrets("older still", old)}
+		}, false},
+		{"without", func(string) []agentconnect.Option { return nil }, true},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			a := newApp(t, agentconnect.WithIdleTimeout(time.Hour))
+			b := a.browser()
+			b.login("/dossiers", "marie")
+			callback := b.callback("/login?return_to=/dossiers/7", "")
+			client := a.provider.Client
+			old := client.Secret
+			client.Secret = newSecret
+			client.RedirectURIs, client.PostLogoutRedirectURIs = []string{a.url + "/callback"}, []string{a.url + "/logout/callback"}
+			a.provider.AddClient(client)
+			next := a.another(append([]agentconnect.Option{agentconnect.WithIdleTimeout(time.Hour), agentconnect.WithClient(client.ID, newSecret)}, tt.opts(old)...)...)
+			b.app = next
+			if got := b.sub(); got != a.agentSub("marie") {
+				t.Errorf("the session: got agent %q, want marie still", got)
+			}
+			query := "/callback?" + callback.RawQuery
+			if tt.refuse {
+				b.refused(refusal{code: agentconnect.CodeUnknownState, again: "/login"}, func() page { return b.navigate(query) })
+				return
+			}
+			if p := b.navigate(query); p.StatusCode != http.StatusSeeOther || p.location() != "/dossiers/7" {
+				t.Errorf("got status %d to %q, want 303 to the page; %.500s", p.StatusCode, p.location(), p.body)
+			}
+			for _, r := range a.provider.Received(agentconnecttest.Token)[1:] {
+				if got := r.Form.Get("client_secret"); got != newSecret {
+					t.Errorf("the provider was shown another secret than the current one")
+				}
+			}
+		})
+	}
+}

@@ -1,0 +1,626 @@
+package agentconnect_test
+
+import (
+	"bytes"
+	"compress/gzip"
+	"crypto/rand"
+	"encoding/json"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/agentconnect-go/agentconnect"
+	"github.com/agentconnect-go/agentconnect/agentconnecttest"
+)
+
+const refusedPage = "/login?return_to=%2Fdossiers%2F7"
+
+// providerRefusal is what a fault of the provider must come to at the callback.
+// Where a GET on a connection that was kept open gets no answer at all, Go's
+// transport sends it again: anyNumber.
+func providerRefusal(info agentconnecttest.FaultInfo) refusal {
+	away, answer := agentconnect.CodeProviderUnavailable, agentconnect.CodeProviderAnswer
+	codes := map[agentconnecttest.Fault]agentconnect.Code{
+		agentconnecttest.IDTokenHuge: answer,
+
+		agentconnecttest.TokenError503:      away,
+		agentconnecttest.TokenError429:      away,
+		agentconnecttest.TokenTruncated:     away,
+		agentconnecttest.TokenReset:         away,
+		agentconnecttest.TokenInvalidGrant:  agentconnect.CodeInvalidGrant,
+		agentconnecttest.TokenErrorWith200:  agentconnect.CodeInvalidGrant,
+		agentconnecttest.TokenInvalidClient: agentconnect.CodeInvalidClient,
+
+		agentconnecttest.UserinfoError500:          answer,
+		agentconnecttest.UserinfoError503:          away,
+		agentconnecttest.UserinfoError429:          away,
+		agentconnecttest.UserinfoRedirect:          answer,
+		agentconnecttest.UserinfoPermanentRedirect: answer,
+		agentconnecttest.UserinfoHuge:              answer,
+		agentconnecttest.UserinfoGzipBomb:          answer,
+		agentconnecttest.UserinfoTruncated:         away,
+		agentconnecttest.UserinfoReset:             away,
+		agentconnecttest.UserinfoUnauthorized:      answer,
+		agentconnecttest.UserinfoNoContentType:     answer,
+
+		agentconnecttest.JWKSError503:        away,
+		agentconnecttest.JWKSError429:        away,
+		agentconnecttest.JWKSTruncated:       away,
+		agentconnecttest.JWKSReset:           away,
+		agentconnecttest.JWKSNoKeys:          agentconnect.CodeInvalidIDToken,
+		agentconnecttest.JWKSOtherKeys:       agentconnect.CodeInvalidIDToken,
+		agentconnecttest.JWKSEncryptionKeys:  agentconnect.CodeInvalidIDToken,
+		agentconnecttest.JWKSEncryptionOps:   agentconnect.CodeInvalidIDToken,
+		agentconnecttest.JWKSOtherAlgorithms: agentconnect.CodeInvalidIDToken,
+		agentconnecttest.JWKSSymmetric:       agentconnect.CodeInvalidIDToken,
+
+		agentconnecttest.DiscoveryError503:  away,
+		agentconnecttest.DiscoveryError429:  away,
+		agentconnecttest.DiscoveryTruncated: away,
+		agentconnecttest.DiscoveryReset:     away,
+	}
+	want := refusal{code: codes[info.Fault], exchanges: 1, again: refusedPage}
+	if info.Slow {
+		want.code = agentconnect.CodeProviderTimeout
+	}
+	switch {
+	case info.Endpoint == agentconnecttest.Discovery:
+		want.exchanges = 0
+	case info.Endpoint == agentconnecttest.Userinfo:
+		want.userinfos = 1
+	}
+	switch info.Fault {
+	case agentconnecttest.UserinfoTruncated, agentconnecttest.UserinfoReset:
+		want.userinfos = anyNumber
+	case agentconnecttest.TokenInvalidClient: // no login helps here
+		want.again = ""
+	}
+	if want.code != "" {
+		return want
+	}
+	switch {
+	case isIDTokenFault(info):
+		want.code = agentconnect.CodeInvalidIDToken
+	case info.Endpoint == agentconnecttest.Userinfo:
+		want.code = agentconnect.CodeInvalidUserinfo
+	default:
+		want.code = answer
+	}
+	return want
+}
+
+func isIDTokenFault(info agentconnecttest.FaultInfo) bool {
+	return strings.HasPrefix(string(info.Fault), "ID token:")
+}
+
+// subFaults change the sub of an agent, within what is allowed.
+func subFaults() map[agentconnecttest.Fault]string {
+	return map[agentconnecttest.Fault]string{agentconnecttest.IDTokenSub255: strings.Repeat("s", 255)}
+}
+
+// TestThreatTokensAndUserinfo goes through the faults of the token endpoint, of
+// ID tokens and of the userinfo, for each registered algorithm, while another
+// agent is logged in in the same browser. Each refusal leaves that agent logged
+// in; each variation that the specifications allow succeeds.
+func TestThreatTokensAndUserinfo(t *testing.T) {
+	t.Parallel()
+	for _, algs := range []struct{ idToken, userinfo agentconnect.Alg }{
+		{agentconnect.RS256, agentconnect.RS256},
+		{agentconnect.ES256, agentconnect.ES256},
+		{agentconnect.HS256, agentconnect.HS256},
+		{agentconnect.RS256, agentconnect.Unsigned},
+	} {
+		t.Run(string(algs.idToken+"-"+algs.userinfo), func(t *testing.T) {
+			t.Parallel()
+			a := newAppWith(t, []agentconnecttest.ServerOption{agentconnecttest.WithAlgorithms(string(algs.idToken), string(algs.userinfo))},
+				agentconnect.WithIDTokenAlg(algs.idToken), agentconnect.WithUserinfoAlg(algs.userinfo))
+			session := a.sessionOf("marie")
+			for _, info := range agentconnecttest.Faults() {
+				switch info.Endpoint {
+				case agentconnecttest.Token:
+					// What is not about signatures is the same for all algorithms.
+					if !info.Applies(string(algs.idToken)) || algs.userinfo == agentconnect.Unsigned || algs.idToken != agentconnect.RS256 && !isIDTokenFault(info) {
+						continue
+					}
+				case agentconnecttest.Userinfo:
+					if !info.Applies(string(algs.userinfo)) {
+						continue
+					}
+				default:
+					continue
+				}
+				if info.Slow || info.Level || info.Fault == agentconnecttest.IDTokenHuge && algs.idToken != agentconnect.RS256 {
+					continue
+				}
+				t.Run(string(info.Fault), func(t *testing.T) {
+					a := a.in(t)
+					a.clock.advance(time.Minute) // gives the keys' bucket a token back
+					b := a.browser()
+					if info.Refuse {
+						b.setCookie("agentconnect", session)
+					}
+					a.provider.Inject(info.Fault)
+					defer a.provider.Clear()
+					callback := b.callback("/login?return_to=/dossiers/7", "karim")
+					if !info.Refuse {
+						if sub := subFaults()[info.Fault]; sub != "" {
+							b.expectLoginAs(callback, sub, "/dossiers/7")
+							return
+						}
+						b.expectLogin(callback, "karim", "/dossiers/7")
+						return
+					}
+					b.refused(providerRefusal(info), func() page { return b.navigate(callback.String()) })
+				})
+			}
+			for _, e := range []agentconnecttest.Endpoint{agentconnecttest.Attacker, agentconnecttest.Elsewhere} {
+				if got := a.provider.Requests(e); got != 0 {
+					t.Errorf("requests to %s: got %d, want 0: no redirect and no URL of a token is followed", e, got)
+				}
+			}
+		})
+	}
+}
+
+// TestThreatKeySets goes through the faults of the key set, each with an
+// application that knows no key yet.
+func TestThreatKeySets(t *testing.T) {
+	t.Parallel()
+	for _, alg := range []agentconnect.Alg{agentconnect.RS256, agentconnect.ES256} {
+		for _, info := range agentconnecttest.Faults() {
+			if info.Endpoint != agentconnecttest.JWKS || info.Slow || !info.Applies(string(alg)) {
+				continue
+			}
+			t.Run(string(alg)+" "+string(info.Fault), func(t *testing.T) {
+				t.Parallel()
+				a := newAppWith(t, []agentconnecttest.ServerOption{agentconnecttest.WithAlgorithms(string(alg), string(alg))}, agentconnect.WithIDTokenAlg(alg))
+				b := a.browser()
+				a.provider.Inject(info.Fault)
+				callback := b.callback("/login?return_to=/dossiers/7", "karim")
+				if !info.Refuse {
+					b.expectLogin(callback, "karim", "/dossiers/7")
+					return
+				}
+				b.refused(providerRefusal(info), func() page { return b.navigate(callback.String()) })
+				if got := a.provider.Requests(agentconnecttest.Elsewhere); got != 0 {
+					t.Errorf("redirects followed: got %d, want 0", got)
+				}
+			})
+		}
+	}
+}
+
+// TestThreatDiscovery goes through the faults of the discovery document, each
+// with an application that does not know the provider yet.
+func TestThreatDiscovery(t *testing.T) {
+	t.Parallel()
+	for _, info := range agentconnecttest.Faults() {
+		if info.Endpoint != agentconnecttest.Discovery || info.Slow {
+			continue
+		}
+		t.Run(string(info.Fault), func(t *testing.T) {
+			t.Parallel()
+			a := newApp(t)
+			b := a.browser()
+			a.provider.Inject(info.Fault)
+			if !info.Refuse {
+				b.expectLogin(b.callback("/login?return_to=/dossiers/7", "karim"), "karim", "/dossiers/7")
+				return
+			}
+			want := providerRefusal(info)
+			want.again = "/login"
+			b.refused(want, func() page { return b.navigate("/login?return_to=/dossiers/7") })
+			if got := a.provider.Requests(agentconnecttest.Elsewhere); got != 0 {
+				t.Errorf("redirects followed: got %d, want 0", got)
+			}
+			if err := a.auth.Ready(t.Context()); err == nil {
+				t.Error("Ready: got nil, want an error while the provider is not known")
+			}
+		})
+	}
+}
+
+// A document that changes its issuer or loses an endpoint later does not replace
+// the good one.
+func TestThreatDiscoveryLater(t *testing.T) {
+	t.Parallel()
+	for _, fault := range []agentconnecttest.Fault{
+		agentconnecttest.DiscoveryOtherIssuer, agentconnecttest.DiscoveryMissingToken, agentconnecttest.DiscoveryMissingEndSession,
+		agentconnecttest.DiscoveryHTTPToken, agentconnecttest.DiscoveryError500, agentconnecttest.DiscoveryNotJSON,
+	} {
+		t.Run(string(fault), func(t *testing.T) {
+			t.Parallel()
+			a := newApp(t)
+			a.browser().login("/dossiers", "marie")
+			a.provider.Inject(fault)
+			for round := range 3 {
+				a.clock.advance(61 * time.Minute)
+				b := a.browser()
+				b.expectLogin(b.callback("/login?return_to=/dossiers/7", "karim"), "karim", "/dossiers/7")
+				if p := b.post("/logout", nil); !strings.HasPrefix(p.location(), a.provider.Issuer+"/session/end?") {
+					t.Errorf("round %d: logout: got %q, want the provider's end of session", round, p.location())
+				}
+				a.eventually("another read of the document", func() bool { return a.provider.Requests(agentconnecttest.Discovery) > round+1 })
+			}
+		})
+	}
+}
+
+// TestThreatSlowProvider: every call ends in a bounded time, also when the
+// answer comes a byte a second.
+func TestThreatSlowProvider(t *testing.T) {
+	t.Parallel()
+	for _, info := range agentconnecttest.Faults() {
+		if !info.Slow || !slices.Contains([]agentconnecttest.Endpoint{agentconnecttest.Token, agentconnecttest.Userinfo, agentconnecttest.JWKS, agentconnecttest.Discovery}, info.Endpoint) {
+			continue
+		}
+		t.Run(string(info.Fault), func(t *testing.T) {
+			t.Parallel()
+			a := newApp(t, agentconnect.WithHTTPClient(&http.Client{Timeout: 700 * time.Millisecond}))
+			b := a.browser()
+			want := providerRefusal(info)
+			if info.Endpoint == agentconnecttest.Discovery {
+				a.provider.Inject(info.Fault)
+				want.again = "/login"
+				b.refused(want, func() page { return b.navigate("/login?return_to=/dossiers/7") })
+				return
+			}
+			callback := b.callback("/login?return_to=/dossiers/7", "karim")
+			a.provider.Inject(info.Fault)
+			b.refused(want, func() page { return b.navigate(callback.String()) })
+		})
+	}
+	a := newApp(t)
+	if got := agentconnect.BackChannelTimeout(a.auth); got != 10*time.Second {
+		t.Errorf("the time of a call when the application's client has none: got %v, want 10s", got)
+	}
+}
+
+// A small answer that unpacks to a large one is refused before it is unpacked
+// whole, and one that is just below the bound is read.
+func TestThreatAnswerSize(t *testing.T) {
+	t.Parallel()
+	a := newApp(t)
+	for _, tt := range []struct {
+		name    string
+		padding int
+		packed  bool
+		refuse  bool
+	}{
+		{"just below a mebibyte", 1<<20 - 1<<14, false, false},
+		{"just below a mebibyte, packed", 1<<20 - 1<<14, true, false},
+		{"just above a mebibyte", 1 << 20, false, true},
+		{"just above a mebibyte, packed", 1 << 20, true, true},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			a := a.in(t)
+			b := a.browser()
+			a.provider.Inject(agentconnecttest.Tamper{Endpoint: agentconnecttest.Token, Answer: func(answer *agentconnecttest.Answer) {
+				answer.Body = append(bytes.Repeat([]byte(" "), tt.padding), answer.Body...)
+				if tt.packed {
+					answer.Header.Set("Content-Encoding", "gzip")
+					answer.Body = pack(answer.Body)
+				}
+			}})
+			defer a.provider.Clear()
+			callback := b.callback("/login?return_to=/dossiers/7", "karim")
+			if !tt.refuse {
+				b.expectLogin(callback, "karim", "/dossiers/7")
+				return
+			}
+			b.refused(refusal{code: agentconnect.CodeProviderAnswer, exchanges: 1, again: refusedPage}, func() page { return b.navigate(callback.String()) })
+		})
+	}
+}
+
+func pack(body []byte) []byte {
+	var packed bytes.Buffer
+	w := gzip.NewWriter(&packed)
+	w.Write(body)
+	w.Close()
+	return packed.Bytes()
+}
+
+// Clocks may be a minute apart, and no more, for exp, iat and nbf.
+func TestThreatClockTolerance(t *testing.T) {
+	t.Parallel()
+	a := newApp(t)
+	for _, tt := range []struct {
+		claim  string
+		at     time.Duration
+		refuse bool
+	}{
+		{"exp", -59 * time.Second, false},
+		{"exp", -61 * time.Second, true},
+		{"iat", 59 * time.Second, false},
+		{"iat", 62 * time.Second, true},
+		{"nbf", 59 * time.Second, false},
+		{"nbf", 62 * time.Second, true},
+	} {
+		for _, where := range []string{"ID token", "userinfo"} {
+			t.Run(where+" "+tt.claim+" "+tt.at.String(), func(t *testing.T) {
+				a := a.in(t)
+				b := a.browser()
+				change := func(token *agentconnecttest.JWT) { token.Claims.Set(tt.claim, token.Now.Add(tt.at).Unix()) }
+				fault, want := agentconnecttest.Tamper{IDToken: change}, refusal{code: agentconnect.CodeInvalidIDToken, exchanges: 1, again: refusedPage}
+				if where == "userinfo" {
+					fault, want = agentconnecttest.Tamper{Userinfo: change}, refusal{code: agentconnect.CodeInvalidUserinfo, exchanges: 1, userinfos: 1, again: refusedPage}
+				}
+				a.provider.Inject(fault)
+				defer a.provider.Clear()
+				callback := b.callback("/login?return_to=/dossiers/7", "karim")
+				if tt.refuse {
+					b.refused(want, func() page { return b.navigate(callback.String()) })
+					return
+				}
+				b.expectLogin(callback, "karim", "/dossiers/7")
+			})
+		}
+	}
+}
+
+// A claim that only differs by case from one that is read is refused, in the ID
+// token, in the userinfo, signed or not, and in the answer of the token endpoint.
+func TestThreatAmbiguousJSON(t *testing.T) {
+	t.Parallel()
+	for _, alg := range []agentconnect.Alg{agentconnect.RS256, agentconnect.Unsigned} {
+		t.Run(string(alg), func(t *testing.T) {
+			t.Parallel()
+			a := newAppWith(t, []agentconnecttest.ServerOption{agentconnecttest.WithAlgorithms("RS256", string(alg))}, agentconnect.WithUserinfoAlg(alg))
+			for _, name := range []string{"EMAIL", "Siret", "Roles", "Custom", "IDP_ID", "uſual_name", "\u212aey", "Chorusdt:Matricule"} {
+				for _, repeated := range []string{"", "email"} {
+					t.Run(name+repeated, func(t *testing.T) {
+						a := a.in(t)
+						b := a.browser()
+						a.provider.Inject(agentconnecttest.Tamper{Userinfo: func(token *agentconnecttest.JWT) {
+							token.Claims.Add(name, "x")
+							if repeated != "" {
+								token.Claims.Add("custom", agentconnecttest.Members{{Name: "a", Value: 1}, {Name: "a", Value: 2}})
+							}
+						}})
+						defer a.provider.Clear()
+						callback := b.callback("/login?return_to=/dossiers/7", "karim")
+						if name == "\u212aey" && repeated == "" { // "key" is none of ours
+							b.expectLogin(callback, "karim", "/dossiers/7")
+							return
+						}
+						b.refused(refusal{code: agentconnect.CodeInvalidUserinfo, exchanges: 1, userinfos: 1, again: refusedPage}, func() page { return b.navigate(callback.String()) })
+					})
+				}
+			}
+		})
+	}
+}
+
+// A login signed with a key that was published a moment ago succeeds, and the
+// next rotations too.
+func TestThreatRotation(t *testing.T) {
+	t.Parallel()
+	for _, alg := range []agentconnect.Alg{agentconnect.RS256, agentconnect.ES256} {
+		t.Run(string(alg), func(t *testing.T) {
+			t.Parallel()
+			a := newAppWith(t, []agentconnecttest.ServerOption{agentconnecttest.WithAlgorithms(string(alg), string(alg))}, agentconnect.WithIDTokenAlg(alg))
+			for rotation := range 4 {
+				b := a.browser()
+				callback := b.callback("/login?return_to=/dossiers/7", "karim")
+				if rotation > 0 {
+					for _, former := range a.provider.RotateKeys() {
+						a.provider.WithdrawKey(former.ID)
+					}
+				}
+				b.expectLogin(callback, "karim", "/dossiers/7")
+			}
+			if got := a.provider.Requests(agentconnecttest.JWKS); got != 4 {
+				t.Errorf("reads of the keys: got %d, want one for each set", got)
+			}
+		})
+	}
+}
+
+// Keys that rotate between the ID token and the userinfo, both of which are
+// signed with the newest.
+func TestThreatRotationInFlight(t *testing.T) {
+	t.Parallel()
+	a := newApp(t)
+	a.browser().login("/dossiers", "marie")
+	b := a.browser()
+	callback := b.callback("/login?return_to=/dossiers/7", "karim")
+	var rotate sync.Once
+	a.provider.Inject(agentconnecttest.Tamper{Endpoint: agentconnecttest.Token, Answer: func(*agentconnecttest.Answer) {
+		rotate.Do(func() { a.provider.RotateKeys() })
+	}})
+	b.expectLogin(callback, "karim", "/dossiers/7")
+}
+
+// Keys rotate while many agents log in: everybody gets in.
+func TestThreatRotationUnderLoad(t *testing.T) {
+	t.Parallel()
+	a := newAppWith(t, []agentconnecttest.ServerOption{agentconnecttest.WithAlgorithms("ES256", "ES256")}, agentconnect.WithIDTokenAlg(agentconnect.ES256))
+	a.browser().login("/dossiers", "marie")
+	logins := make([]*browser, 40)
+	callbacks := make([]*url.URL, len(logins))
+	for i := range logins {
+		logins[i] = a.browser()
+		callbacks[i] = logins[i].callback("/login", "karim")
+	}
+	var ended sync.WaitGroup
+	for i, b := range logins {
+		if i == 10 || i == 25 {
+			a.provider.RotateKeys()
+		}
+		ended.Go(func() {
+			if p := b.navigate(callbacks[i].String()); p.StatusCode != http.StatusSeeOther {
+				t.Errorf("login %d: got status %d, want 303; %.500s", i, p.StatusCode, p.body)
+			}
+		})
+	}
+	ended.Wait()
+	if got := a.provider.Requests(agentconnecttest.JWKS); got > 4 {
+		t.Errorf("reads of the keys: got %d, want a handful", got)
+	}
+}
+
+// A thousand tokens with invented kids cost a handful of fetches, over HTTP and,
+// for the number, straight to the verification. Afterwards a real rotation still
+// succeeds as soon as the bucket has a token.
+func TestThreatInventedKeys(t *testing.T) {
+	t.Parallel()
+	a := newApp(t)
+	a.browser().login("/dossiers", "marie")
+	a.provider.Inject(agentconnecttest.IDTokenInventedKID)
+	for range 10 {
+		b := a.browser()
+		callback := b.callback("/login?return_to=/dossiers/7", "karim")
+		b.refused(refusal{code: agentconnect.CodeInvalidIDToken, exchanges: 1, again: refusedPage}, func() page { return b.navigate(callback.String()) })
+	}
+	for range 1000 {
+		token := segment(map[string]any{"alg": "RS256", "kid": rand.Text()}) + "." + segment(map[string]any{"iss": a.provider.Issuer}) + "." + strings.Repeat("A", 342)
+		if _, err := agentconnect.VerifyIDToken(t.Context(), a.auth, token, "nonce", "access token"); err == nil {
+			t.Fatal("a token without signature was accepted")
+		}
+	}
+	if got := a.provider.Requests(agentconnecttest.JWKS); got > 6 {
+		t.Errorf("reads of the keys: got %d, want a handful", got)
+	}
+	a.provider.Clear()
+	a.provider.RotateKeys()
+	a.clock.advance(time.Minute)
+	b := a.browser()
+	b.expectLogin(b.callback("/login?return_to=/dossiers/7", "karim"), "karim", "/dossiers/7")
+}
+
+// A key that was withdrawn stops being trusted within its time to live.
+func TestThreatWithdrawnKey(t *testing.T) {
+	t.Parallel()
+	a := newApp(t)
+	a.browser().login("/dossiers", "marie")
+	key, _ := a.provider.SigningKey("RS256")
+	a.provider.WithdrawKey(key.ID) // and whoever stole it goes on signing
+	b := a.browser()
+	b.expectLogin(b.callback("/login?return_to=/dossiers/7", "karim"), "karim", "/dossiers/7")
+	a.clock.advance(10*time.Minute + time.Second)
+	b = a.browser()
+	callback := b.callback("/login?return_to=/dossiers/7", "karim")
+	b.refused(refusal{code: agentconnect.CodeInvalidIDToken, exchanges: 1, again: refusedPage}, func() page { return b.navigate(callback.String()) })
+}
+
+// A failing key endpoint leaves the last good keys in use, for an hour.
+func TestThreatStaleKeys(t *testing.T) {
+	t.Parallel()
+	a := newApp(t)
+	a.browser().login("/dossiers", "marie")
+	a.provider.Inject(agentconnecttest.JWKSError500)
+	for range 5 {
+		a.clock.advance(11 * time.Minute)
+		b := a.browser()
+		b.expectLogin(b.callback("/login?return_to=/dossiers/7", "karim"), "karim", "/dossiers/7")
+	}
+	a.clock.advance(6 * time.Minute)
+	b := a.browser()
+	callback := b.callback("/login?return_to=/dossiers/7", "karim")
+	b.refused(refusal{code: agentconnect.CodeProviderAnswer, exchanges: 1, again: refusedPage}, func() page { return b.navigate(callback.String()) })
+	a.provider.Clear()
+	a.clock.advance(time.Minute)
+	b = a.browser()
+	b.expectLogin(b.callback("/login?return_to=/dossiers/7", "karim"), "karim", "/dossiers/7")
+}
+
+// A token without kid may match the one fitting key; when two fit, it is refused
+// rather than tried with each.
+func TestThreatTokenWithoutKID(t *testing.T) {
+	t.Parallel()
+	a := newApp(t)
+	a.provider.Inject(agentconnecttest.IDTokenNoKID)
+	b := a.browser()
+	b.expectLogin(b.callback("/login?return_to=/dossiers/7", "karim"), "karim", "/dossiers/7")
+
+	a.provider.PublishKey(a.provider.NewKey("RS256"))
+	a.clock.advance(11 * time.Minute)
+	b = a.browser()
+	callback := b.callback("/login?return_to=/dossiers/7", "karim")
+	b.refused(refusal{code: agentconnect.CodeInvalidIDToken, exchanges: 1, again: refusedPage}, func() page { return b.navigate(callback.String()) })
+}
+
+// A key is used for its own algorithm alone, and RSA keys of less than 2048 bits
+// not at all.
+func TestThreatKeyFitsAlgorithm(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		name   string
+		change map[string]any
+		refuse bool
+	}{
+		{"as published", nil, false},
+		{"neither use nor alg", map[string]any{"use": nil, "alg": nil}, false},
+		{"key_ops verify", map[string]any{"use": nil, "key_ops": []string{"verify"}}, false},
+		{"use enc", map[string]any{"use": "enc"}, true},
+		{"key_ops encrypt", map[string]any{"use": nil, "key_ops": []string{"encrypt", "wrapKey"}}, true},
+		{"alg PS256", map[string]any{"alg": "PS256"}, true},
+		{"alg RSA-OAEP", map[string]any{"alg": "RSA-OAEP"}, true},
+		{"alg ES256", map[string]any{"alg": "ES256"}, true},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			a := newApp(t)
+			key, _ := a.provider.SigningKey("RS256")
+			var jwk map[string]any
+			if err := json.Unmarshal(key.JWK(), &jwk); err != nil {
+				t.Fatal(err)
+			}
+			for name, value := range tt.change {
+				jwk[name] = value
+				if value == nil {
+					delete(jwk, name)
+				}
+			}
+			set, err := json.Marshal(map[string]any{"keys": []any{jwk}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			a.provider.SetJWKS(set)
+			b := a.browser()
+			callback := b.callback("/login?return_to=/dossiers/7", "karim")
+			if tt.refuse {
+				b.refused(refusal{code: agentconnect.CodeInvalidIDToken, exchanges: 1, again: refusedPage}, func() page { return b.navigate(callback.String()) })
+				return
+			}
+			b.expectLogin(callback, "karim", "/dossiers/7")
+		})
+	}
+}
+
+// One attempt: the code is sent once, with the credentials in the body, and to
+// no other address, whatever the token endpoint answers.
+func TestThreatOneAttempt(t *testing.T) {
+	t.Parallel()
+	for _, fault := range []agentconnecttest.Fault{
+		agentconnecttest.TokenError500, agentconnecttest.TokenInvalidClient, agentconnecttest.TokenReset, agentconnecttest.TokenRedirect, agentconnecttest.TokenPermanentRedirect, agentconnecttest.TokenEmpty,
+	} {
+		t.Run(string(fault), func(t *testing.T) {
+			t.Parallel()
+			a := newApp(t)
+			b := a.browser()
+			callback := b.callback("/login", "karim")
+			a.provider.Inject(fault)
+			p := b.navigate(callback.String())
+			if p.StatusCode < 400 {
+				t.Errorf("got status %d, want a refusal", p.StatusCode)
+			}
+			// And the page that was refused, again: the browser's reload button.
+			again := b.navigate(callback.String())
+			if again.StatusCode != http.StatusBadRequest {
+				t.Errorf("reloaded: got status %d, want 400", again.StatusCode)
+			}
+			if exchanges, _ := a.calls(); exchanges != 1 {
+				t.Errorf("calls to the token endpoint: got %d, want 1", exchanges)
+			}
+			if got := a.provider.Requests(agentconnecttest.Elsewhere); got != 0 {
+				t.Errorf("redirects followed: got %d, want 0", got)
+			}
+		})
+	}
+}
