@@ -85,6 +85,14 @@ func TestBehindNginx(t *testing.T) {
 		stranger.once(http.MethodGet, site+"/login").wantStatus(t, 303)
 	}
 	started := stranger.once(http.MethodGet, site+"/mfa?"+strings.Repeat("a", 2000)).wantStatus(t, 303)
+	n := 0
+	for k, vs := range started.Header {
+		for _, v := range vs {
+			n += len(k) + len(v) + 4
+			t.Log(k, len(v))
+		}
+	}
+	t.Log("total", n)
 	if got := started.Header.Get("Location"); !strings.Contains(got, "/authorize?") {
 		t.Errorf("got a redirect to %q, want the provider", got)
 	}
