@@ -534,16 +534,37 @@ func TestNewNeverShowsTheSecret(t *testing.T) {
 	}
 }
 
-// A typing error is shown: it is short, and the reader needs it.
-func TestNewShowsTypingErrors(t *testing.T) {
+// A URL is shown whole, but for the secrets in it.
+func TestNewRedactsSecretsInURLs(t *testing.T) {
+	t.Parallel()
+	const former = `former"secret\`
+	for _, secret := range []string{testSecret, former} {
+		_, err := agentconnect.New(goodOptions(
+			agentconnect.WithPreviousClientSecrets("another", former),
+			agentconnect.WithRedirectURL("http://demarches.example.gouv.fr/callback?key="+secret),
+		)...)
+		if err == nil || !strings.Contains(err.Error(), `"http://demarches.example.gouv.fr/callback?key=[redacted]"`) {
+			t.Errorf("got %v, want the URL without the secret", err)
+		}
+	}
+}
+
+// A detail says what is wrong, and shows a typing error.
+func TestNewSaysWhatIsWrong(t *testing.T) {
 	t.Parallel()
 	for shown, opt := range map[string]agentconnect.Option{
-		`"RS265"`:     agentconnect.WithIDTokenAlg("RS265"),
-		`"a b"`:       agentconnect.WithCookieName("a b"),
-		`"e-mail\n"`:  agentconnect.WithScopes("openid", "e-mail\n"),
-		`"entree"`:    agentconnect.WithLoginPath("entree"),
-		`"eidas4"`:    agentconnect.WithLevel(agentconnect.ACR("eidas4")),
-		`"localhost"`: agentconnect.WithRedirectURL("localhost"),
+		"has a space, a backslash":                       agentconnect.WithRedirectURL("https://demarches.example.gouv.fr/mon retour"),
+		"has a fragment":                                 agentconnect.WithRedirectURL("https://demarches.example.gouv.fr/retour#"),
+		"has no user name and no password":               agentconnect.WithRedirectURL("https://a:b@demarches.example.gouv.fr/retour"),
+		`"https://demarches.example.gouv.fr/retour" say`: agentconnect.WithRedirectURL("HTTPS://demarches.example.gouv.fr/retour"),
+		"is also that of WithRedirectURL":                agentconnect.WithLoginPath("/callback"),
+		"12h0m0s":                                        agentconnect.WithIdleTimeout(time.Second),
+		`"RS265"`:                                        agentconnect.WithIDTokenAlg("RS265"),
+		`"a b"`:                                          agentconnect.WithCookieName("a b"),
+		`"e-mail\n"`:                                     agentconnect.WithScopes("openid", "e-mail\n"),
+		`"entree"`:                                       agentconnect.WithLoginPath("entree"),
+		`"eidas4"`:                                       agentconnect.WithLevel(agentconnect.ACR("eidas4")),
+		`"localhost"`:                                    agentconnect.WithRedirectURL("localhost"),
 		`"http://demarches.example.gouv.fr/callback"`: agentconnect.WithRedirectURL("http://demarches.example.gouv.fr/callback"),
 	} {
 		_, err := agentconnect.New(goodOptions(opt)...)

@@ -2,6 +2,7 @@ package agentconnect
 
 import (
 	"context"
+	"encoding/json"
 	"time"
 )
 
@@ -23,4 +24,67 @@ func RememberedLogins(a *Authenticator) int {
 	a.logins.mu.Lock()
 	defer a.logins.mu.Unlock()
 	return len(a.logins.ended)
+}
+
+// ReturnToPage returns the page to which a login with a return_to comes back.
+func ReturnToPage(a *Authenticator, target string) string { return a.config.returnTo(target) }
+
+// A CallbackAnswer is what the query of a callback says.
+type CallbackAnswer struct{ Code, State, Iss, Error, Description string }
+
+// ParseCallback reads the query of a callback.
+func ParseCallback(rawQuery string) (CallbackAnswer, error) {
+	a, err := parseAnswer(rawQuery)
+	if err != nil {
+		return CallbackAnswer{}, err
+	}
+	return CallbackAnswer{a.code, a.state, a.iss, a.err, a.description}, nil
+}
+
+// SealPending seals a text as the cookie of a pending login is sealed.
+func SealPending(a *Authenticator, plain, name string) string {
+	return a.pending.sealer.seal([]byte(plain), name)
+}
+
+// OpenPending opens what SealPending sealed.
+func OpenPending(a *Authenticator, sealed, name string) (string, bool) {
+	plain, ok := a.pending.sealer.open(sealed, name)
+	return string(plain), ok
+}
+
+// VerifyUserinfo verifies a userinfo as a callback does, and returns the agent.
+func VerifyUserinfo(ctx context.Context, a *Authenticator, mediaType string, body []byte, sub string) (Agent, error) {
+	quoted, err := json.Marshal(sub)
+	if err != nil {
+		return Agent{}, err
+	}
+	c, err := a.provider.verifyUserinfo(ctx, mediaType, body, claims{"sub": rawClaim(quoted)})
+	if err != nil {
+		return Agent{}, err
+	}
+	return agentFromClaims(c)
+}
+
+// DecodeObject decodes a JSON object that may not be ambiguous, and returns the
+// JSON of its members.
+func DecodeObject(data []byte) (map[string]string, error) {
+	c, err := decodeObject(data)
+	if err != nil {
+		return nil, err
+	}
+	members := map[string]string{}
+	for name, value := range c {
+		members[name] = string(value)
+	}
+	return members, nil
+}
+
+// ParseKeySet returns the kids of the keys of a JWK set that can verify.
+func ParseKeySet(body []byte) ([]string, error) {
+	keys, err := parseKeys(body)
+	var kids []string
+	for _, key := range keys {
+		kids = append(kids, key.KeyID)
+	}
+	return kids, err
 }

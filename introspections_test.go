@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/http/httptest"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -84,6 +85,31 @@ func TestIntrospectionCacheEndsWithTheToken(t *testing.T) {
 	a.clock.advance(2*time.Minute + time.Second)
 	a.handled.Store(0)
 	a.wantRefused(a.call("/", "Bearer "+token), 401, agentconnect.CodeInvalidToken)
+}
+
+// What a handler does to the token that it is given is not remembered.
+func TestIntrospectionCacheIsNotTheHandlers(t *testing.T) {
+	t.Parallel()
+	a := newAPI(t, agentconnect.Unsigned, agentconnect.WithIntrospectionCache(time.Minute))
+	handler := a.rs.RequireScopes("email")(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		token, _ := agentconnect.TokenFrom(r.Context())
+		for i := range token.Scopes {
+			token.Scopes[i] = "nothing"
+		}
+	}))
+	access := a.token(a.provider.Client.ID, "openid", "email").AccessToken
+	for range 2 {
+		r := httptest.NewRequest(http.MethodGet, "/", nil)
+		r.Header.Set("Authorization", "Bearer "+access)
+		w := httptest.NewRecorder()
+		handler.ServeHTTP(w, r)
+		if w.Code != http.StatusOK {
+			t.Errorf("got status %d, %s, want 200", w.Code, w.Body)
+		}
+	}
+	if got := a.introspections(); got != 1 {
+		t.Errorf("introspections of 2 calls: got %d, want 1", got)
+	}
 }
 
 // One whose end is not known is not remembered.

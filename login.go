@@ -206,7 +206,7 @@ func (a *Authenticator) LoginURL(opts ...LoginOption) (string, error) {
 // to come back to, what LoginURL sealed, and the hints that the application opened
 // by name. Anything else is ignored.
 func (a *Authenticator) visitorsLogin(form url.Values) (*loginRequest, error) {
-	login := &loginRequest{ACR: a.level}
+	login := &loginRequest{ACR: slices.Clone(a.level)} // decoded into below
 	if sealed := form.Get(paramRequest); sealed != "" {
 		request, ok := a.links.open(sealed, paramRequest)
 		if !ok {

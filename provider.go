@@ -93,7 +93,7 @@ func parseMetadata(body []byte, issuer string) (*metadata, error) {
 		return nil, err
 	}
 	if got, err := doc.text("issuer"); err != nil || got != issuer {
-		return nil, fmt.Errorf("the document is of the issuer %q, not of %q", got, issuer)
+		return nil, fmt.Errorf("the document is of the issuer %.200q, not of %q", got, issuer)
 	}
 	m := &metadata{document: doc}
 	var errs []error

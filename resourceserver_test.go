@@ -164,8 +164,8 @@ func TestResourceServer(t *testing.T) {
 				!got.IssuedAt.Equal(now) || !got.ExpiresAt.Equal(now.Add(time.Hour)) {
 				t.Errorf("got %s, want the token's sub %s, client, scopes and times", p.body, token.Sub)
 			}
-			if got := p.Header.Get("Vary"); got != "Authorization" {
-				t.Errorf("got Vary %q, want Authorization", got)
+			if vary, cache := p.Header.Get("Vary"), p.Header.Get("Cache-Control"); vary != "Authorization" || cache != "no-store" {
+				t.Errorf("got Vary %q, Cache-Control %q, want Authorization, no-store", vary, cache)
 			}
 
 			asked := a.provider.Received(agentconnecttest.Introspection)
@@ -257,6 +257,10 @@ func TestTokensThatAreNotAccepted(t *testing.T) {
 			token := a.token(a.provider.Client.ID).AccessToken
 			a.clock.advance(time.Hour + time.Second)
 			return token
+		}},
+		{"not active, with everything else", func(a *api) string {
+			a.provider.Inject(introspection("active", false))
+			return a.token(a.provider.Client.ID).AccessToken
 		}},
 		{"bound to a key", func(a *api) string {
 			a.provider.Inject(introspection("cnf", map[string]string{"jkt": "0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I"}))
@@ -378,6 +382,45 @@ func TestWhoseFaultARefusedTokenIs(t *testing.T) {
 			token := a.token(a.provider.Client.ID).AccessToken
 			a.provider.Inject(tt.fault)
 			a.wantRefused(a.call("/", "Bearer "+token), tt.status, tt.code)
+		})
+	}
+}
+
+// Answers that are not what RFC 7662 says are no answer at all.
+func TestOddIntrospections(t *testing.T) {
+	t.Parallel()
+	member := func(name string, value any) agentconnecttest.Tamper {
+		return agentconnecttest.Tamper{Introspection: func(j *agentconnecttest.JWT) { j.Claims.Set(name, value) }}
+	}
+	mediaType := func(value string) agentconnecttest.Tamper {
+		return agentconnecttest.Tamper{Endpoint: agentconnecttest.Introspection, Answer: func(answer *agentconnecttest.Answer) {
+			answer.Header.Set("Content-Type", value)
+		}}
+	}
+	for _, tt := range []struct {
+		name   string
+		alg    agentconnect.Alg
+		tamper agentconnecttest.Tamper
+	}{
+		{"of another issuer", agentconnect.Unsigned, member("iss", "https://attacker.example/api/v2")},
+		{"iss a number", agentconnect.Unsigned, member("iss", 1)},
+		{"scope a list", agentconnect.Unsigned, member("scope", []string{"openid"})},
+		{"token_type a list", agentconnect.Unsigned, member("token_type", []string{"Bearer"})},
+		{"sub a number", agentconnect.Unsigned, member("sub", 7)},
+		{"active a number", agentconnect.Unsigned, member("active", 1)},
+		{"active null", agentconnect.Unsigned, member("active", nil)},
+		{"JSON that says it is text", agentconnect.Unsigned, mediaType("text/plain")},
+		{"JSON that says it is signed", agentconnect.Unsigned, mediaType("application/token-introspection+jwt")},
+		{"a JWT that says it is JSON", agentconnect.RS256, mediaType("application/json")},
+		{"a JWT that says it is any JWT", agentconnect.RS256, mediaType("application/jwt")},
+		{"token_introspection is text", agentconnect.RS256, member("token_introspection", "active")},
+		{"token_introspection is a list", agentconnect.RS256, member("token_introspection", []any{map[string]any{"active": true}})},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			a := newAPI(t, tt.alg)
+			a.provider.Inject(tt.tamper)
+			a.wantRefused(a.call("/", "Bearer "+a.token(a.provider.Client.ID).AccessToken), 503, agentconnect.CodeProviderAnswer)
 		})
 	}
 }

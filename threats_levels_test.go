@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/agentconnect-go/agentconnect"
@@ -58,6 +59,34 @@ func TestThreatLevelOfEveryLogin(t *testing.T) {
 	b.refused(refusal{code: agentconnect.CodeInsufficientLevel, exchanges: 1, userinfos: 1, again: refusedPage}, func() page { return b.navigate(callback.String()) })
 	a.provider.Clear()
 	b.expectLogin(b.callback("/login?return_to=/dossiers/7", "marie", agentconnecttest.WithACR("eidas1-mfa")), "marie", "/dossiers/7")
+}
+
+// A link to a login of a higher level leaves the level of every other login
+// alone, also while both are opened at once.
+func TestThreatLevelOfOneLogin(t *testing.T) {
+	t.Parallel()
+	a := newApp(t, agentconnect.WithLevel(agentconnect.MinEIDAS(1)))
+	higher, err := a.auth.LoginURL(agentconnect.Level(agentconnect.MinEIDAS(3)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var ended sync.WaitGroup
+	for range 4 {
+		for _, login := range []string{higher, "/login"} {
+			b := a.browser()
+			ended.Go(func() {
+				u, err := url.Parse(b.navigate(login).location())
+				want := `{"id_token":{"acr":{"essential":true,"values":["eidas1","eidas1-mfa","eidas2","eidas3"]}}}`
+				if login == higher {
+					want = `{"id_token":{"acr":{"essential":true,"values":["eidas3"]}}}`
+				}
+				if got := u.Query().Get("claims"); err != nil || got != want {
+					t.Errorf("%.20s: got claims %s, %v, want %s", login, got, err, want)
+				}
+			})
+		}
+	}
+	ended.Wait()
 }
 
 // The provider refuses a step-up, or the agent gives it up: the session stays as

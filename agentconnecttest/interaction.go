@@ -22,38 +22,35 @@ func (p *Provider) startInteraction(a *Answer, browser string, request authoriza
 // serveInteraction shows the login page and receives its form.
 func (p *Provider) serveInteraction(a *Answer, r *http.Request, id string) {
 	browser := cookieValue(r, cookieBrowser)
-	p.mu.Lock()
-	i := p.state.interactions[id]
-	usable := i != nil && !i.done && i.browser == browser && !p.now().After(i.expires)
-	p.mu.Unlock()
-	if !usable {
-		p.errorPage(a, r, http.StatusBadRequest, "Y030110", "this login is over, expired, or was started in another browser")
+	i := p.usableInteraction(id, browser, false)
+	if i == nil {
+		p.interactionOver(a, r)
 		return
 	}
 	if r.Method != http.MethodPost {
 		p.loginPage(a, r, i)
 		return
 	}
-	if p.faults.crossTabs() {
-		i = p.latestInteraction(browser)
-	}
-	request := i.request
-	if r.PostForm.Has("refuse") {
-		p.finish(i)
-		p.redirectBack(a, request.redirectURI, "error", "access_denied", "error_description", "the agent refused to log in", "state", request.state)
+	agent, known := p.Agent(r.PostForm.Get("agent"))
+	refuses := r.PostForm.Has("refuse")
+	if !known && !refuses {
+		p.errorPage(a, r, http.StatusBadRequest, "Y000400", "no such demonstration agent")
 		return
 	}
-	agent, ok := p.Agent(r.PostForm.Get("agent"))
-	if !ok {
-		p.errorPage(a, r, http.StatusBadRequest, "Y000400", "no such demonstration agent")
+	if p.faults.crossTabs() {
+		id = p.latestInteraction(browser).id
+	}
+	if i = p.usableInteraction(id, browser, true); i == nil {
+		p.interactionOver(a, r)
+		return
+	}
+	request := i.request
+	if refuses {
+		p.redirectBack(a, request.redirectURI, "error", "access_denied", "error_description", "the agent refused to log in", "state", request.state)
 		return
 	}
 	auth := agent.authenticate(request.claims.essentialACR, r.PostForm.Get("acr"))
 	acr, ok := auth.acrFor(request.claims.essentialACR)
-	if !p.finish(i) {
-		p.errorPage(a, r, http.StatusBadRequest, "Y030110", "this login has just been answered")
-		return
-	}
 	if !ok {
 		p.redirectBack(a, request.redirectURI, "error", "access_denied", "error_description", "requested ACRs could not be satisfied", "state", request.state)
 		return
@@ -62,15 +59,24 @@ func (p *Provider) serveInteraction(a *Answer, r *http.Request, id string) {
 	p.redirectBack(a, request.redirectURI, "code", value, "state", request.state)
 }
 
-// finish makes an interaction unusable. It reports false when it was already.
-func (p *Provider) finish(i *interaction) bool {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	first := !i.done
-	i.done = true
-	return first
+func (p *Provider) interactionOver(a *Answer, r *http.Request) {
+	p.errorPage(a, r, http.StatusBadRequest, "Y030110", "this login is over, expired, or was started in another browser")
 }
 
+// usableInteraction returns the interaction of a browser that can still be
+// answered, or nil; with use, nobody can afterwards.
+func (p *Provider) usableInteraction(id, browser string, use bool) *interaction {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	i := p.state.interactions[id]
+	if i == nil || i.done || i.browser != browser || p.now().After(i.expires) {
+		return nil
+	}
+	i.done = use
+	return i
+}
+
+// latestInteraction needs a browser that has one.
 func (p *Provider) latestInteraction(browser string) *interaction {
 	p.mu.Lock()
 	defer p.mu.Unlock()

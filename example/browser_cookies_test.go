@@ -1,7 +1,6 @@
 package main
 
 import (
-	"net/http"
 	"net/http/httptest"
 	"net/http/httputil"
 	"net/url"
@@ -97,29 +96,23 @@ func startBehindTLS(t *testing.T) *program {
 	})
 }
 
-// TestBrowserCookieOfAnotherSite checks that a cookie which somebody planted before
-// the login is worth nothing after it.
-func TestBrowserPlantedCookie(t *testing.T) {
-	browser := chromium.Start(t)
-	v := newVisit(t, browser, start(t, nil).url)
-	v.open("/")
-	v.Click("form[action='/login'] button")
-	pick(v.Tab, "karim", "")
+// testPlantedCookie plants cookies in a browser before the login.
+func testPlantedCookie(t *testing.T, v *visit) {
+	v.login("/agent", "karim")
 	session := v.applicationCookies()[0]
 
-	victim := v.another()
-	victim.SetCookie(v.url+"/", session.Name, strings.Repeat("A", len(session.Value)))
-	victim.login("/agent", "marie")
-	for _, c := range victim.applicationCookies() {
-		if strings.HasPrefix(c.Value, "AAAA") {
-			t.Errorf("got the planted cookie %s after the login, want another", c.Name)
-		}
+	invented := v.stranger()
+	invented.SetCookie(v.url+"/", session.Name, strings.Repeat("A", len(session.Value)))
+	invented.login("/agent", "marie")
+	if got := invented.applicationCookies(); len(got) != 1 || strings.HasPrefix(got[0].Value, "AAAA") {
+		t.Errorf("got %d cookies after the login, want another in the place of the planted one", len(got))
 	}
-	// The attacker's own session planted in the victim's browser is replaced too.
-	second := v.another()
-	second.SetCookie(v.url+"/", session.Name, session.Value)
-	second.wantPage(second.open("/"), 200, "/", "Bonjour Karim Prestataire")
-	second.Open(v.url + "/login")
-	second.wantPage(pick(second.Tab, "marie", ""), 200, "/", "Bonjour Marie Louise Exemple")
-	v.wantPage(v.open("/"), http.StatusOK, "/", "Bienvenue") // it ended
+
+	// A session of somebody else ends when another agent logs in over it.
+	lent := v.stranger()
+	lent.SetCookie(v.url+"/", session.Name, session.Value)
+	lent.wantPage(lent.open("/"), 200, "/", "Bonjour Karim Prestataire")
+	lent.wantProvider(lent.open("/login"))
+	lent.wantPage(pick(lent.Tab, "marie", ""), 200, "/", "Bonjour Marie Louise Exemple")
+	v.wantPage(v.open("/"), 200, "/", "Bienvenue")
 }

@@ -17,17 +17,15 @@ type visit struct {
 	t       *testing.T
 	url     string // without the final slash
 	browser *chromium.Browser
-	profile *chromium.Profile
 }
 
 func newVisit(t *testing.T, browser *chromium.Browser, url string) *visit {
 	t.Helper()
-	profile := browser.NewProfile(t)
-	return &visit{profile.NewTab(), t, url, browser, profile}
+	return &visit{browser.NewTab(t), t, url, browser}
 }
 
-// another is somebody else, at a browser of their own.
-func (v *visit) another() *visit {
+// stranger is somebody else, at a browser of their own.
+func (v *visit) stranger() *visit {
 	v.t.Helper()
 	return newVisit(v.t, v.browser, v.url)
 }
@@ -52,6 +50,7 @@ func TestBrowser(t *testing.T) {
 		{"the back button after the logout", testBackAfterLogout},
 		{"a callback opened again", testUsedCallback},
 		{"somebody else in the same browser", testSomebodyElse},
+		{"cookies planted before the login", testPlantedCookie},
 		{"forms and links of another site", testOtherSite},
 		{"with the keyboard alone", testKeyboard},
 		{"in English", testEnglish},
@@ -113,7 +112,7 @@ func (v *visit) wantProvider(got chromium.Page) {
 }
 
 func testButtons(t *testing.T, v *visit) {
-	v.wantPage(v.open("/"), 200, "/", "Bienvenue", "S'identifier avec\nProConnect", "Qu'est-ce que ProConnect ?")
+	v.wantPage(v.open("/"), 200, "/", "Bienvenue", "identifier avec\nProConnect", "est-ce que ProConnect ?")
 	v.wantProvider(v.Click("form[action='/login'] button"))
 	if got, ok := v.Request(v.url + "/login"); !ok || got.Method != http.MethodPost {
 		t.Errorf("got the request %+v, want the button to send a form", got)
@@ -150,7 +149,7 @@ func testDeepLink(t *testing.T, v *visit) {
 }
 
 func testTabs(t *testing.T, v *visit) {
-	second := v.profile.NewTab()
+	second := v.Another()
 	v.wantProvider(v.open("/agent?onglet=1"))
 	second.Open(v.url + "/agent?onglet=2")
 	v.wantPage(pick(v.Tab, "marie", ""), 200, "/agent?onglet=1", "Marie Louise")
@@ -175,7 +174,7 @@ func testStepUp(t *testing.T, v *visit) {
 	v.wantPage(v.open("/mfa"), 200, "/mfa", "eidas2") // without another login
 
 	// A level that is not enough leaves the session as it was.
-	other := v.another()
+	other := v.stranger()
 	other.login("/agent", "lucie")
 	other.wantProvider(other.open("/mfa"))
 	if got := pick(other.Tab, "lucie", "eidas0"); got.Status != http.StatusForbidden {
@@ -235,7 +234,7 @@ func testUsedCallback(t *testing.T, v *visit) {
 	}
 	v.wantPage(v.Open(callback.URL), 200, "/", "Bonjour Marie Louise Exemple")
 
-	stranger := v.another()
+	stranger := v.stranger()
 	stranger.wantPage(stranger.Open(callback.URL), 400, strings.TrimPrefix(callback.URL, v.url), "Connexion expirée")
 	stranger.wantPage(stranger.open("/"), 200, "/", "Bienvenue")
 

@@ -33,7 +33,7 @@ func TestMain(m *testing.M) {
 
 // child is the program, in a process of its own.
 type child struct {
-	t      *testing.T
+	t      testing.TB
 	cmd    *exec.Cmd
 	url    string
 	stderr *syncBuffer
@@ -41,7 +41,7 @@ type child struct {
 }
 
 // startProcess starts the program and waits until it listens.
-func startProcess(t *testing.T, env environment) *child {
+func startProcess(t testing.TB, env environment) *child {
 	t.Helper()
 	if env["ADDR"] == "" {
 		env = env.with("ADDR", "127.0.0.1:0")
@@ -270,7 +270,7 @@ func TestEnvironmentsNameTheirProvider(t *testing.T) {
 }
 
 // freeAddress returns a loopback address that nobody listens on.
-func freeAddress(t *testing.T) string {
+func freeAddress(t testing.TB) string {
 	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

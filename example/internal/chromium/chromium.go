@@ -1,6 +1,6 @@
-// Package chromium drives Debian's Chromium for tests: profiles with cookies of
-// their own, tabs in them, and a record of everything that a tab asked for and
-// complained about.
+// Package chromium drives Debian's Chromium for tests: tabs, whose cookies are
+// their own or shared, and a record of everything that they asked for and that the
+// browser found fault with.
 //
 // Where Chromium is not installed a test is skipped, or fails when the environment
 // has CI=true. Nothing leaves the machine: no name but localhost is resolved.
@@ -70,22 +70,4 @@ func Missing(tb testing.TB, what string) {
 		tb.Fatal(what)
 	}
 	tb.Skip(what)
-}
-
-// Profile is a person's browser: its tabs share cookies with each other and with
-// no other profile.
-type Profile struct {
-	tb  testing.TB
-	ctx context.Context
-}
-
-// NewProfile opens a profile that has no cookies; it closes with the test.
-func (b *Browser) NewProfile(tb testing.TB) *Profile {
-	tb.Helper()
-	ctx, cancel := chromedp.NewContext(b.ctx, chromedp.WithNewBrowserContext())
-	tb.Cleanup(cancel)
-	if err := chromedp.Do(ctx); err != nil {
-		tb.Fatalf("opening a profile: %v", err)
-	}
-	return &Profile{tb, ctx}
 }

@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/chromedp/chromedp"
 )
 
 // TestComplaints checks that what the tests of the pages rely on is noticed.
@@ -37,7 +39,7 @@ func TestComplaints(t *testing.T) {
 		{"a form against the policy", "/", "<form action=/elsewhere></form><script>document.forms[0].submit()</script>", "form-action 'none'", "content security policy"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			tab := browser.NewProfile(t).open()
+			tab := open(browser.ctx, t, chromedp.WithNewBrowserContext())
 			query := "?body=" + url.QueryEscape(test.body) + "&policy=" + url.QueryEscape(test.policy)
 			tab.Open(server.URL + test.path + query)
 			tab.Until("document.readyState === 'complete'")

@@ -31,30 +31,41 @@ type Page struct {
 	Status int
 }
 
-// NewTab opens a tab. At the end of the test, requests that left the machine,
-// messages in the console, script errors, violations of a Content-Security-Policy and
-// whatever else the browser found fault with fail the test.
-func (p *Profile) NewTab() *Tab {
-	p.tb.Helper()
-	t := p.open()
-	p.tb.Cleanup(func() {
-		for _, problem := range t.watch.complaints() {
-			p.tb.Error(problem)
-		}
-	})
+// NewTab opens a tab in a profile of its own: it has no cookies. At the end of the
+// test, requests that left the machine, messages in the console, script errors,
+// violations of a Content-Security-Policy and whatever else the browser found fault
+// with fail the test.
+func (b *Browser) NewTab(tb testing.TB) *Tab {
+	tb.Helper()
+	return open(b.ctx, tb, chromedp.WithNewBrowserContext()).check()
+}
+
+// Another opens a tab of the same profile: it shares the cookies.
+func (t *Tab) Another() *Tab {
+	t.tb.Helper()
+	return open(t.ctx, t.tb).check()
+}
+
+func open(parent context.Context, tb testing.TB, options ...chromedp.ContextOption) *Tab {
+	tb.Helper()
+	w := &watch{documents: map[network.RequestID]bool{}}
+	ctx, cancel := chromedp.NewContext(parent, append(options, chromedp.WithListener(w.see))...)
+	tb.Cleanup(cancel)
+	if err := chromedp.Do(ctx); err != nil {
+		tb.Fatalf("opening a tab: %v", err)
+	}
+	t := &Tab{tb, ctx, w}
+	command(t, audits.Enable, cdp.Empty{})
 	return t
 }
 
-func (p *Profile) open() *Tab {
-	p.tb.Helper()
-	w := &watch{documents: map[network.RequestID]bool{}}
-	ctx, cancel := chromedp.NewContext(p.ctx, chromedp.WithListener(w.see))
-	p.tb.Cleanup(cancel)
-	if err := chromedp.Do(ctx); err != nil {
-		p.tb.Fatalf("opening a tab: %v", err)
-	}
-	t := &Tab{p.tb, ctx, w}
-	command(t, audits.Enable, cdp.Empty{})
+// check has the complaints fail the test at its end.
+func (t *Tab) check() *Tab {
+	t.tb.Cleanup(func() {
+		for _, problem := range t.watch.complaints() {
+			t.tb.Error(problem)
+		}
+	})
 	return t
 }
 
@@ -233,7 +244,13 @@ func (t *Tab) Request(prefix string) (Request, bool) {
 // Cookies are all those of the profile, whatever their host.
 func (t *Tab) Cookies() []*network.Cookie {
 	t.tb.Helper()
-	return command(t, storage.GetCookies, storage.GetCookiesParams{BrowserContextID: chromedp.FromContext(t.ctx).BrowserContextID}).Cookies
+	ctx, cancel := context.WithTimeout(t.ctx, patience)
+	defer cancel()
+	result, err := chromedp.CallBrowser(ctx, storage.GetCookies, storage.GetCookiesParams{BrowserContextID: chromedp.FromContext(ctx).BrowserContextID})
+	if err != nil {
+		t.tb.Fatalf("reading the cookies: %v", err)
+	}
+	return result.Cookies
 }
 
 // SetCookie plants a cookie at a URL.

@@ -55,8 +55,10 @@ func (w *watch) see(event any) {
 			w.complain("%s %s: %s (%s)", e.Entry.Source, e.Entry.Level, e.Entry.Text, e.Entry.URL)
 		}
 	case *audits.EventIssueAdded:
-		if e.Issue.Code == audits.InspectorIssueCodeBounceTrackingIssue {
-			return // every login by redirects looks like it
+		switch e.Issue.Code {
+		case audits.InspectorIssueCodeBounceTrackingIssue, // every login by redirects looks like it
+			audits.InspectorIssueCodePerformanceIssue: // a test reads document.cookie
+			return
 		}
 		if d := e.Issue.Details; d != nil && d.ContentSecurityPolicyIssueDetails != nil {
 			w.complain("content security policy: %s blocked %q", d.ContentSecurityPolicyIssueDetails.ViolatedDirective, d.ContentSecurityPolicyIssueDetails.BlockedURL)

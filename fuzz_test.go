@@ -1,0 +1,513 @@
+package agentconnect_test
+
+import (
+	"bytes"
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/agentconnect-go/agentconnect"
+)
+
+// The fuzz targets. Run one for long with
+//
+//	go test -run '^$' -fuzz FuzzReturnTo -fuzztime 10m .
+//
+// What they found is kept as seeds under testdata/fuzz.
+
+const (
+	fuzzIssuer = "https://provider.example/api/v2"
+	fuzzSecret = "a-secret-for-fuzzing-of-more-than-thirty-two-bytes"
+	fuzzSub    = "sub-of-somebody"
+	fuzzNonce  = "0123456789012345678901234567890123456789abc"
+)
+
+func fuzzTime() time.Time { return time.Unix(1_790_000_000, 0) }
+
+// fuzzAuth returns an Authenticator that reaches no provider.
+func fuzzAuth(tb testing.TB, opts ...agentconnect.Option) *agentconnect.Authenticator {
+	tb.Helper()
+	auth, err := agentconnect.New(append([]agentconnect.Option{
+		agentconnect.WithIssuer(fuzzIssuer),
+		agentconnect.WithClient("client", fuzzSecret),
+		agentconnect.WithRedirectURL("https://app.example/callback"),
+		agentconnect.WithPostLogoutRedirectURL("https://app.example/logout/callback"),
+		agentconnect.WithIDTokenAlg(agentconnect.HS256),
+		agentconnect.WithLogger(slog.New(slog.DiscardHandler)),
+		agentconnect.WithHTTPClient(&http.Client{Transport: noNetwork{}}),
+		agentconnect.WithSessionStore(newStore()),
+		agentconnect.WithClock(fuzzTime),
+	}, opts...)...)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return auth
+}
+
+// noNetwork fails every request.
+type noNetwork struct{}
+
+func (noNetwork) RoundTrip(*http.Request) (*http.Response, error) {
+	return nil, errors.New("no network here")
+}
+
+var plainReturnTo = regexp.MustCompile(`^(/[a-z0-9_-]+)+/?(\?[a-z0-9=&_/:-]*)?(#[a-z0-9_-]*)?$`)
+
+// The final Location, resolved as a browser does it, stays on our origin and off
+// our own routes; a page that is plainly good survives.
+func FuzzReturnTo(f *testing.F) {
+	for _, seed := range slices.Concat(badReturnTos(), goodReturnTos()) {
+		f.Add(seed)
+	}
+	auth := fuzzAuth(f)
+	base := whatwgURL{scheme: "https", host: "app.example", path: []string{"callback"}}
+	f.Fuzz(func(t *testing.T, target string) {
+		location := agentconnect.ReturnToPage(auth, target)
+		if problem := judgeLocation(base, location); problem != "" {
+			t.Fatalf("return_to %q: Location %q: %s", target, location, problem)
+		}
+		if len(location) > 2048 {
+			t.Fatalf("return_to %q: got a Location of %d bytes, want at most 2048", target, len(location))
+		}
+		if again := agentconnect.ReturnToPage(auth, location); again != location {
+			t.Fatalf("return_to %q: got %q, and of that %q", target, location, again)
+		}
+		if plainReturnTo.MatchString(target) && len(target) <= 2048 && judgeLocation(base, target) == "" && location != target {
+			t.Fatalf("return_to %q: got %q, want it as it is", target, location)
+		}
+	})
+}
+
+// What is read of a callback's query is there once, and within its bounds, by
+// the account of another parser; parameters that nobody knows change nothing; and
+// no query is answered with a session or a 5xx when no login is pending.
+func FuzzCallbackQuery(f *testing.F) {
+	for _, seed := range []string{
+		"code=a&state=b&iss=c", "error=access_denied&error_description=d&state=b&iss=c", "code=a&code=b&state=c", "code=a;state=b", "code=%zz&state=b", "state=", "code=a&error=b&state=c",
+		"CODE=a&STATE=b", "code=a&state=b&session_state=c&more", "code=a+b&state=%00%ff", "code[]=a&state=b", "&&=&code=a&state=b", "state=" + strings.Repeat("x", 5000),
+	} {
+		f.Add(seed)
+	}
+	auth := fuzzAuth(f)
+	f.Fuzz(func(t *testing.T, query string) {
+		answer, err := agentconnect.ParseCallback(query)
+		if err == nil {
+			values := splitQuery(query)
+			for name, got := range map[string]string{"code": answer.Code, "state": answer.State, "iss": answer.Iss, "error": answer.Error, "error_description": answer.Description} {
+				if len(values[name]) > 1 || len(got) > 4096 || len(values[name]) == 1 && values[name][0] != got || len(values[name]) == 0 && got != "" {
+					t.Fatalf("query %q: read %s %q, the query has %q", query, name, got, values[name])
+				}
+			}
+			if answer.State == "" || (answer.Code == "") == (answer.Error == "") {
+				t.Fatalf("query %q: read %+v", query, answer)
+			}
+			if len(query) < 8000 {
+				if more, err := agentconnect.ParseCallback(query + "&unknown=1&unknown=2"); err != nil || more != answer {
+					t.Fatalf("query %q with unknown parameters: got %+v, %v, want %+v", query, more, err, answer)
+				}
+			}
+		}
+		r := httptest.NewRequest(http.MethodGet, "/callback", nil)
+		r.URL.RawQuery = query
+		w := httptest.NewRecorder()
+		auth.Callback(w, r)
+		if w.Code != http.StatusBadRequest || len(w.Header().Values("Set-Cookie")) != 0 {
+			t.Fatalf("query %q: got status %d and cookies %q, want 400 and none", query, w.Code, w.Header().Values("Set-Cookie"))
+		}
+	})
+}
+
+// splitQuery reads a query without net/url's parser of queries.
+func splitQuery(query string) map[string][]string {
+	values := map[string][]string{}
+	for pair := range strings.SplitSeq(query, "&") {
+		if pair == "" {
+			continue
+		}
+		name, value, _ := strings.Cut(pair, "=")
+		name, value = strings.ReplaceAll(name, "+", " "), strings.ReplaceAll(value, "+", " ")
+		n, err := url.PathUnescape(name)
+		if err != nil {
+			continue
+		}
+		v, err := url.PathUnescape(value)
+		if err != nil {
+			continue
+		}
+		values[n] = append(values[n], v)
+	}
+	return values
+}
+
+// A sealed text opens as it was sealed, under the name it was sealed for, and as
+// nothing else.
+func FuzzSealedCookie(f *testing.F) {
+	auth, other := fuzzAuth(f), fuzzAuth(f, agentconnect.WithClient("client", "another secret"))
+	f.Add("plain", "agentconnect-login-abcdefgh", "agentconnect-login-abcdefgh", "", 0)
+	f.Add(`{"s":"state","r":"/"}`, "a", "b", "AAAA", 3)
+	f.Add("", "", "", "-_-_", -1)
+	f.Add(strings.Repeat("x", 4096), "name", "name", "=", 5000)
+	f.Fuzz(func(t *testing.T, plain, name, otherName, forged string, at int) {
+		sealed := agentconnect.SealPending(auth, plain, name)
+		if got, ok := agentconnect.OpenPending(auth, sealed, name); !ok || got != plain {
+			t.Fatalf("got %q, %t, want %q as it was sealed", got, ok, plain)
+		}
+		if len(plain) > 3 && strings.Contains(sealed, plain) {
+			t.Fatalf("the sealed text shows the plain one: %q", sealed)
+		}
+		if _, ok := agentconnect.OpenPending(auth, sealed, otherName); ok && otherName != name {
+			t.Fatalf("what was sealed for %q opens for %q", name, otherName)
+		}
+		if _, ok := agentconnect.OpenPending(other, sealed, name); ok {
+			t.Fatal("it opens with another secret")
+		}
+		if _, ok := agentconnect.OpenPending(auth, forged, name); ok {
+			t.Fatalf("a forged text opens: %q", forged)
+		}
+		at = max(0, min(at, len(sealed)))
+		for _, changed := range []string{sealed[:at] + forged + sealed[at:], sealed[:at], sealed[at:], sealed[:at] + forged + sealed[min(len(sealed), at+len(forged)):]} {
+			if _, ok := agentconnect.OpenPending(auth, changed, name); ok && changed != sealed {
+				t.Fatalf("%q opens, which was changed from %q", changed, sealed)
+			}
+		}
+	})
+}
+
+// Whatever the Cookie header is, who has not the session's cookie, once, is a
+// stranger, and nothing is answered with a 5xx.
+func FuzzCookieHeader(f *testing.F) {
+	store := newStore()
+	auth := fuzzAuth(f, agentconnect.WithSessionStore(store), agentconnect.WithIdleTimeout(time.Hour))
+	for _, seed := range []string{"__Host-agentconnect=x", "__Host-agentconnect=" + strings.Repeat("A", 43), "__Host-agentconnect-login-abcdefgh=AAAA; __Host-agentconnect-seen=x", "a=b; ; =; __Host-agentconnect=\"x\"", "__Host-agentconnect-logout=AAAA"} {
+		f.Add(seed, "state=abcdefgh&code=x")
+	}
+	protected := auth.RequireAgent(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { panic("a stranger is let through") }))
+	f.Fuzz(func(t *testing.T, cookie, query string) {
+		for _, tt := range []struct {
+			method, path string
+			handler      http.Handler
+		}{
+			{"GET", "/dossiers", protected},
+			{"GET", "/callback", http.HandlerFunc(auth.Callback)},
+			{"POST", "/logout", http.HandlerFunc(auth.Logout)},
+			{"GET", "/logout/callback", http.HandlerFunc(auth.LogoutCallback)},
+		} {
+			r := httptest.NewRequest(tt.method, tt.path, nil)
+			r.URL.RawQuery = query
+			r.Header["Cookie"] = []string{cookie}
+			w := httptest.NewRecorder()
+			tt.handler.ServeHTTP(w, r)
+			if w.Code >= 500 {
+				t.Fatalf("%s %s with cookie %q: got status %d", tt.method, tt.path, cookie, w.Code)
+			}
+		}
+	})
+}
+
+// A record that can be read is one that can be written: what is read of it,
+// written and read again, is the same. No record makes the reader fail otherwise
+// than with an error.
+func FuzzSessionRecord(f *testing.F) {
+	var agent agentconnect.Agent
+	if err := agent.UnmarshalJSON([]byte(`{"sub":"s","email":"a@b.example","roles":["x","y"],"amr":["pwd"],"acr":"eidas1","auth_time":1790000000,"custom":{"a":[1,null]}}`)); err != nil {
+		f.Fatal(err)
+	}
+	good := agentconnect.SessionRecord{Agent: agent, Created: fuzzTime(), Expires: fuzzTime().Add(time.Hour), Login: [16]byte{1, 2, 3}, IDToken: "a.b.c"}.Encode()
+	f.Add(good)
+	f.Add(good[:50])
+	f.Add([]byte{})
+	f.Add(append(slices.Clone(good[:41]), bytes.Repeat([]byte{0xff}, 64)...))
+	f.Add(append(slices.Clone(good[:41]), bytes.Repeat([]byte{0x80}, 64)...))
+	f.Fuzz(func(t *testing.T, record []byte) {
+		read, err := agentconnect.DecodeSessionRecord(record)
+		if err != nil {
+			return
+		}
+		again, err := agentconnect.DecodeSessionRecord(read.Encode())
+		if err != nil {
+			t.Fatalf("what was read cannot be read again: %v", err)
+		}
+		if !bytes.Equal(again.Encode(), read.Encode()) || !again.Created.Equal(read.Created) || !again.Expires.Equal(read.Expires) || again.IDToken != read.IDToken || again.Login != read.Login {
+			t.Fatalf("got %+v, and again %+v", read, again)
+		}
+		read.Agent.Claims() // whatever it holds
+	})
+}
+
+// sign returns a payload as a JWT of the client, with HS256.
+func signHS256(payload []byte) string {
+	input := segment(map[string]any{"alg": "HS256"}) + "." + base64.RawURLEncoding.EncodeToString(payload)
+	mac := hmac.New(sha256.New, []byte(fuzzSecret))
+	mac.Write([]byte(input))
+	return input + "." + base64.RawURLEncoding.EncodeToString(mac.Sum(nil))
+}
+
+func fuzzPayloads() []string {
+	now := fuzzTime().Unix()
+	base := fmt.Sprintf(`"iss":%q,"aud":"client","sub":%q,"iat":%d`, fuzzIssuer, fuzzSub, now)
+	return []string{
+		fmt.Sprintf(`{%s,"exp":%d,"nonce":%q}`, base, now+60, fuzzNonce),
+		fmt.Sprintf(`{%s,"exp":%d,"nonce":%q,"acr":"eidas1","amr":["pwd"],"auth_time":%d}`, base, now+60, fuzzNonce, now),
+		fmt.Sprintf(`{%s,"exp":1e300,"nonce":%q}`, base, fuzzNonce),
+		fmt.Sprintf(`{%s,"exp":%d,"nonce":%q,"Nonce":"x"}`, base, now+60, fuzzNonce),
+		fmt.Sprintf(`{%s,"exp":%d,"nonce":%q,"aud":["client","x"],"azp":"client"}`, base, now+60, fuzzNonce),
+		fmt.Sprintf(`{%s,"exp":%d,"nonce":"\u0030%s"}`, base, now+60, fuzzNonce[1:]),
+		fmt.Sprintf(`{%s}`, base),
+		fmt.Sprintf(`{%s,"email":"a@b.example","roles":["x"],"custom":{"a":{"b":1}},"siret":null}`, base),
+		fmt.Sprintf(`{%s,"roles":[null],"custom":"x"}`, base),
+		`null`, `[]`, `{}`, `{"sub":"a","sub":"b"}`, `{"a":{"b":1,"b":2}}`, "{\"\xff\":1}", `{"\ud800":1,"\ud801":2}`, `{"sub":"a"}{"sub":"b"}`, strings.Repeat("[", 100),
+	}
+}
+
+// An ID token that is accepted says, by the account of another reader, what it
+// must say.
+func FuzzIDTokenPayload(f *testing.F) {
+	for _, seed := range fuzzPayloads() {
+		f.Add([]byte(seed))
+	}
+	auth := fuzzAuth(f)
+	if _, err := agentconnect.VerifyIDToken(f.Context(), auth, signHS256([]byte(fuzzPayloads()[0])), fuzzNonce, "access token"); err != nil {
+		f.Fatalf("a good ID token: %v", err)
+	}
+	f.Fuzz(func(t *testing.T, payload []byte) {
+		_, err := agentconnect.VerifyIDToken(t.Context(), auth, signHS256(payload), fuzzNonce, "access token")
+		if err != nil {
+			return
+		}
+		claims := readJSON(t, payload)
+		now := fuzzTime()
+		if claims["iss"] != fuzzIssuer || claims["nonce"] != fuzzNonce {
+			t.Fatalf("accepted: %s", payload)
+		}
+		if sub, _ := claims["sub"].(string); sub == "" || len(sub) > 255 {
+			t.Fatalf("accepted with sub %v: %s", claims["sub"], payload)
+		}
+		if exp, ok := claims["exp"].(float64); !ok || exp <= float64(now.Unix()-61) {
+			t.Fatalf("accepted with exp %v: %s", claims["exp"], payload)
+		}
+		if iat, ok := claims["iat"].(float64); !ok || iat >= float64(now.Unix()+61) {
+			t.Fatalf("accepted with iat %v: %s", claims["iat"], payload)
+		}
+		if nbf, ok := claims["nbf"]; ok {
+			if n, ok := nbf.(float64); !ok || n >= float64(now.Unix()+61) {
+				t.Fatalf("accepted with nbf %v: %s", nbf, payload)
+			}
+		}
+		switch aud := claims["aud"].(type) {
+		case string:
+			if aud != "client" {
+				t.Fatalf("accepted with aud %v: %s", aud, payload)
+			}
+		case []any:
+			if !slices.Contains(aud, any("client")) || len(aud) > 1 && slices.ContainsFunc(aud, func(a any) bool { return a != "client" }) && claims["azp"] != "client" {
+				t.Fatalf("accepted with aud %v: %s", aud, payload)
+			}
+		default:
+			t.Fatalf("accepted with aud %v: %s", aud, payload)
+		}
+		if azp, ok := claims["azp"]; ok && azp != nil && azp != "" && azp != "client" {
+			t.Fatalf("accepted with azp %v: %s", azp, payload)
+		}
+		if hash, ok := claims["at_hash"]; ok {
+			sum := sha256.Sum256([]byte("access token"))
+			if hash != base64.RawURLEncoding.EncodeToString(sum[:16]) {
+				t.Fatalf("accepted with at_hash %v: %s", hash, payload)
+			}
+		}
+	})
+}
+
+// A userinfo that is accepted is of the ID token's sub, plain or signed, and the
+// agent it makes survives the session's record and JSON.
+func FuzzUserinfoPayload(f *testing.F) {
+	for _, seed := range fuzzPayloads() {
+		f.Add([]byte(seed))
+	}
+	plain, signed := fuzzAuth(f, agentconnect.WithUserinfoAlg(agentconnect.Unsigned)), fuzzAuth(f)
+	if _, err := agentconnect.VerifyUserinfo(f.Context(), signed, "application/jwt", []byte(signHS256([]byte(fuzzPayloads()[7]))), fuzzSub); err != nil {
+		f.Fatalf("a good userinfo: %v", err)
+	}
+	f.Fuzz(func(t *testing.T, payload []byte) {
+		agent, err := agentconnect.VerifyUserinfo(t.Context(), plain, "application/json", payload, fuzzSub)
+		ofSigned, signedErr := agentconnect.VerifyUserinfo(t.Context(), signed, "application/jwt", []byte(signHS256(payload)), fuzzSub)
+		if signedErr == nil && (err != nil || ofSigned.String() != agent.String()) {
+			t.Fatalf("signed it is accepted, plain it is not: %v: %s", err, payload)
+		}
+		if err != nil {
+			return
+		}
+		claims := readJSON(t, payload)
+		if claims["sub"] != fuzzSub || agent.Sub != fuzzSub {
+			t.Fatalf("accepted with sub %v: %s", claims["sub"], payload)
+		}
+		if email, _ := claims["email"].(string); agent.Email != email {
+			t.Fatalf("got e-mail %q: %s", agent.Email, payload)
+		}
+		if agent.ACR != "" {
+			t.Fatalf("got an acr from the userinfo: %s", payload)
+		}
+		want, err := json.Marshal(agent)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var again agentconnect.Agent
+		if err := json.Unmarshal(want, &again); err != nil {
+			t.Fatalf("the agent's JSON %s: %v", want, err)
+		}
+		record, err := agentconnect.DecodeSessionRecord(agentconnect.SessionRecord{Agent: agent}.Encode())
+		if err != nil {
+			t.Fatal(err)
+		}
+		for name, other := range map[string]agentconnect.Agent{"JSON": again, "record": record.Agent} {
+			if got, err := json.Marshal(other); err != nil || !bytes.Equal(got, want) {
+				t.Fatalf("after the %s: got %s, %v, want %s", name, got, err, want)
+			}
+		}
+	})
+}
+
+// readJSON decodes an object that was accepted as encoding/json does it.
+func readJSON(t *testing.T, payload []byte) map[string]any {
+	t.Helper()
+	var claims map[string]any
+	if err := json.Unmarshal(payload, &claims); err != nil {
+		t.Fatalf("accepted, and it is not an object: %v: %s", err, payload)
+	}
+	return claims
+}
+
+// What is accepted as unambiguous has one meaning: the same for a reader that
+// takes the first of two members, one that takes the last, and one that ignores
+// case.
+func FuzzAmbiguousJSON(f *testing.F) {
+	for _, seed := range fuzzPayloads() {
+		f.Add([]byte(seed))
+	}
+	for _, seed := range []string{`{"Sub":"a"}`, `{"ſub":"a"}`, "{\"\u212aid\":1}", `{"s\u0075b":"a","sub":"b"}`, `{"a":[{"b":1,"\u0062":2}]}`, ` {"a":1} `, `{"a":1}x`, `{"a":1,}`, `{"a":01}`} {
+		f.Add([]byte(seed))
+	}
+	f.Fuzz(func(t *testing.T, data []byte) {
+		members, err := agentconnect.DecodeObject(data)
+		if err != nil {
+			return
+		}
+		var last map[string]json.RawMessage
+		if err := json.Unmarshal(data, &last); err != nil || len(last) != len(members) {
+			t.Fatalf("got %v of %s, encoding/json %v, %v", members, data, last, err)
+		}
+		for name, value := range last {
+			if members[name] != string(value) {
+				t.Fatalf("got %s %s, encoding/json has %s: %s", name, members[name], value, data)
+			}
+		}
+		var ignoringCase struct {
+			Sub   json.RawMessage `json:"sub"`
+			Iss   json.RawMessage `json:"iss"`
+			Nonce json.RawMessage `json:"nonce"`
+			Email json.RawMessage `json:"email"`
+		}
+		if err := json.Unmarshal(data, &ignoringCase); err != nil {
+			t.Fatalf("%s: %v", data, err)
+		}
+		for name, got := range map[string]json.RawMessage{"sub": ignoringCase.Sub, "iss": ignoringCase.Iss, "nonce": ignoringCase.Nonce, "email": ignoringCase.Email} {
+			if string(got) != members[name] {
+				t.Fatalf("a reader that ignores case has %s %s: %s", name, got, data)
+			}
+		}
+		scan := jsonScanner{text: string(data)}
+		scan.value()
+		if scan.repeated {
+			t.Fatalf("a name is repeated: %s", data)
+		}
+	})
+}
+
+// A jsonScanner walks over valid JSON and notes whether an object repeats a name.
+type jsonScanner struct {
+	text     string
+	repeated bool
+}
+
+func (s *jsonScanner) space() { s.text = strings.TrimLeft(s.text, " \t\r\n") }
+
+// string takes a string off the text and returns it decoded.
+func (s *jsonScanner) string() string {
+	end := 1
+	for s.text[end] != '"' {
+		if s.text[end] == '\\' {
+			end++
+		}
+		end++
+	}
+	var decoded string
+	json.Unmarshal([]byte(s.text[:end+1]), &decoded)
+	s.text = s.text[end+1:]
+	return decoded
+}
+
+func (s *jsonScanner) value() {
+	s.space()
+	switch s.text[0] {
+	case '"':
+		s.string()
+	case '{', '[':
+		closing := map[byte]byte{'{': '}', '[': ']'}[s.text[0]]
+		object := s.text[0] == '{'
+		s.text = s.text[1:]
+		names := map[string]bool{}
+		for s.space(); s.text[0] != closing; s.space() {
+			if s.text[0] == ',' {
+				s.text = s.text[1:]
+				s.space()
+			}
+			if object {
+				name := s.string()
+				s.repeated = s.repeated || names[name]
+				names[name] = true
+				s.space()
+				s.text = s.text[1:] // the colon
+			}
+			s.value()
+		}
+		s.text = s.text[1:]
+	default:
+		s.text = strings.TrimLeft(s.text, "+-.0123456789abcdefghijklmnopqrstuvwxyzE")
+	}
+}
+
+// A key set that is read is JSON; the keys of it that are odd are left out and
+// make nothing fail.
+func FuzzKeySet(f *testing.F) {
+	for _, seed := range []string{
+		`{"keys":[]}`, `{"keys":null}`, `{}`, `{"keys":[{}]}`, `{"keys":[{"kty":"RSA","n":"AQAB","e":"AQAB"}]}`, `{"keys":[{"kty":"EC","crv":"P-256","x":"","y":""}]}`,
+		`{"keys":[{"kty":"OKP","crv":"Ed25519","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}]}`, `{"keys":[{"kty":"oct","k":"AA"}]}`,
+		`{"keys":[{"kty":"EC","crv":"P-256","kid":"good","x":"MKBCTNIcKUSDii11ySs3526iDZ8AiTo7Tu6KPAqv7D4","y":"4Etl6SRW2YiLUrN5vfvVHuhp7x8PxltmWWlbbM4IFyM","use":"sig"}]}`,
+		`{"keys":[{"kty":"EC","crv":"P-256","x":"MKBCTNIcKUSDii11ySs3526iDZ8AiTo7Tu6KPAqv7D4","y":"4Etl6SRW2YiLUrN5vfvVHuhp7x8PxltmWWlbbM4IFyM","key_ops":["encrypt"]}]}`,
+	} {
+		f.Add([]byte(seed))
+	}
+	f.Fuzz(func(t *testing.T, body []byte) {
+		kids, err := agentconnect.ParseKeySet(body)
+		if err != nil {
+			return
+		}
+		var set struct {
+			Keys []json.RawMessage `json:"keys"`
+		}
+		if err := json.Unmarshal(body, &set); err != nil || len(kids) > len(set.Keys) {
+			t.Fatalf("got %d keys of %s, %v", len(kids), body, err)
+		}
+	})
+}
