@@ -17,7 +17,10 @@ import (
 // that the agent's administration does not give, is the zero value.
 //
 // Its String and LogValue methods show a pseudonym of the sub alone, so that
-// an Agent in a log or in a %v leaks neither a name nor an e-mail.
+// an Agent in a log or in a %v leaks neither a name nor an e-mail. Inside another
+// value of the application it is not safe: slog's JSON handler encodes a struct or
+// a slice with MarshalJSON, which is the whole agent, and %v of a struct prints its
+// unexported fields as they are.
 type Agent struct {
 	// Sub identifies the agent, for one identity provider: the same person
 	// through another one has another sub. It is the key for accounts, at most

@@ -104,8 +104,6 @@ func (c *checkup) url(subject string, u *url.URL) {
 	host := u.Hostname()
 	onRIE := strings.HasSuffix(strings.ToLower(host), rie)
 	switch {
-	case e.isProduction() && (u.Scheme != "https" || isLoopback(host)):
-		c.problem(subject, u.String()+" is http or on this machine", "Register an https URL: AgentConnect's production accepts neither http nor localhost (error Y04A586).")
 	case isLoopback(host):
 		c.warn(subject, u.String()+" is on this machine", "Give the public https URL before anybody else logs in.")
 	case (e == IntegrationRIE || e == ProductionRIE) && !onRIE:

@@ -381,8 +381,6 @@ func TestCheckOfTheURLs(t *testing.T) {
 		{"the issuer of an environment", agentconnect.WithIssuer(agentconnect.IntegrationRIE.Issuer()), demarches, demarches + "/out", "environment", warning, "AGENTCONNECT_ENVIRONMENT=integration-rie"},
 		{"another issuer", agentconnect.WithIssuer("https://provider.example"), demarches, demarches + "/out", "environment", warning, "none of the four"},
 		{"good", agentconnect.WithEnvironment(agentconnect.Production), demarches, demarches + "/out", "redirect URL", ok, demarches},
-		{"localhost in production", agentconnect.WithIssuer(agentconnect.Production.Issuer()), "https://localhost/callback", "https://localhost/out", "redirect URL", problem, "Y04A586"},
-		{"http in production", agentconnect.WithIssuer(agentconnect.ProductionRIE.Issuer()), "http://127.0.0.1/callback", "http://127.0.0.1/out", "post-logout redirect URL", problem, "Y04A586"},
 		{"localhost in integration", agentconnect.WithEnvironment(agentconnect.Integration), "http://localhost:8080/callback", "http://localhost:8080/out", "redirect URL", warning, "this machine"},
 		{"RIE, a host of the Internet", agentconnect.WithEnvironment(agentconnect.ProductionRIE), demarches, demarches + "/out", "redirect URL", warning, "RIE"},
 		{"RIE, a host that only ends alike", agentconnect.WithEnvironment(agentconnect.ProductionRIE), "https://demarches-rie.gouv.fr/callback", "https://demarches-rie.gouv.fr/out", "redirect URL", warning, "RIE"},

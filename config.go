@@ -167,14 +167,17 @@ func configure(opts []Option) (*config, error) {
 		}
 	}
 
+	issuer := p.issuer(&s)
+	rules := environmentOf(issuer) // also when WithIssuer names one of theirs
+
 	c := &config{
 		environment:     s.environment,
-		issuer:          p.issuer(&s),
+		issuer:          issuer,
 		clientID:        s.clientID,
 		clientSecret:    s.clientSecret,
 		previousSecrets: s.previousSecrets,
-		redirectURL:     p.redirectURL(optRedirect, s.redirectURL, s.environment),
-		postLogoutURL:   p.redirectURL(optPostLogout, s.postLogoutRedirectURL, s.environment),
+		redirectURL:     p.redirectURL(optRedirect, s.redirectURL, rules),
+		postLogoutURL:   p.redirectURL(optPostLogout, s.postLogoutRedirectURL, rules),
 		homePath:        cmp.Or(s.homePath, "/"),
 		scopes:          p.scopes(s.scopes),
 		idTokenAlg:      s.idTokenAlg,

@@ -338,6 +338,7 @@ func TestNewWithEnvironments(t *testing.T) {
 		{"production, https on localhost", agentconnect.Production, "", "https://localhost:8443", []string{"WithRedirectURL: insecure", "WithPostLogoutRedirectURL: insecure"}},
 		{"production, https on [::1]", agentconnect.Production, "", "https://[::1]:8443", []string{"WithRedirectURL: insecure", "WithPostLogoutRedirectURL: insecure"}},
 		{"production, http", agentconnect.Production, "", "http://demarches.example.gouv.fr", []string{"WithRedirectURL: insecure", "WithPostLogoutRedirectURL: insecure"}},
+		{"production by its issuer, http on localhost", "", agentconnect.Production.Issuer(), local, []string{"WithRedirectURL: insecure", "WithPostLogoutRedirectURL: insecure"}},
 		{"an issuer, http on localhost", "", "https://provider.example", local, nil},
 		{"unknown", "staging", "", public, []string{"WithEnvironment: invalid"}},
 		{"upper case", "Integration", "", public, []string{"WithEnvironment: invalid"}},

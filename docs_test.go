@@ -461,9 +461,6 @@ func TestDocsCommands(t *testing.T) {
 		"nginx -p \"$PWD\" -c nginx.conf": "TestBehindNginx",
 	}
 	for _, doc := range documents(t) {
-		if doc.path == "CONTRIBUTING.md" {
-			continue // its commands are those of .ci/run
-		}
 		for _, block := range doc.fences {
 			if block.lang != "sh" {
 				continue
@@ -472,6 +469,14 @@ func TestDocsCommands(t *testing.T) {
 				command := strings.TrimSpace(line)
 				if strings.HasPrefix(command, "export ") || strings.HasPrefix(command, "openssl req ") {
 					continue // part of what the commands after them are tested with
+				}
+				if doc.path == "CONTRIBUTING.md" { // parts of .ci/run, by the names of tests
+					for _, name := range regexp.MustCompile(`\b(?:Test|Fuzz)\w+`).FindAllString(command, -1) {
+						if !slices.ContainsFunc(slices.Collect(maps.Keys(tests)), func(test string) bool { return strings.HasPrefix(test, name) }) {
+							t.Errorf("%s: %q names no test", doc.path, command)
+						}
+					}
+					continue
 				}
 				test, known := runBy[command]
 				if !known || test != "" && !tests[test] {

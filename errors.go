@@ -128,8 +128,8 @@ type Error struct {
 	// English: the conditions of Require that are not met, or what the login
 	// hook answered.
 	Reasons []Reason
-	// AcceptedACR lists the acr values one of which is demanded. Empty unless
-	// the level is what lacks.
+	// AcceptedACR lists the acr values one of which the page, or the login that
+	// was refused, demands. Empty when any will do.
 	AcceptedACR []string
 	// AuthorizeURL is the URL of the provider that the login went to, without
 	// state, nonce and challenge: what AgentConnect's support asks for. "" where

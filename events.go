@@ -51,7 +51,7 @@ type Event struct {
 func (a *Authenticator) emit(ctx context.Context, e Event) {
 	e.Time = a.config.now()
 	if e.Code == "" {
-		a.config.logger.LogAttrs(ctx, slog.LevelInfo, "agentconnect: "+string(e.Kind), slog.String("agent", e.Agent), slog.String("idp_id", e.IdPID), slog.String("acr", e.ACR))
+		a.config.logger.LogAttrs(ctx, slog.LevelInfo, "agentconnect: "+string(e.Kind), e.logAttrs()...)
 	}
 	if a.config.events != nil {
 		a.config.events(ctx, e)
@@ -61,4 +61,12 @@ func (a *Authenticator) emit(ctx context.Context, e Event) {
 // agentEvent is an event about an agent.
 func agentEvent(kind EventKind, agent Agent) Event {
 	return Event{Kind: kind, Agent: Pseudonym(agent.Sub), IdPID: agent.IdPID, ACR: agent.ACR}
+}
+
+// logAttrs is what the line of an event says, beside its kind.
+func (e Event) logAttrs() []slog.Attr {
+	if e.Agent == "" {
+		return []slog.Attr{slog.Any("accepted_acr", e.AcceptedACR)}
+	}
+	return []slog.Attr{slog.String("agent", e.Agent), slog.String("idp_id", e.IdPID), slog.String("acr", e.ACR)}
 }

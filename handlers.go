@@ -103,7 +103,7 @@ func (a *Authenticator) Callback(w http.ResponseWriter, r *http.Request) {
 // which the agent did not ask for, that is no error: the page that was asked for
 // comes without a login.
 func (a *Authenticator) refuseLogin(w http.ResponseWriter, r *http.Request, login *pendingLogin, refusal *Error) {
-	refusal.ReturnTo = login.ReturnTo
+	refusal.ReturnTo, refusal.AcceptedACR = login.ReturnTo, login.ACR
 	refusal.AuthorizeURL = a.provider.supportURL(login)
 	a.emit(r.Context(), Event{Kind: EventLoginRefused, Code: refusal.Code})
 	if login.Silent {
@@ -154,9 +154,7 @@ func (a *Authenticator) finishLogin(ctx context.Context, r *http.Request, answer
 	agent.setAuthentication(tokens.claims)
 
 	if login.ACR != nil && !slices.Contains(login.ACR, agent.ACR) {
-		refusal := refusef(CodeInsufficientLevel, "the acr of the ID token is not one of those demanded")
-		refusal.AcceptedACR = login.ACR
-		return nil, refusal
+		return nil, refusef(CodeInsufficientLevel, "the acr of the ID token is not one of those demanded")
 	}
 	if refusal := a.config.level.lacking(agent, a.level); refusal != nil {
 		return nil, refusal

@@ -177,6 +177,29 @@ func TestIntrospectionOfOneTokenAtOnce(t *testing.T) {
 	})
 }
 
+// An answer is as old as its question.
+func TestIntrospectionCacheCountsFromTheQuestion(t *testing.T) {
+	t.Parallel()
+	now, asked := newClock().Now(), 0
+	i := agentconnect.NewIntrospections(func() time.Time { return now }, time.Minute, func(context.Context, string) (*agentconnect.TokenInfo, error) {
+		asked++
+		now = now.Add(30 * time.Second) // a slow provider
+		return &agentconnect.TokenInfo{ExpiresAt: now.Add(time.Hour)}, nil
+	})
+	for _, step := range []struct {
+		after time.Duration
+		asked int
+	}{{0, 1}, {29 * time.Second, 1}, {time.Second, 2}} {
+		now = now.Add(step.after)
+		if _, err := i.Get(t.Context(), "token"); err != nil {
+			t.Fatal(err)
+		}
+		if asked != step.asked {
+			t.Errorf("%v later: got %d questions, want %d", step.after, asked, step.asked)
+		}
+	}
+}
+
 func TestIntrospectionCacheIsBounded(t *testing.T) {
 	t.Parallel()
 	now := newClock().Now()

@@ -185,21 +185,26 @@ func (a *Authenticator) LoginURL(opts ...LoginOption) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("agentconnect: LoginURL: %w", err)
 	}
+	if login.ReturnTo != "" {
+		login.ReturnTo = a.config.returnTo(login.ReturnTo)
+	}
+	return a.linkTo(login), nil
+}
+
+// linkTo returns the path and query of a login whose ReturnTo is judged.
+func (a *Authenticator) linkTo(login *loginRequest) string {
 	query := url.Values{}
 	if login.ReturnTo != "" {
-		query.Set("return_to", a.config.returnTo(login.ReturnTo))
+		query.Set("return_to", login.ReturnTo)
 	}
-	request, err := json.Marshal(login)
-	if err != nil {
-		return "", fmt.Errorf("agentconnect: LoginURL: %w", err)
-	}
+	request, _ := json.Marshal(login) // never fails
 	if string(request) != "{}" {
 		query.Set(paramRequest, a.links.seal(request, paramRequest))
 	}
 	if len(query) == 0 {
-		return a.config.loginPath, nil
+		return a.config.loginPath
 	}
-	return a.config.loginPath + "?" + query.Encode(), nil
+	return a.config.loginPath + "?" + query.Encode()
 }
 
 // visitorsLogin makes the request of the login that a visitor asks for: a page

@@ -162,6 +162,10 @@ func (a *Authenticator) refuseAgent(w http.ResponseWriter, r *http.Request, lack
 		a.stepUp(w, r, lacking.AcceptedACR)
 		return
 	}
+	lacking.ReturnTo = a.pageOf(r)
+	if isNavigation(r) {
+		lacking.ReturnTo = a.config.returnTo(requestTarget(r))
+	}
 	a.emit(r.Context(), Event{Kind: EventAccessRefused, Code: lacking.Code})
 	a.refuse(w, r, lacking)
 }

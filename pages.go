@@ -96,10 +96,13 @@ func (a *Authenticator) errorPage(lang string, e *Error) *page {
 		p.Reasons = append(p.Reasons, reason.in(lang))
 	}
 	if code, explanation, ok := explainProviderCode(e.ProviderDescription); ok {
-		p.Paragraphs = append(p.Paragraphs, code+" : "+explanation.in(lang))
+		p.Paragraphs = append(p.Paragraphs, code+w.Colon+explanation.in(lang))
+	}
+	if e.Code == CodeAccessDenied && len(e.AcceptedACR) > 0 { // the level may be why
+		p.Paragraphs = append(p.Paragraphs, messageOf(lang, CodeInsufficientLevel).todo)
 	}
 	if m.again {
-		p.Login = a.loginURL(e.ReturnTo)
+		p.Login = a.loginAgain(e)
 	}
 	p.Support = &support{Contact: a.config.supportContact, ContactURL: contactURL(a.config.supportContact)}
 	add := func(name, value string) {
@@ -170,9 +173,18 @@ func (a *Authenticator) serveProblem(w http.ResponseWriter, e *Error) {
 	m := messageOf("en", e.Code)
 	p := newProblem(e, m.title, m.happened)
 	if m.again {
-		p.LoginURL = a.loginURL(e.ReturnTo)
+		p.LoginURL = a.loginAgain(e)
 	}
 	p.serve(w)
+}
+
+// loginAgain returns the login that could mend a refusal: at the level that is
+// demanded, back to the same page.
+func (a *Authenticator) loginAgain(e *Error) string {
+	if len(e.AcceptedACR) == 0 {
+		return a.loginURL(e.ReturnTo)
+	}
+	return a.linkTo(&loginRequest{ReturnTo: e.ReturnTo, ACR: e.AcceptedACR})
 }
 
 // language returns the language of a page: French, or English where the

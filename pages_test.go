@@ -329,12 +329,15 @@ func TestProblemsOfEveryCode(t *testing.T) {
 				delete(got, text)
 			}
 			if login, ok := got["login_url"]; ok { // where a new login can help
-				wantLogin := "/login"
-				if full {
-					wantLogin = "/login?return_to=%2Fdossiers%3Fa%3Db"
+				u, err := url.Parse(login.(string))
+				if err != nil || u.Path != "/login" {
+					t.Errorf("%s: got login_url %v, want the login's (%v)", code, login, err)
+					continue
 				}
-				if login != wantLogin {
-					t.Errorf("%s: got login_url %v, want %s", code, login, wantLogin)
+				// The level that is demanded goes with it, sealed.
+				query := u.Query()
+				if query.Get("return_to") != e.ReturnTo || query.Has("request") != full {
+					t.Errorf("%s: got login_url %v, want one that comes back to %q, with a level: %t", code, login, e.ReturnTo, full)
 				}
 				delete(got, "login_url")
 			}

@@ -7,6 +7,7 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"fmt"
+	"strings"
 )
 
 // A sealer encrypts and authenticates what leaves the process and comes back:
@@ -60,8 +61,9 @@ func (s *sealer) seal(plaintext []byte, context string) string {
 
 // open is openBytes of the text of seal.
 func (s *sealer) open(sealed, context string) ([]byte, bool) {
+	// encoding/base64 skips line breaks, even when it is strict.
 	b, err := base64.RawURLEncoding.Strict().DecodeString(sealed)
-	if err != nil {
+	if err != nil || strings.ContainsAny(sealed, "\r\n") {
 		return nil, false
 	}
 	return s.openBytes(b, context)

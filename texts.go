@@ -12,7 +12,7 @@ type words struct {
 	LogIn, LogOut, Cancel, Home, Demands, Support, Contact string
 	ErrorCode, ErrorID, Time, ClientID, Provider           string
 	Environment, AuthorizeURL                              string
-	ProviderSays, LogOutTitle, LogOutQuestion              string
+	ProviderSays, LogOutTitle, LogOutQuestion, Colon       string
 }
 
 func wordsOf(lang string) words {
@@ -33,6 +33,7 @@ func wordsOf(lang string) words {
 			Environment:    "Environment",
 			AuthorizeURL:   "Authorization URL",
 			ProviderSays:   "The provider’s answer contains (unverified text)",
+			Colon:          ": ",
 			LogOutTitle:    "Log out",
 			LogOutQuestion: "Do you want to log out of this service and of AgentConnect?",
 		}
@@ -53,6 +54,7 @@ func wordsOf(lang string) words {
 		Environment:    "Environnement",
 		AuthorizeURL:   "URL d’autorisation",
 		ProviderSays:   "La réponse du fournisseur contient (texte non vérifié)",
+		Colon:          " : ",
 		LogOutTitle:    "Se déconnecter",
 		LogOutQuestion: "Voulez-vous vous déconnecter de ce service et d’AgentConnect ?",
 	}

@@ -3,6 +3,7 @@ package agentconnect_test
 import (
 	"encoding/base64"
 	"encoding/json"
+	"html"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -125,7 +126,7 @@ func (b *browser) checkErrorPage(p page, want refusal) (id string) {
 	}
 	login := ""
 	if found := pageLogin.FindStringSubmatch(p.body); found != nil {
-		login = found[1]
+		login = withoutRequest(b.t, found[1])
 	}
 	if login != want.again {
 		b.t.Errorf("the page's link to a new login: got %q, want %q", login, want.again)
@@ -267,4 +268,18 @@ func (b *browser) callbackOf(authorize, agent string) *url.URL {
 		b.t.Fatalf("login: %v", err)
 	}
 	return u
+}
+
+// withoutRequest returns a link to the login without the sealed level, which is
+// different each time.
+func withoutRequest(t *testing.T, link string) string {
+	t.Helper()
+	u, err := url.Parse(html.UnescapeString(link))
+	if err != nil {
+		t.Fatal(err)
+	}
+	query := u.Query()
+	query.Del("request")
+	u.RawQuery = query.Encode()
+	return u.String()
 }

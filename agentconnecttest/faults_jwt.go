@@ -137,7 +137,7 @@ func stolenKID(t *JWT) {
 	t.Header.Set("kid", kid)
 }
 
-// withoutKID signs with the attacker's key and names none.
+// attackerWithoutKID signs with the attacker's key and names none.
 func attackerWithoutKID(t *JWT) {
 	t.SignWith(attackersKey(t))
 	t.Header.Delete("kid")
@@ -154,7 +154,7 @@ func embedded(name string, value func(t *JWT, k Key) any) edit {
 
 func asJWK(_ *JWT, k Key) any { return k.JWK() }
 
-// at the provider's own address, so that a test sees who followed it
+// asURL names an address of the provider itself, so that a test sees who followed it.
 func asURL(path string) func(*JWT, Key) any {
 	return func(t *JWT, _ Key) any { return t.issuer + path }
 }

@@ -83,49 +83,45 @@ func (p *Provider) refreshTokens(a *Answer, r *http.Request, c Client) {
 		a.oauthError(http.StatusBadRequest, "invalid_request", "missing required parameter 'refresh_token'")
 		return
 	}
-	found := p.usableRefreshToken(c, value)
-	if found == nil {
+	g, scopes, problem := p.useRefreshToken(c, value, strings.Fields(r.PostForm.Get("scope")))
+	switch problem {
+	case "":
+		if p.rotate {
+			value = ""
+		}
+		p.answerTokens(a, c, g, scopes, value)
+	case "invalid_scope":
+		a.oauthError(http.StatusBadRequest, problem, "refresh token missing requested scope")
+	default:
 		invalidGrant(a)
-		return
 	}
-	scopes := found.scopes
-	if wanted := strings.Fields(r.PostForm.Get("scope")); len(wanted) > 0 {
-		scopes = wanted
-	}
-	for _, scope := range scopes {
-		if !slices.Contains(found.scopes, scope) {
-			a.oauthError(http.StatusBadRequest, "invalid_scope", "refresh token missing requested scope")
-			return
-		}
-	}
-	if p.rotate {
-		p.mu.Lock()
-		lost := found.used
-		found.used = true
-		p.mu.Unlock()
-		if lost { // another request used it in the meantime
-			invalidGrant(a)
-			return
-		}
-		value = ""
-	}
-	p.answerTokens(a, c, found.grant, scopes, value)
 }
 
-func (p *Provider) usableRefreshToken(c Client, value string) *token {
+// useRefreshToken returns the grant of a refresh token that may be used now, with
+// the wanted scopes or, without any, all of its own; or the code of an error.
+func (p *Provider) useRefreshToken(c Client, value string, wanted []string) (g *grant, scopes []string, problem string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	found := p.state.refresh[value]
 	switch {
 	case found == nil, found.grant.clientID != c.ID, found.grant.revoked, p.now().After(found.expires):
-		return nil
+		return nil, nil, "invalid_grant"
 	case found.used:
 		found.grant.revoked = true
-		return nil
+		return nil, nil, "invalid_grant"
+	case len(wanted) == 0:
+		wanted = found.scopes
 	}
-	return found
+	for _, scope := range wanted {
+		if !slices.Contains(found.scopes, scope) {
+			return nil, nil, "invalid_scope"
+		}
+	}
+	found.used = p.rotate
+	return found.grant, wanted, ""
 }
 
+// answerTokens sends what issueTokens has issued.
 func (p *Provider) answerTokens(a *Answer, c Client, g *grant, scopes []string, refresh string) {
 	issued, err := p.issueTokens(c, g, scopes, refresh)
 	if err != nil {

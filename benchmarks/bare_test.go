@@ -79,7 +79,7 @@ func read(client *http.Client, req *http.Request) ([]byte, error) {
 }
 
 func verify(p *provider, token string) error {
-	jws, err := jose.ParseSigned(token, []jose.SignatureAlgorithm{p.alg})
+	jws, err := jose.ParseSignedCompact(token, []jose.SignatureAlgorithm{p.alg})
 	if err != nil {
 		return err
 	}

@@ -41,13 +41,19 @@ func (q requests) run(b *testing.B) {
 	w := discardWriter{http.Header{}}
 	*q.known = 0
 	b.ReportAllocs()
+	var cpu stopwatch
 	n := 0
 	for b.Loop() {
+		if n == 0 {
+			cpu.start()
+		}
 		clear(w.header)
 		cookie[0] = q.cookies[n%len(q.cookies)]
 		q.handler.ServeHTTP(w, r)
 		n++
 	}
+	cpu.stop()
+	cpu.report(b, n)
 	if *q.known != n {
 		b.Fatalf("got the agent in %d requests of %d, want all", *q.known, n)
 	}

@@ -70,7 +70,7 @@ func (v *visit) open(path string) chromium.Page {
 // pick logs an agent in on the provider's page, at the provider's choice of acr
 // unless one is given.
 func pick(tab *chromium.Tab, agent, acr string) chromium.Page {
-	tab.Check("#agent-" + agent)
+	tab.Tick("#agent-" + agent)
 	if acr != "" {
 		tab.Choose("#acr", acr)
 	}

@@ -149,6 +149,7 @@ func (f *fleet) add(c *child, address string) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.instances = append(slices.Clone(f.instances), &instance{child: c, address: address})
+	f.transport.CloseIdleConnections() // those to what listened there before are dead
 }
 
 // addAgents registers agents with the provider: agentLogin(i) has agentSub(i).
@@ -631,4 +632,3 @@ func TestOneCallbackOnTwoInstances(t *testing.T) {
 		t.Errorf("got %d sessions (%v), want %d", got, err, agents)
 	}
 }
-

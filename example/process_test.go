@@ -43,10 +43,16 @@ type child struct {
 // startProcess starts the program and waits until it listens.
 func startProcess(t testing.TB, env environment) *child {
 	t.Helper()
+	return startExecutable(t, os.Args[0], env)
+}
+
+// startExecutable does the same with another build of the program.
+func startExecutable(t testing.TB, executable string, env environment) *child {
+	t.Helper()
 	if env["ADDR"] == "" {
 		env = env.with("ADDR", "127.0.0.1:0")
 	}
-	c := &child{t: t, cmd: exec.Command(os.Args[0]), stderr: &syncBuffer{}, ended: make(chan struct{})}
+	c := &child{t: t, cmd: exec.Command(executable), stderr: &syncBuffer{}, ended: make(chan struct{})}
 	c.cmd.Env = []string{asProgram + "=1"}
 	for name, value := range env {
 		c.cmd.Env = append(c.cmd.Env, name+"="+value)

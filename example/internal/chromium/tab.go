@@ -114,8 +114,8 @@ func (t *Tab) Click(selector string) Page {
 	return t.navigate("clicking on "+selector, chromedp.Click(chromedp.CSS(selector)))
 }
 
-// Check clicks on the element of a CSS selector, which opens nothing.
-func (t *Tab) Check(selector string) {
+// Tick clicks on the element of a CSS selector, which opens nothing.
+func (t *Tab) Tick(selector string) {
 	t.tb.Helper()
 	t.do("clicking on "+selector, chromedp.Click(chromedp.CSS(selector)))
 }
@@ -171,8 +171,8 @@ func (t *Tab) Back(holds string) {
 		t.tb.Fatal("there is no page to go back to")
 	}
 	entry := history.Entries[history.CurrentIndex-1]
-	// Not chromedp's NavigateBack: a page that comes from the back/forward cache is
-	// not loaded.
+	// chromedp's NavigateBack waits for a load, which a page that comes out of the
+	// back/forward cache does not have.
 	command(t, page.NavigateToHistoryEntry, page.NavigateToHistoryEntryParams{EntryID: entry.ID})
 	t.Until(holds)
 }
@@ -186,7 +186,7 @@ func (t *Tab) Until(holds string) {
 	defer poll.Stop()
 	for {
 		// Between two pages there is nothing to evaluate it in: an error is no answer.
-		if true, err := chromedp.Run(ctx, chromedp.Evaluate[bool](holds)); err == nil && true {
+		if held, err := chromedp.Run(ctx, chromedp.Evaluate[bool](holds)); err == nil && held {
 			return
 		}
 		select {

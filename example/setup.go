@@ -1,0 +1,82 @@
+package main
+
+import (
+	"errors"
+	"log/slog"
+	"os"
+
+	"github.com/agentconnect-go/agentconnect"
+)
+
+// A setup is what the environment names, without a port of the application's own.
+type setup struct {
+	url                              string // that people open
+	callbackPath, logoutCallbackPath string
+	auth                             *agentconnect.Authenticator
+	demo                             *demo // nil with a real provider
+	closeStore                       func()
+}
+
+// newSetup reads the environment of an application at a port. The error joins
+// everything that is wrong. The setup is never nil, and is to be closed.
+func newSetup(port int, logger *slog.Logger) (*setup, error) {
+	var problems []error
+	note := func(err error) {
+		if err != nil {
+			problems = append(problems, err)
+		}
+	}
+
+	s := &setup{closeStore: func() {}}
+	registered := readURLs(port)
+	s.url = registered.home()
+	var err error
+	s.callbackPath, err = path("AGENTCONNECT_REDIRECT_URL", registered.redirect)
+	note(err)
+	s.logoutCallbackPath, err = path("AGENTCONNECT_POST_LOGOUT_REDIRECT_URL", registered.postLogoutRedirect)
+	note(err)
+
+	// What comes before FromEnv is its defaults.
+	opts := []agentconnect.Option{
+		agentconnect.WithRedirectURL(registered.redirect),
+		agentconnect.WithPostLogoutRedirectURL(registered.postLogoutRedirect),
+	}
+	if os.Getenv("AGENTCONNECT_ISSUER") == "" && os.Getenv("AGENTCONNECT_ENVIRONMENT") == "" {
+		s.demo, err = newDemo(registered)
+		if err != nil {
+			return s, err
+		}
+		opts = append(opts, s.demo.options()...)
+	}
+	opts = append(opts,
+		agentconnect.FromEnv(),
+		agentconnect.WithLoginPath("/login"),
+		agentconnect.WithLogoutPath("/logout"),
+		agentconnect.WithLogger(logger),
+	)
+	store, closeStore, err := openStore(os.Getenv("SESSION_STORE"))
+	note(err)
+	if store != nil {
+		opts = append(opts, agentconnect.WithSessionStore(store))
+		s.closeStore = closeStore
+	}
+	s.auth, err = agentconnect.New(opts...)
+	note(err)
+	return s, errors.Join(problems...)
+}
+
+// startDemo starts the embedded provider if there is one.
+func (s *setup) startDemo(logger *slog.Logger) error {
+	if s.demo == nil {
+		return nil
+	}
+	return s.demo.start(logger)
+}
+
+// close closes what is open, the store last.
+func (s *setup) close() {
+	if s.demo != nil {
+		s.demo.close()
+	}
+	s.closeStore()
+}

@@ -1,0 +1,571 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/binary"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/alexedwards/scs/v2"
+
+	"github.com/agentconnect-go/agentconnect"
+	"github.com/agentconnect-go/agentconnect/agentconnecttest"
+	"github.com/agentconnect-go/agentconnect/example/internal/servers"
+)
+
+// cluster is several Authenticators of this process on one real store, for the
+// options that the program does not have. Requests go to the next one, or to the one
+// that the header X-Instance names.
+type cluster struct {
+	t        testing.TB
+	url      string
+	provider *agentconnecttest.Server
+	auths    []*agentconnect.Authenticator
+	handlers []http.Handler
+	next     atomic.Int64
+	logs     *syncBuffer
+}
+
+// startCluster starts as many Authenticators as there are stores.
+func startCluster(t testing.TB, stores []scs.Store, opts ...agentconnect.Option) *cluster {
+	t.Helper()
+	c := &cluster{t: t, logs: &syncBuffer{}}
+	server := httptest.NewServer(c)
+	t.Cleanup(server.Close)
+	c.url = strings.Replace(server.URL, "127.0.0.1", "localhost", 1)
+	c.provider = agentconnecttest.NewServer(t, agentconnecttest.WithClient(agentconnecttest.Client{
+		ID: "fs", Secret: secret, RedirectURIs: []string{c.url + "/callback"}, PostLogoutRedirectURIs: []string{c.url + "/logout/callback"},
+	}))
+	for _, store := range stores {
+		auth, err := agentconnect.New(append([]agentconnect.Option{
+			agentconnect.WithIssuer(c.provider.Issuer),
+			agentconnect.WithClient("fs", secret),
+			agentconnect.WithRedirectURL(c.url + "/callback"),
+			agentconnect.WithPostLogoutRedirectURL(c.url + "/logout/callback"),
+			agentconnect.WithSessionStore(store),
+			agentconnect.WithLogger(slog.New(slog.NewTextHandler(c.logs, nil))),
+		}, opts...)...)
+		if err != nil {
+			t.Fatal(err)
+		}
+		mux := http.NewServeMux()
+		mux.Handle("/", auth.Handler())
+		mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "home") })
+		mux.Handle("/agent", auth.RequireAgent(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			agent, _ := agentconnect.AgentFrom(r.Context())
+			io.WriteString(w, agent.Sub)
+		})))
+		mux.Handle("/token", auth.RequireAgent(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if _, err := auth.TokenSource(r.Context()).Token(); err != nil {
+				http.Error(w, "no token", http.StatusConflict)
+			}
+		})))
+		c.auths, c.handlers = append(c.auths, auth), append(c.handlers, mux)
+	}
+	return c
+}
+
+func (c *cluster) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	i := int(c.next.Add(1)) % len(c.handlers)
+	if name := r.Header.Get("X-Instance"); name != "" {
+		i, _ = strconv.Atoi(name) // the tests' own
+	}
+	c.handlers[i].ServeHTTP(w, r)
+}
+
+// login logs a new browser in.
+func (c *cluster) login(i int) *visitor {
+	c.t.Helper()
+	v := visitorsOf(c.t, c.url, i)[0]
+	v.wantLogin(c.t)
+	return v
+}
+
+// visitorsOf returns a browser of each agent.
+func visitorsOf(tb testing.TB, application string, agents ...int) []*visitor {
+	tb.Helper()
+	transport := &http.Transport{MaxIdleConnsPerHost: 256}
+	tb.Cleanup(transport.CloseIdleConnections)
+	var all []*visitor
+	for _, i := range agents {
+		all = append(all, newVisitor(tb, transport, application, i))
+	}
+	return all
+}
+
+// cookies returns the browser's cookies of the application by name.
+func (v *visitor) cookies() map[string]string {
+	u, err := url.Parse(v.url)
+	if err != nil {
+		return nil
+	}
+	cookies := map[string]string{}
+	for _, c := range v.Jar.Cookies(u) {
+		cookies[c.Name] = c.Value
+	}
+	return cookies
+}
+
+// ask sends a script's request with some cookies to an instance, and returns the
+// answer's status, body and cookies.
+func (c *cluster) ask(client *http.Client, instance int, cookies map[string]string) (status int, sub string, set []*http.Cookie, err error) {
+	req, err := http.NewRequest(http.MethodGet, c.url+"/agent", nil)
+	if err != nil {
+		return 0, "", nil, err
+	}
+	req.Header.Set("Accept", "application/json")
+	req.Header.Set("Sec-Fetch-Mode", "cors")
+	req.Header.Set("X-Instance", strconv.Itoa(instance))
+	for name, value := range cookies {
+		req.AddCookie(&http.Cookie{Name: name, Value: value})
+	}
+	resp, err := client.Do(req)
+	if err != nil {
+		return 0, "", nil, err
+	}
+	defer resp.Body.Close()
+	body, err := io.ReadAll(resp.Body)
+	return resp.StatusCode, subIn(string(body)), resp.Cookies(), err
+}
+
+// openRedisStores returns stores on one Redis, each with connections of its own.
+func openRedisStores(t testing.TB, redis *servers.Redis, count int) []scs.Store {
+	t.Helper()
+	return openStores(t, redis.URL, count)
+}
+
+func openStores(t testing.TB, address string, count int) (stores []scs.Store) {
+	t.Helper()
+	for range count {
+		store, closeStore, err := openStore(address)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(closeStore)
+		stores = append(stores, store)
+	}
+	return stores
+}
+
+// keys returns the keys that Redis holds.
+func redisKeys(t *testing.T, redis *servers.Redis) []string {
+	t.Helper()
+	keys, err := redis.Client.Keys(context.Background(), "*").Result()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return keys
+}
+
+// age makes the sessions in Redis older: the bytes 1 to 8 of a record are when it was
+// made. A browser that has not kept the time of its last request was then last
+// seen at that moment.
+func age(t *testing.T, redis *servers.Redis, by time.Duration) {
+	t.Helper()
+	for _, key := range redisKeys(t, redis) {
+		record, err := redis.Client.Get(context.Background(), key).Bytes()
+		if err != nil || len(record) < 9 {
+			t.Fatalf("got the record %q and error %v", record, err)
+		}
+		created := time.Unix(int64(binary.BigEndian.Uint64(record[1:])), 0)
+		if off := time.Since(created); off < -time.Minute || off > time.Hour {
+			t.Fatalf("got a record of %v, want one of now", created)
+		}
+		older := binary.BigEndian.AppendUint64(nil, uint64(created.Add(-by).Unix()))
+		if err := redis.Client.SetRange(context.Background(), key, 1, string(older)).Err(); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// wantCommands checks which commands Redis got since before.
+func wantCommands(t *testing.T, redis *servers.Redis, before, want map[string]int) {
+	t.Helper()
+	for name, calls := range redis.Commands() {
+		if got := calls - before[name]; got != want[name] {
+			t.Errorf("got %d calls of %s, want %d", got, name, want[name])
+		}
+	}
+}
+
+// TestIdleTimeoutOnRedis checks that a request is one GET and no write, also when it
+// renews the time of the last request, and that an idle session ends everywhere.
+func TestIdleTimeoutOnRedis(t *testing.T) {
+	t.Parallel()
+	redis := servers.StartRedis(t)
+	c := startCluster(t, openRedisStores(t, redis, 3), agentconnect.WithIdleTimeout(5*time.Minute))
+	addAgents(t, c.provider, 1)
+	v := c.login(0)
+	const requests = 60
+
+	for _, test := range []struct {
+		name    string
+		age     time.Duration
+		renewed bool
+	}{
+		{"just logged in", 0, false},
+		{"last seen two minutes ago", 2 * time.Minute, true},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			age(t, redis, test.age)
+			session := map[string]string{"agentconnect": v.cookies()["agentconnect"]}
+			before := redis.Commands()
+			for i := range requests {
+				status, sub, set, err := c.ask(v.Client, i%3, session)
+				if err != nil || status != http.StatusOK || sub != v.sub {
+					t.Fatalf("got status %d, agent %q and error %v, want 200 and %q", status, sub, err, v.sub)
+				}
+				if renewed := len(set) == 1 && set[0].Name == "agentconnect-seen"; renewed != test.renewed || len(set) > 1 {
+					t.Fatalf("got the cookies %v, want the time of the last request renewed: %t", set, test.renewed)
+				}
+				// The jar keeps what was set: forget it.
+				v.Jar.SetCookies(mustParse(t, c.url), []*http.Cookie{{Name: "agentconnect-seen", MaxAge: -1}})
+			}
+			wantCommands(t, redis, before, map[string]int{"get": requests})
+		})
+	}
+	t.Run("idle for too long", func(t *testing.T) {
+		session := map[string]string{"agentconnect": v.cookies()["agentconnect"]}
+		_, _, set, err := c.ask(v.Client, 0, session)
+		if err != nil || len(set) != 1 {
+			t.Fatalf("got the cookies %v and error %v, want the time of the last request", set, err)
+		}
+		age(t, redis, 4*time.Minute) // six, in all
+		// With the proof of a request in time it lives on; without, it ends.
+		kept := map[string]string{"agentconnect": session["agentconnect"], "agentconnect-seen": set[0].Value}
+		v.Jar.SetCookies(mustParse(t, c.url), []*http.Cookie{{Name: "agentconnect-seen", MaxAge: -1}, {Name: "agentconnect", MaxAge: -1}})
+		if status, _, _, err := c.ask(v.Client, 1, kept); err != nil || status != http.StatusOK {
+			t.Errorf("got status %d and error %v, want 200 for who was seen just now", status, err)
+		}
+		for i := range 3 {
+			if status, _, _, err := c.ask(v.Client, i, session); err != nil || status != http.StatusUnauthorized {
+				t.Errorf("got status %d and error %v, want 401 after six minutes", status, err)
+			}
+		}
+		if keys := redisKeys(t, redis); len(keys) != 0 {
+			t.Errorf("got the keys %q, want none", keys)
+		}
+	})
+}
+
+func mustParse(t *testing.T, raw string) *url.URL {
+	t.Helper()
+	u, err := url.Parse(raw)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return u
+}
+
+// TestLogoutRacesRequestsOnRedis logs out on one instance while requests that renew
+// the time of the last request are in flight on all of them. From the moment at
+// which the logout is answered every instance refuses the old cookies, and no
+// request brings the session back.
+func TestLogoutRacesRequestsOnRedis(t *testing.T) {
+	t.Parallel()
+	const tabs = 50
+	redis := servers.StartRedis(t)
+	c := startCluster(t, openRedisStores(t, redis, 3), agentconnect.WithIdleTimeout(time.Hour))
+	addAgents(t, c.provider, 1)
+	transport := &http.Transport{MaxIdleConnsPerHost: tabs}
+	t.Cleanup(transport.CloseIdleConnections)
+	client := &http.Client{Transport: transport, Timeout: patience}
+	for round := range 6 {
+		v := c.login(0)
+		age(t, redis, 2*time.Minute)
+		session := map[string]string{"agentconnect": v.cookies()["agentconnect"]}
+		before := redis.Commands()
+
+		var loggedOut atomic.Bool
+		var accepted, renewed, asked atomic.Int64
+		var wait sync.WaitGroup
+		var mu sync.Mutex
+		seen := map[string]bool{}
+		for tab := range tabs {
+			wait.Go(func() {
+				for after := 0; after < 2; {
+					late := loggedOut.Load()
+					status, sub, set, err := c.ask(client, tab%3, session)
+					asked.Add(1)
+					switch {
+					case err != nil:
+						t.Error(err)
+						return
+					case status == http.StatusOK && sub == v.sub && !late:
+						accepted.Add(1)
+					case status == http.StatusUnauthorized:
+					default:
+						t.Errorf("got status %d and agent %q, logged out before: %t", status, sub, late)
+						return
+					}
+					for _, cookie := range set {
+						if cookie.Name == "agentconnect-seen" && cookie.MaxAge > 0 {
+							renewed.Add(1)
+							mu.Lock()
+							seen[cookie.Value] = true
+							mu.Unlock()
+						}
+					}
+					if late {
+						after++
+					}
+				}
+			})
+		}
+		eventually(t, "requests in flight", func() bool { return accepted.Load() > tabs || t.Failed() })
+		req, err := http.NewRequest(http.MethodPost, c.url+"/logout", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.Header.Set("X-Instance", strconv.Itoa(round%3))
+		req.AddCookie(&http.Cookie{Name: "agentconnect", Value: session["agentconnect"]})
+		resp, err := transport.RoundTrip(req)
+		if err != nil || resp.StatusCode != http.StatusSeeOther {
+			t.Fatalf("logging out: got %v and error %v, want 303", resp, err)
+		}
+		resp.Body.Close()
+		loggedOut.Store(true)
+		wait.Wait()
+
+		if keys := redisKeys(t, redis); len(keys) != 0 {
+			t.Errorf("got the keys %q after the logout, want none", keys)
+		}
+		if renewed.Load() < tabs {
+			t.Errorf("got %d requests that renewed the time of the last one, want those of %d tabs at least", renewed.Load(), tabs)
+		}
+		// Of the requests one GET each; of the logout one GET and one DEL.
+		wantCommands(t, redis, before, map[string]int{"get": int(asked.Load()) + 1, "del": 1, "keys": 1})
+		for value := range seen {
+			for i := range 3 {
+				cookies := map[string]string{"agentconnect": session["agentconnect"], "agentconnect-seen": value}
+				if status, sub, _, err := c.ask(client, i, cookies); err != nil || status != http.StatusUnauthorized {
+					t.Errorf("got status %d, agent %q and error %v after the logout, want 401", status, sub, err)
+				}
+			}
+		}
+	}
+}
+
+// storeKinds are the stores that can list their sessions. count says how many
+// entries there are, all what they hold, keys included.
+func storeKinds() map[string]func(t *testing.T) (address string, count func() int, all func() []byte) {
+	return map[string]func(t *testing.T) (string, func() int, func() []byte){
+		"Redis": func(t *testing.T) (string, func() int, func() []byte) {
+			redis := servers.StartRedis(t)
+			all := func() []byte {
+				var text bytes.Buffer
+				for _, key := range redisKeys(t, redis) {
+					value, err := redis.Client.Get(context.Background(), key).Bytes()
+					if err != nil {
+						t.Fatal(err)
+					}
+					fmt.Fprintf(&text, "%s\n%s\n", key, value)
+				}
+				return text.Bytes()
+			}
+			return redis.URL, func() int { return len(redisKeys(t, redis)) }, all
+		},
+		"Postgres": func(t *testing.T) (string, func() int, func() []byte) {
+			postgres := servers.StartPostgres(t)
+			all := func() []byte {
+				conn, err := postgres.Connect()
+				if err != nil {
+					t.Fatal(err)
+				}
+				defer conn.Close(context.Background())
+				rows, err := conn.Query(context.Background(), "SELECT token, data FROM sessions")
+				if err != nil {
+					t.Fatal(err)
+				}
+				defer rows.Close()
+				var text bytes.Buffer
+				for rows.Next() {
+					var key string
+					var data []byte
+					if err := rows.Scan(&key, &data); err != nil {
+						t.Fatal(err)
+					}
+					fmt.Fprintf(&text, "%s\n%s\n", key, data)
+				}
+				if err := rows.Err(); err != nil {
+					t.Fatal(err)
+				}
+				return text.Bytes()
+			}
+			return postgres.URL, func() int { return countSessions(t, postgres) }, all
+		},
+	}
+}
+
+// TestADepartureTakesEffectAtOnce ends all the sessions of an agent on one of three
+// instances, while the agent works on all of them.
+func TestADepartureTakesEffectAtOnce(t *testing.T) {
+	t.Parallel()
+	for name, startStore := range storeKinds() {
+		for _, sealed := range []bool{false, true} {
+			t.Run(fmt.Sprint(name, ", sealed: ", sealed), func(t *testing.T) {
+				t.Parallel()
+				address, count, _ := startStore(t)
+				opts := []agentconnect.Option{agentconnect.WithTokens()}
+				if sealed {
+					opts = append(opts, agentconnect.WithSealedSessions([]byte(strings.Repeat("k", 32))))
+				}
+				c := startCluster(t, openStores(t, address, 3), opts...)
+				addAgents(t, c.provider, 12)
+				// Agent 1 on three browsers; the sub of agents 10 and 11 begins like theirs.
+				leaving := []*visitor{c.login(1), c.login(1), c.login(1)}
+				staying := []*visitor{c.login(10), c.login(11)}
+
+				var ended atomic.Bool
+				var asked atomic.Int64
+				var wait sync.WaitGroup
+				for _, v := range leaving {
+					wait.Go(func() {
+						for after := 0; after < 3; {
+							late := ended.Load()
+							status, sub, err := v.whoAmI()
+							asked.Add(1)
+							if err != nil || !(status == http.StatusOK && sub == v.sub && !late || status == http.StatusUnauthorized && sub == "") {
+								t.Errorf("got status %d, agent %q and error %v, departed before: %t", status, sub, err, late)
+								return
+							}
+							if late {
+								after++
+							}
+						}
+					})
+				}
+				eventually(t, "requests in flight", func() bool { return asked.Load() > 6 || t.Failed() })
+				if n, err := c.auths[0].EndSessionsOf(t.Context(), agentSub(1)); n != 3 || err != nil {
+					t.Errorf("got %d sessions ended (%v), want 3", n, err)
+				}
+				ended.Store(true)
+				wait.Wait()
+				for _, v := range staying {
+					for range 3 {
+						v.wantMe(t)
+					}
+				}
+				if got := count(); got != 2*len(staying) {
+					t.Errorf("got %d entries, want a session and its tokens of each who stays", got)
+				}
+				if n, err := c.auths[1].EndSessionsOf(t.Context(), agentSub(1)); n != 0 || err != nil {
+					t.Errorf("got %d sessions ended (%v), want none any more", n, err)
+				}
+			})
+		}
+	}
+}
+
+// TestAtRest looks for what must not be in a stolen database.
+func TestAtRest(t *testing.T) {
+	t.Parallel()
+	for name, startStore := range storeKinds() {
+		for _, sealed := range []bool{false, true} {
+			t.Run(fmt.Sprint(name, ", sealed: ", sealed), func(t *testing.T) {
+				t.Parallel()
+				address, count, all := startStore(t)
+				opts := []agentconnect.Option{agentconnect.WithTokens()}
+				if sealed {
+					opts = append(opts, agentconnect.WithSealedSessions([]byte(strings.Repeat("k", 32))))
+				}
+				c := startCluster(t, openStores(t, address, 1), opts...)
+				addAgents(t, c.provider, 4)
+				var cookies []string
+				for i := range 4 {
+					for _, value := range c.login(i).cookies() {
+						cookies = append(cookies, value)
+					}
+				}
+				if got := count(); got != 8 || len(cookies) != 4 {
+					t.Fatalf("got %d entries and %d cookies, want 8 and 4", got, len(cookies))
+				}
+				database := string(all())
+				for _, cookie := range cookies {
+					if strings.Contains(database, cookie) {
+						t.Error("got a session cookie in the database")
+					}
+				}
+				found := 0
+				for _, text := range append(c.provider.Secrets(), c.provider.PersonalData()...) {
+					if len(text) > 3 && strings.Contains(database, text) {
+						found++
+					}
+				}
+				for _, text := range []string{"eyJ", "refresh_token", "Numéro-1-", agentSub(1), agentLogin(1) + "@"} {
+					if strings.Contains(database, text) {
+						found++
+					}
+				}
+				// What is not sealed is there, or this test would look for nothing.
+				if sealed && found > 0 {
+					t.Errorf("got %d tokens, names or other claims in the database, want none", found)
+				}
+				if want := 5 + 4*3; !sealed && found < want {
+					t.Errorf("got %d tokens, names and other claims in the database, want %d at least", found, want)
+				}
+			})
+		}
+	}
+}
+
+// TestUnreadableRecordsInRedis spoils the record of a live session: its agent logs in
+// anew, and the new session takes its place.
+func TestUnreadableRecordsInRedis(t *testing.T) {
+	t.Parallel()
+	redis := servers.StartRedis(t)
+	c := startCluster(t, openRedisStores(t, redis, 2))
+	addAgents(t, c.provider, 2)
+	neighbour := c.login(1)
+	for _, test := range []struct {
+		name  string
+		spoil func(record []byte) []byte
+	}{
+		{"the next version", func(r []byte) []byte { r[0]++; return r }},
+		{"version 0", func(r []byte) []byte { r[0] = 0; return r }},
+		{"version 255", func(r []byte) []byte { r[0] = 255; return r }},
+		{"only the version", func(r []byte) []byte { return r[:1] }},
+		{"cut", func(r []byte) []byte { return r[:60] }},
+		{"empty", func([]byte) []byte { return nil }},
+		{"somebody else's JSON", func([]byte) []byte { return []byte(`{"sub":"sub-of-1-"}`) }},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			kept := redisKeys(t, redis)
+			v := c.login(0)
+			for _, key := range redisKeys(t, redis) {
+				if key == kept[0] {
+					continue
+				}
+				record, err := redis.Client.Get(context.Background(), key).Bytes()
+				if err != nil {
+					t.Fatal(err)
+				}
+				if err := redis.Client.Set(context.Background(), key, test.spoil(record), time.Hour).Err(); err != nil {
+					t.Fatal(err)
+				}
+			}
+			v.wantStranger(t)
+			v.wantLogin(t)
+			v.wantMe(t)
+			if got := len(redisKeys(t, redis)); got != 2 {
+				t.Errorf("got %d records, want the new one and the neighbour's", got)
+			}
+			v.wantLogout(t)
+			neighbour.wantMe(t)
+		})
+	}
+	if strings.Contains(c.logs.String(), "ERROR") {
+		t.Errorf("got errors in the log: %s", c.logs)
+	}
+}
