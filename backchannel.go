@@ -113,6 +113,7 @@ func call(client *http.Client, req *http.Request, what string) (mediaType string
 	if err != nil {
 		return "", nil, callFailed(what, err)
 	}
+	defer res.Body.Close() // also ends the timer of the client's timeout
 	body, err = io.ReadAll(res.Body)
 	if err != nil {
 		return "", nil, callFailed(what, err)

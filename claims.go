@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"math"
 	"slices"
 	"strings"
@@ -18,10 +17,16 @@ import (
 const maxDepth = 32
 
 // A rawClaim is the JSON of one claim.
-type rawClaim []byte
+type rawClaim json.RawMessage
 
 // MarshalJSON returns the claim as it came.
 func (c rawClaim) MarshalJSON() ([]byte, error) { return c, nil }
+
+// UnmarshalJSON keeps the claim as it comes.
+func (c *rawClaim) UnmarshalJSON(data []byte) error {
+	*c = bytes.Clone(data)
+	return nil
+}
 
 // value returns the claim as encoding/json decodes it, numbers as json.Number.
 func (c rawClaim) value() any {
@@ -50,75 +55,80 @@ func decodeObject(data []byte) (claims, error) {
 	if !utf8.Valid(data) {
 		return nil, errors.New("the JSON is not UTF-8")
 	}
-	if err := checkUnambiguous(data); err != nil {
+	var c claims
+	if err := json.Unmarshal(data, &c); err != nil || c == nil {
+		return nil, errors.New("it is not a JSON object")
+	}
+	if err := checkNames(data); err != nil {
 		return nil, err
-	}
-	var raw map[string]json.RawMessage
-	if err := json.Unmarshal(data, &raw); err != nil {
-		return nil, errors.New("it is not a JSON object")
-	}
-	if raw == nil {
-		return nil, errors.New("it is not a JSON object")
-	}
-	c := make(claims, len(raw))
-	for name, value := range raw {
-		c[name] = rawClaim(value)
 	}
 	return c, nil
 }
 
-// checkUnambiguous walks over a JSON text and looks at the names of its
-// objects. Its errors do not quote the text, which may hold personal data.
-func checkUnambiguous(data []byte) error {
-	dec := json.NewDecoder(bytes.NewReader(data))
-	dec.UseNumber()
-	if err := checkValue(dec, 0); err != nil {
-		return err
-	}
-	if _, err := dec.Token(); !errors.Is(err, io.EOF) {
-		return errors.New("there is something after the JSON text")
+// A scope is an object or an array that checkNames is in.
+type scope struct {
+	names map[string]bool // of an object, those seen; nil in an array
+	name  bool            // whether the next text is a name
+}
+
+// checkNames walks over a JSON text, which is valid, and looks at the names of
+// its objects. Its errors do not quote them, since they may be personal data.
+func checkNames(data []byte) error {
+	var scopes []scope
+	for i := 0; i < len(data); i++ {
+		switch data[i] {
+		case '{':
+			scopes = append(scopes, scope{names: map[string]bool{}, name: true})
+		case '[':
+			scopes = append(scopes, scope{})
+		case '}', ']':
+			scopes = scopes[:len(scopes)-1]
+		case ',':
+			in := &scopes[len(scopes)-1]
+			in.name = in.names != nil
+		case '"':
+			end := textEnd(data, i)
+			if in := &scopes[len(scopes)-1]; in.name {
+				in.name = false
+				if err := checkName(data[i:end], in.names, len(scopes) == 1); err != nil {
+					return err
+				}
+			}
+			i = end - 1
+		}
+		if len(scopes) > maxDepth {
+			return errors.New("the JSON is nested too deeply")
+		}
 	}
 	return nil
 }
 
-func checkValue(dec *json.Decoder, depth int) error {
-	if depth > maxDepth {
-		return errors.New("the JSON is nested too deeply")
-	}
-	token, err := dec.Token()
-	if err != nil {
-		return errors.New("it is not JSON")
-	}
-	delim, ok := token.(json.Delim)
-	if !ok {
-		return nil
-	}
-	seen := map[string]bool{}
-	for dec.More() {
-		if delim == '{' {
-			name, err := dec.Token()
-			if err != nil {
-				return errors.New("it is not JSON")
-			}
-			key, _ := name.(string)
-			if depth == 0 {
-				folded := foldASCII(key)
-				if folded != key && isReadName(folded) {
-					return errors.New("a member of the JSON object differs by case from one that is read")
-				}
-			}
-			if seen[key] {
-				return errors.New("a member of the JSON object is repeated")
-			}
-			seen[key] = true
-		}
-		if err := checkValue(dec, depth+1); err != nil {
-			return err
+// textEnd returns where the JSON text that begins at i ends.
+func textEnd(data []byte, i int) int {
+	for i++; data[i] != '"'; i++ {
+		if data[i] == '\\' {
+			i++
 		}
 	}
-	if _, err := dec.Token(); err != nil { // the closing delimiter
-		return errors.New("it is not JSON")
+	return i + 1
+}
+
+// checkName looks at one name, as it is quoted, of an object that had the names
+// seen.
+func checkName(quoted []byte, seen map[string]bool, first bool) error {
+	name := string(quoted[1 : len(quoted)-1])
+	if strings.Contains(name, `\`) {
+		if err := json.Unmarshal(quoted, &name); err != nil {
+			return errors.New("it is not JSON")
+		}
 	}
+	if folded := foldASCII(name); first && folded != name && isReadName(folded) {
+		return errors.New("a member of the JSON object differs by case from one that is read")
+	}
+	if seen[name] {
+		return errors.New("a member of the JSON object is repeated")
+	}
+	seen[name] = true
 	return nil
 }
 
@@ -141,6 +151,9 @@ func isReadName(name string) bool {
 // foldASCII lower-cases a name the way encoding/json compares names: with
 // Unicode's simple folding, by which "ſ" is an s and the Kelvin sign a k.
 func foldASCII(name string) string {
+	if !strings.ContainsFunc(name, func(r rune) bool { return r >= utf8.RuneSelf || unicode.IsUpper(r) }) {
+		return name // as nearly all are
+	}
 	return strings.Map(func(r rune) rune {
 		for f := unicode.SimpleFold(r); ; f = unicode.SimpleFold(f) {
 			if f < utf8.RuneSelf {
@@ -157,6 +170,9 @@ func foldASCII(name string) string {
 func (c claims) text(name string) (string, error) {
 	if c[name].isNull() {
 		return "", nil
+	}
+	if raw := c[name]; raw[0] == '"' && bytes.IndexByte(raw, '\\') < 0 {
+		return string(raw[1 : len(raw)-1]), nil // without escapes, and valid since decodeObject
 	}
 	var s string
 	if err := json.Unmarshal(c[name], &s); err != nil {

@@ -60,7 +60,7 @@ type sessions struct {
 }
 
 func newSessions(c *config) (*sessions, error) {
-	store := recordStore{store: c.sessionStore, registration: sha256.Sum256([]byte(c.purpose("session")))}
+	store := recordStore{store: c.sessionStore, registration: registrationOf(c)}
 	if len(c.sealingKeys) > 0 {
 		sealer, err := newSealer(c.purpose("session record"), c.sealingKeys...)
 		if err != nil {
@@ -233,8 +233,16 @@ func cookieValue(r *http.Request, name string) string {
 // time where the store can be interrupted.
 type recordStore struct {
 	store        scs.Store
-	registration [sha256.Size]byte
+	registration [8]byte
 	sealer       *sealer // nil: records are kept as they are
+}
+
+// registrationOf tells registrations apart: not a secret, and short, so that with
+// a token it fits one block of the hash.
+func registrationOf(c *config) (r [8]byte) {
+	sum := sha256.Sum256([]byte(c.purpose("session")))
+	copy(r[:], sum[:])
+	return r
 }
 
 // key returns the key under which the record of a token is kept.
@@ -257,7 +265,7 @@ func (s recordStore) loginID(state string) (id [16]byte) {
 
 // owns reports whether a session is of this registration.
 func (s recordStore) owns(session *session) bool {
-	return [8]byte(session.login[:8]) == [8]byte(s.registration[:8])
+	return [8]byte(session.login[:8]) == s.registration
 }
 
 // FindCtx implements scs.CtxStore. A record that does not open is not found.

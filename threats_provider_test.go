@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"compress/gzip"
 	"crypto/rand"
+	"encoding/base64"
 	"encoding/json"
 	"net/http"
 	"net/url"
@@ -12,6 +13,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/go-jose/go-jose/v4"
 
 	"github.com/agentconnect-go/agentconnect"
 	"github.com/agentconnect-go/agentconnect/agentconnecttest"
@@ -590,6 +593,61 @@ func TestThreatKeyFitsAlgorithm(t *testing.T) {
 			}
 			b.expectLogin(callback, "karim", "/dossiers/7")
 		})
+	}
+}
+
+// An algorithm next to the registered one, with the very same key, is refused.
+func TestThreatNeighbourAlgorithms(t *testing.T) {
+	t.Parallel()
+	for registered, neighbours := range map[agentconnect.Alg][]jose.SignatureAlgorithm{
+		agentconnect.RS256: {jose.RS256, jose.RS384, jose.RS512, jose.PS256, jose.PS512},
+		agentconnect.HS256: {jose.HS256, jose.HS384, jose.HS512},
+	} {
+		a := newAppWith(t, []agentconnecttest.ServerOption{agentconnecttest.WithAlgorithms(string(registered), string(registered))}, agentconnect.WithIDTokenAlg(registered))
+		a.provider.Inject(agentconnecttest.JWKSBareKeys) // so that only the token says which algorithm
+		for _, alg := range neighbours {
+			for _, where := range []string{"ID token", "userinfo"} {
+				t.Run(where+" "+string(alg), func(t *testing.T) {
+					a := a.in(t)
+					resign := func(token *agentconnecttest.JWT) {
+						kid, _ := token.Header.Get("kid").(string)
+						signer, err := jose.NewSigner(jose.SigningKey{Algorithm: alg, Key: jose.JSONWebKey{Key: token.Key, KeyID: kid}}, nil)
+						if err != nil {
+							t.Error(err)
+							return
+						}
+						token.Serialize = func(compact string) string {
+							payload, err := base64.RawURLEncoding.DecodeString(strings.Split(compact, ".")[1])
+							if err != nil {
+								t.Error(err)
+							}
+							signed, err := signer.Sign(payload)
+							if err != nil {
+								t.Error(err)
+							}
+							resigned, err := signed.CompactSerialize()
+							if err != nil {
+								t.Error(err)
+							}
+							return resigned
+						}
+					}
+					fault, want := agentconnecttest.Tamper{IDToken: resign}, refusal{code: agentconnect.CodeInvalidIDToken, exchanges: 1, again: refusedPage}
+					if where == "userinfo" {
+						fault, want = agentconnecttest.Tamper{Userinfo: resign}, refusal{code: agentconnect.CodeInvalidUserinfo, exchanges: 1, userinfos: 1, again: refusedPage}
+					}
+					b := a.browser()
+					a.provider.Inject(fault)
+					defer func() { a.provider.Clear(); a.provider.Inject(agentconnecttest.JWKSBareKeys) }()
+					callback := b.callback("/login?return_to=/dossiers/7", "karim")
+					if string(alg) == string(registered) {
+						b.expectLogin(callback, "karim", "/dossiers/7")
+						return
+					}
+					b.refused(want, func() page { return b.navigate(callback.String()) })
+				})
+			}
+		}
 	}
 }
 

@@ -48,6 +48,11 @@ func (s *site) agentsPublics(w http.ResponseWriter, r *http.Request) {
 	s.show(w, r, http.StatusOK, "agents-publics")
 }
 
+// dirigeants is for who legally represents their organisation.
+func (s *site) dirigeants(w http.ResponseWriter, r *http.Request) {
+	s.show(w, r, http.StatusOK, "dirigeants")
+}
+
 const (
 	eventCount  = 3
 	eventPeriod = 100 * time.Millisecond

@@ -28,10 +28,11 @@ const policy = "default-src 'none'; style-src 'self'; img-src 'self'; base-uri '
 // pages are the templates, by name.
 type pages map[string]*template.Template
 
-func parsePages() (pages, error) {
+// parsePages parses the templates, which show the login button of auth.
+func parsePages(auth *agentconnect.Authenticator) (pages, error) {
 	p := pages{}
-	for _, name := range []string{"home", "agent", "mfa", "agents-publics", "refused"} {
-		t, err := template.ParseFS(web, "web/layout.html", "web/"+name+".html")
+	for _, name := range []string{"home", "agent", "mfa", "agents-publics", "dirigeants", "refused"} {
+		t, err := template.New("").Funcs(auth.TemplateFuncs()).ParseFS(web, "web/layout.html", "web/"+name+".html")
 		if err != nil {
 			return nil, err
 		}
@@ -47,6 +48,7 @@ type page struct {
 	Status   int
 	LoggedIn bool
 	Agent    agentconnect.Agent
+	Since    time.Time // of the account, zero when there is none
 }
 
 // T returns the text in the language of the page.
@@ -125,7 +127,10 @@ func claimText(name string, value any) string {
 func (s *site) show(w http.ResponseWriter, r *http.Request, status int, name string) {
 	agent, loggedIn := agentconnect.AgentFrom(r.Context())
 	var body bytes.Buffer
-	err := s.pages[name].Execute(&body, page{Lang: lang(r), Name: name, Status: status, LoggedIn: loggedIn, Agent: agent})
+	err := s.pages[name].ExecuteTemplate(&body, "layout.html", page{
+		Lang: lang(r), Name: name, Status: status,
+		LoggedIn: loggedIn, Agent: agent, Since: s.accounts.sinceOf(agent),
+	})
 	if err != nil {
 		s.logger.ErrorContext(r.Context(), "making a page", "page", name, "cause", err)
 		http.Error(w, http.StatusText(http.StatusInternalServerError), http.StatusInternalServerError)

@@ -13,19 +13,20 @@ import (
 
 // A site is the pages of the application and what they need.
 type site struct {
-	auth   *agentconnect.Authenticator
-	forms  *http.CrossOriginProtection
-	pages  pages
-	logger *slog.Logger
+	auth     *agentconnect.Authenticator
+	accounts *accounts
+	forms    *http.CrossOriginProtection
+	pages    pages
+	logger   *slog.Logger
 }
 
 // newSite makes the site that people open at url.
-func newSite(auth *agentconnect.Authenticator, url string, logger *slog.Logger) (*site, error) {
-	pages, err := parsePages()
+func newSite(auth *agentconnect.Authenticator, accounts *accounts, url string, logger *slog.Logger) (*site, error) {
+	pages, err := parsePages(auth)
 	if err != nil {
 		return nil, err
 	}
-	s := &site{auth: auth, forms: http.NewCrossOriginProtection(), pages: pages, logger: logger}
+	s := &site{auth: auth, accounts: accounts, forms: http.NewCrossOriginProtection(), pages: pages, logger: logger}
 	// Behind a proxy that rewrites Host our own forms must not look foreign.
 	if err := s.forms.AddTrustedOrigin(strings.TrimSuffix(url, "/")); err != nil {
 		return nil, err
@@ -49,6 +50,7 @@ func (s *site) routes(callbackPath, logoutCallbackPath string) http.Handler {
 
 	r.With(s.auth.LoadAgent).Get("/", s.home)
 	r.Get("/style.css", asset("style.css", "text/css; charset=utf-8"))
+	r.Get("/agentconnect.css", agentconnect.ButtonStyle)
 	r.Get("/favicon.ico", asset("favicon.svg", "image/svg+xml"))
 	r.Get("/healthz", s.healthz)
 	r.Get("/readyz", s.readyz)
@@ -71,6 +73,10 @@ func (s *site) routes(callbackPath, logoutCallbackPath string) http.Handler {
 	r.Route("/agents-publics", func(r chi.Router) {
 		r.Use(s.auth.Require(agentconnect.Role(agentconnect.RoleAgentPublic)))
 		r.Get("/", s.agentsPublics)
+	})
+	r.Route("/dirigeants", func(r chi.Router) {
+		r.Use(s.auth.Require(agentconnect.CertificationDirigeant()))
+		r.Get("/", s.dirigeants)
 	})
 	return r
 }

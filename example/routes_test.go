@@ -15,16 +15,16 @@ import (
 )
 
 // protectedPaths are the routes behind a login.
-func protectedPaths() []string { return []string{"/agent", "/mfa", "/agents-publics", "/events"} }
+func protectedPaths() []string { return []string{"/agent", "/mfa", "/agents-publics", "/dirigeants", "/events"} }
 
 func TestHomePage(t *testing.T) {
 	p := startProvided(t)
 	b := newBrowser(t)
 	home := b.get(p.url+"/").wantStatus(t, 200)
 	for _, want := range []string{
-		`<form class="fr-connect-group" method="post" action="/login">`,
-		`S'identifier avec</span> <span class="fr-connect__brand">ProConnect</span>`,
-		`<a href="https://www.proconnect.gouv.fr/">Qu'est-ce que ProConnect ?</a>`,
+		`<form method="post" action="/login">`,
+		`S’identifier avec</span> <span class="fr-connect__brand">ProConnect</span>`,
+		`Qu’est-ce que ProConnect ?</a>`,
 	} {
 		home.wantPage(t, want)
 	}
@@ -87,6 +87,7 @@ func TestAssets(t *testing.T) {
 	b := newBrowser(t)
 	for _, test := range []struct{ path, contentType string }{
 		{"/style.css", "text/css; charset=utf-8"},
+		{"/agentconnect.css", "text/css; charset=utf-8"},
 		{"/favicon.ico", "image/svg+xml"},
 	} {
 		asset := b.get(p.url+test.path).wantStatus(t, 200)

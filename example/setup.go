@@ -13,6 +13,7 @@ type setup struct {
 	url                              string // that people open
 	callbackPath, logoutCallbackPath string
 	auth                             *agentconnect.Authenticator
+	accounts                         *accounts
 	demo                             *demo // nil with a real provider
 	closeStore                       func()
 }
@@ -27,7 +28,7 @@ func newSetup(port int, logger *slog.Logger) (*setup, error) {
 		}
 	}
 
-	s := &setup{closeStore: func() {}}
+	s := &setup{accounts: newAccounts(), closeStore: func() {}}
 	registered := readURLs(port)
 	s.url = registered.home()
 	var err error
@@ -52,6 +53,9 @@ func newSetup(port int, logger *slog.Logger) (*setup, error) {
 		agentconnect.FromEnv(),
 		agentconnect.WithLoginPath("/login"),
 		agentconnect.WithLogoutPath("/logout"),
+		agentconnect.WithLoginParameters(agentconnect.ParamLoginHint),
+		agentconnect.WithLoginHook(s.accounts.hook()),
+		agentconnect.WithSupportContact("assistance@demarches.example.gouv.fr"),
 		agentconnect.WithLogger(logger),
 	)
 	store, closeStore, err := openStore(os.Getenv("SESSION_STORE"))

@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"os"
 	"runtime"
+	"runtime/pprof"
 	"slices"
 	"strings"
 	"sync"
@@ -30,6 +31,7 @@ const (
 	soakWarmUp   = 3 * time.Second
 	soakAgents   = 40
 	soakLifetime = 5 * time.Minute
+	soakTimeout  = 2 * time.Second // of calls to the provider
 	// soakPerLogin is what an instance may still hold of a login that ended: that it
 	// did, for the time in which its callback could come again.
 	soakPerLogin = 512
@@ -55,14 +57,20 @@ func TestSoak(t *testing.T) {
 
 	// The first, short one opens the connections and fills the pools that stay.
 	warmUp := runSoak(t, redis, stores, soakWarmUp)
-	goroutines, heap := runtime.NumGoroutine(), heapInUse()
+	goroutines, heap := settled(t), heapInUse()
 	runtime.KeepAlive(warmUp.auths)
 	warmUp.auths = nil
 
 	s := runSoak(t, redis, stores, duration)
-	eventually(t, "goroutines end", func() bool { return runtime.NumGoroutine() <= goroutines+2 })
-	gotGoroutines, gotHeap := runtime.NumGoroutine(), heapInUse()
+	gotGoroutines, gotHeap := settled(t), heapInUse()
 	runtime.KeepAlive(s.auths)
+	// Each scs.SessionManager leaves one behind, which cleans the store in memory
+	// that it is made with.
+	if limit := goroutines + len(s.auths); gotGoroutines > limit {
+		var stacks bytes.Buffer
+		_ = pprof.Lookup("goroutine").WriteTo(&stacks, 1)
+		t.Errorf("got %d goroutines, want %d at most: there were %d before\n%s", gotGoroutines, limit, goroutines, &stacks)
+	}
 	if limit := heap + soakSlack + soakPerLogin*uint64(s.count("login")); gotHeap > limit {
 		t.Errorf("got %d bytes in use after %d logins, want %d at most: there were %d before", gotHeap, s.count("login"), limit, heap)
 	}
@@ -77,6 +85,20 @@ func TestSoak(t *testing.T) {
 	}
 	t.Logf("%v: %s", duration, strings.Join(figures, ", "))
 	t.Logf("goroutines: %d before, %d after; heap in use: %d KiB before, %d KiB after", goroutines, gotGoroutines, heap>>10, gotHeap>>10)
+}
+
+// settled returns how many goroutines there are once those that wait for an answer
+// have had it.
+func settled(t *testing.T) int {
+	t.Helper()
+	count, since := runtime.NumGoroutine(), time.Now()
+	eventually(t, "the number of goroutines stays the same", func() bool {
+		if now := runtime.NumGoroutine(); now != count {
+			count, since = now, time.Now()
+		}
+		return time.Since(since) > soakTimeout+time.Second/2
+	})
+	return count
 }
 
 // heapInUse returns how much is in use once nothing is left to collect.
@@ -139,7 +161,7 @@ func runSoak(t *testing.T, redis *servers.Redis, stores []scs.Store, duration ti
 			agentconnect.WithSealedSessions([]byte(strings.Repeat("k", 32))),
 			agentconnect.WithSessionLifetime(soakLifetime),
 			agentconnect.WithIdleTimeout(soakLifetime),
-			agentconnect.WithHTTPClient(&http.Client{Transport: s.outgoing, Timeout: 2 * time.Second}),
+			agentconnect.WithHTTPClient(&http.Client{Transport: s.outgoing, Timeout: soakTimeout}),
 			agentconnect.WithLogger(slog.New(slog.NewTextHandler(quietWriter{&s.loud}, nil))),
 		)
 		s.auths = s.c.auths

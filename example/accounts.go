@@ -1,0 +1,40 @@
+package main
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"github.com/agentconnect-go/agentconnect"
+)
+
+// accounts are what this application knows of agents by itself. They are in memory
+// and forgotten when it stops; a real one has a table, with sub as its key.
+type accounts struct {
+	mu    sync.Mutex
+	since map[string]time.Time // the first login, by sub
+}
+
+func newAccounts() *accounts { return &accounts{since: map[string]time.Time{}} }
+
+// hook makes an account at the first login of an agent.
+func (a *accounts) hook() agentconnect.LoginHook {
+	return agentconnect.Accounts{
+		Login: func(_ context.Context, agent agentconnect.Agent) (known bool, err error) {
+			return !a.sinceOf(agent).IsZero(), nil
+		},
+		Create: func(_ context.Context, agent agentconnect.Agent) error {
+			a.mu.Lock()
+			defer a.mu.Unlock()
+			a.since[agent.Sub] = time.Now()
+			return nil
+		},
+	}.Hook()
+}
+
+// sinceOf returns the first login of an agent, zero when there was none here.
+func (a *accounts) sinceOf(agent agentconnect.Agent) time.Time {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.since[agent.Sub]
+}
