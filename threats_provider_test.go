@@ -4,13 +4,16 @@ import (
 	"bytes"
 	"compress/gzip"
 	"crypto/rand"
+	"crypto/rsa"
 	"encoding/base64"
 	"encoding/json"
+	"io"
 	"net/http"
 	"net/url"
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -326,6 +329,88 @@ func pack(body []byte) []byte {
 	w.Write(body)
 	w.Close()
 	return packed.Bytes()
+}
+
+// A countingTransport counts the bytes that are read of answers.
+type countingTransport struct {
+	base http.RoundTripper
+	read atomic.Int64
+}
+
+func (c *countingTransport) RoundTrip(r *http.Request) (*http.Response, error) {
+	res, err := c.base.RoundTrip(r)
+	if err == nil {
+		res.Body = countingBody{res.Body, &c.read}
+	}
+	return res, err
+}
+
+type countingBody struct {
+	io.ReadCloser
+	read *atomic.Int64
+}
+
+func (b countingBody) Read(p []byte) (int, error) {
+	n, err := b.ReadCloser.Read(p)
+	b.read.Add(int64(n))
+	return n, err
+}
+
+// Of an answer that is too large no more is read than tells so.
+func TestThreatLargeAnswerIsNotRead(t *testing.T) {
+	t.Parallel()
+	transport := &countingTransport{base: http.DefaultTransport}
+	a := newApp(t, agentconnect.WithHTTPClient(&http.Client{Transport: transport}))
+	b := a.browser()
+	callback := b.callback("/login?return_to=/dossiers/7", "karim")
+	a.provider.Inject(agentconnecttest.TokenHuge) // sixteen mebibytes
+	b.refused(refusal{code: agentconnect.CodeProviderAnswer, exchanges: 1, again: refusedPage}, func() page { return b.navigate(callback.String()) })
+	if got := transport.read.Load(); got > 1<<20+1<<16 {
+		t.Errorf("got %d bytes read, want a mebibyte and the documents before it", got)
+	}
+}
+
+// JSON in a type that says something else is not taken for a document.
+func TestThreatDocumentType(t *testing.T) {
+	t.Parallel()
+	for _, endpoint := range []agentconnecttest.Endpoint{agentconnecttest.Discovery, agentconnecttest.JWKS} {
+		t.Run(string(endpoint), func(t *testing.T) {
+			t.Parallel()
+			a := newApp(t)
+			a.provider.Inject(agentconnecttest.Tamper{Endpoint: endpoint, Answer: func(answer *agentconnecttest.Answer) {
+				answer.Header.Set("Content-Type", "text/html; charset=utf-8")
+			}})
+			b := a.browser()
+			if endpoint == agentconnecttest.Discovery {
+				b.refused(refusal{code: agentconnect.CodeProviderAnswer, again: "/login"}, func() page { return b.navigate("/login") })
+				return
+			}
+			callback := b.callback("/login?return_to=/dossiers/7", "karim")
+			b.refused(refusal{code: agentconnect.CodeProviderAnswer, exchanges: 1, again: refusedPage}, func() page { return b.navigate(callback.String()) })
+		})
+	}
+}
+
+// An RSA key of less than 2048 bits (RFC 7518 section 3.3) is not used.
+func TestThreatWeakKey(t *testing.T) {
+	t.Parallel()
+	for _, bits := range []int{1024, 2048} {
+		private, err := rsa.GenerateKey(rand.Reader, bits)
+		if err != nil {
+			t.Fatal(err)
+		}
+		a := newApp(t)
+		key := agentconnecttest.Key{ID: "weak", Alg: "RS256", Private: private}
+		a.provider.PublishKey(key)
+		a.provider.SignWith(key)
+		b := a.browser()
+		callback := b.callback("/login?return_to=/dossiers/7", "karim")
+		if bits == 2048 {
+			b.expectLogin(callback, "karim", "/dossiers/7")
+			continue
+		}
+		b.refused(refusal{code: agentconnect.CodeInvalidIDToken, exchanges: 1, again: refusedPage}, func() page { return b.navigate(callback.String()) })
+	}
 }
 
 // Clocks may be a minute apart, and no more, for exp, iat and nbf.

@@ -15,7 +15,9 @@ import (
 )
 
 // protectedPaths are the routes behind a login.
-func protectedPaths() []string { return []string{"/agent", "/mfa", "/agents-publics", "/dirigeants", "/events"} }
+func protectedPaths() []string {
+	return []string{"/agent", "/mfa", "/agents-publics", "/dirigeants", "/events"}
+}
 
 func TestHomePage(t *testing.T) {
 	p := startProvided(t)

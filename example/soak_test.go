@@ -123,6 +123,7 @@ type soak struct {
 	done     atomic.Bool
 	outgoing *http.Transport // to the provider
 	browsers *http.Transport
+	hasty    *http.Transport // of browsers that lose patience: what it cuts nobody shares
 
 	mu     sync.Mutex
 	counts map[string]int
@@ -148,6 +149,7 @@ func runSoak(t *testing.T, redis *servers.Redis, stores []scs.Store, duration ti
 		mode:     &atomic.Int32{},
 		outgoing: &http.Transport{MaxConnsPerHost: 32, MaxIdleConnsPerHost: 32},
 		browsers: &http.Transport{MaxIdleConnsPerHost: 256},
+		hasty:    &http.Transport{DisableKeepAlives: true},
 		counts:   map[string]int{},
 	}
 	t.Run(duration.String(), func(t *testing.T) {
@@ -229,12 +231,12 @@ func (s *soak) life(i int) {
 		case 0:
 			s.visit(v, "token", "/token", 0)
 		case 1:
-			s.visit(v, "request", "/agent", time.Duration(rand.IntN(4000))*time.Microsecond)
+			s.visit(v, "request", "/agent", time.Duration(1+rand.IntN(4000))*time.Microsecond)
 		case 2:
 			s.visit(v, "login", "/login?return_to=/agent", 0)
 		case 3:
 			stranger := newVisitor(s.t, s.browsers, s.c.url, i)
-			s.visit(stranger, "interrupted login", "/agent", time.Duration(rand.IntN(60))*time.Millisecond)
+			s.visit(stranger, "interrupted login", "/agent", time.Duration(1+rand.IntN(60))*time.Millisecond)
 		default:
 			s.visit(v, "request", "/agent", 0)
 		}
@@ -262,6 +264,9 @@ func (s *soak) visit(v *visitor, what, path string, patience time.Duration) bool
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeout(ctx, patience)
 		defer cancel()
+		hasty := *v.Client
+		hasty.Transport = navigating{s.hasty}
+		v = &visitor{Client: &hasty, url: v.url, login: v.login, sub: v.sub}
 	}
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, v.url+path, nil)
 	if err != nil {
