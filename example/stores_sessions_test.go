@@ -117,6 +117,14 @@ func (v *visitor) cookies() map[string]string {
 	return cookies
 }
 
+// client returns a client without cookies of its own, for ask.
+func (c *cluster) client() *http.Client {
+	c.t.Helper()
+	transport := &http.Transport{MaxIdleConnsPerHost: 256}
+	c.t.Cleanup(transport.CloseIdleConnections)
+	return &http.Client{Transport: transport, Timeout: patience}
+}
+
 // ask sends a script's request with some cookies to an instance, and returns the
 // answer's status, body and cookies.
 func (c *cluster) ask(client *http.Client, instance int, cookies map[string]string) (status int, sub string, set []*http.Cookie, err error) {
@@ -207,6 +215,8 @@ func TestIdleTimeoutOnRedis(t *testing.T) {
 	c := startCluster(t, openRedisStores(t, redis, 3), agentconnect.WithIdleTimeout(5*time.Minute))
 	addAgents(t, c.provider, 1)
 	v := c.login(0)
+	session := map[string]string{"agentconnect": v.cookies()["agentconnect"]}
+	client := c.client()
 	const requests = 60
 
 	for _, test := range []struct {
@@ -219,37 +229,32 @@ func TestIdleTimeoutOnRedis(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			age(t, redis, test.age)
-			session := map[string]string{"agentconnect": v.cookies()["agentconnect"]}
 			before := redis.Commands()
 			for i := range requests {
-				status, sub, set, err := c.ask(v.Client, i%3, session)
+				status, sub, set, err := c.ask(client, i%3, session)
 				if err != nil || status != http.StatusOK || sub != v.sub {
 					t.Fatalf("got status %d, agent %q and error %v, want 200 and %q", status, sub, err, v.sub)
 				}
 				if renewed := len(set) == 1 && set[0].Name == "agentconnect-seen"; renewed != test.renewed || len(set) > 1 {
 					t.Fatalf("got the cookies %v, want the time of the last request renewed: %t", set, test.renewed)
 				}
-				// The jar keeps what was set: forget it.
-				v.Jar.SetCookies(mustParse(t, c.url), []*http.Cookie{{Name: "agentconnect-seen", MaxAge: -1}})
 			}
 			wantCommands(t, redis, before, map[string]int{"get": requests})
 		})
 	}
 	t.Run("idle for too long", func(t *testing.T) {
-		session := map[string]string{"agentconnect": v.cookies()["agentconnect"]}
-		_, _, set, err := c.ask(v.Client, 0, session)
+		_, _, set, err := c.ask(client, 0, session)
 		if err != nil || len(set) != 1 {
 			t.Fatalf("got the cookies %v and error %v, want the time of the last request", set, err)
 		}
 		age(t, redis, 4*time.Minute) // six, in all
 		// With the proof of a request in time it lives on; without, it ends.
 		kept := map[string]string{"agentconnect": session["agentconnect"], "agentconnect-seen": set[0].Value}
-		v.Jar.SetCookies(mustParse(t, c.url), []*http.Cookie{{Name: "agentconnect-seen", MaxAge: -1}, {Name: "agentconnect", MaxAge: -1}})
-		if status, _, _, err := c.ask(v.Client, 1, kept); err != nil || status != http.StatusOK {
+		if status, _, _, err := c.ask(client, 1, kept); err != nil || status != http.StatusOK {
 			t.Errorf("got status %d and error %v, want 200 for who was seen just now", status, err)
 		}
 		for i := range 3 {
-			if status, _, _, err := c.ask(v.Client, i, session); err != nil || status != http.StatusUnauthorized {
+			if status, _, _, err := c.ask(client, i, session); err != nil || status != http.StatusUnauthorized {
 				t.Errorf("got status %d and error %v, want 401 after six minutes", status, err)
 			}
 		}
@@ -257,15 +262,6 @@ func TestIdleTimeoutOnRedis(t *testing.T) {
 			t.Errorf("got the keys %q, want none", keys)
 		}
 	})
-}
-
-func mustParse(t *testing.T, raw string) *url.URL {
-	t.Helper()
-	u, err := url.Parse(raw)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return u
 }
 
 // TestLogoutRacesRequestsOnRedis logs out on one instance while requests that renew
@@ -278,9 +274,7 @@ func TestLogoutRacesRequestsOnRedis(t *testing.T) {
 	redis := servers.StartRedis(t)
 	c := startCluster(t, openRedisStores(t, redis, 3), agentconnect.WithIdleTimeout(time.Hour))
 	addAgents(t, c.provider, 1)
-	transport := &http.Transport{MaxIdleConnsPerHost: tabs}
-	t.Cleanup(transport.CloseIdleConnections)
-	client := &http.Client{Transport: transport, Timeout: patience}
+	client := c.client()
 	for round := range 6 {
 		v := c.login(0)
 		age(t, redis, 2*time.Minute)
@@ -330,7 +324,7 @@ func TestLogoutRacesRequestsOnRedis(t *testing.T) {
 		}
 		req.Header.Set("X-Instance", strconv.Itoa(round%3))
 		req.AddCookie(&http.Cookie{Name: "agentconnect", Value: session["agentconnect"]})
-		resp, err := transport.RoundTrip(req)
+		resp, err := client.Transport.RoundTrip(req)
 		if err != nil || resp.StatusCode != http.StatusSeeOther {
 			t.Fatalf("logging out: got %v and error %v, want 303", resp, err)
 		}
