@@ -56,7 +56,11 @@ func decodeObject(data []byte) (claims, error) {
 		return nil, errors.New("the JSON is not UTF-8")
 	}
 	var c claims
-	if err := json.Unmarshal(data, &c); err != nil || c == nil {
+	err := json.Unmarshal(data, &c)
+	if _, malformed := err.(*json.SyntaxError); malformed {
+		return nil, errors.New("it is not JSON")
+	}
+	if err != nil || c == nil {
 		return nil, errors.New("it is not a JSON object")
 	}
 	if err := checkNames(data); err != nil {

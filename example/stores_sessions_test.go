@@ -1,10 +1,8 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"encoding/binary"
-	"fmt"
 	"io"
 	"log/slog"
 	"net/http"
@@ -18,6 +16,7 @@ import (
 	"time"
 
 	"github.com/alexedwards/scs/v2"
+	"github.com/jackc/pgx/v5"
 
 	"github.com/agentconnect-go/agentconnect"
 	"github.com/agentconnect-go/agentconnect/agentconnecttest"
@@ -351,54 +350,90 @@ func TestLogoutRacesRequestsOnRedis(t *testing.T) {
 	}
 }
 
-// storeKinds are the stores that can list their sessions. count says how many
-// entries there are, all what they hold, keys included.
-func storeKinds() map[string]func(t *testing.T) (address string, count func() int, all func() []byte) {
-	return map[string]func(t *testing.T) (string, func() int, func() []byte){
-		"Redis": func(t *testing.T) (string, func() int, func() []byte) {
-			redis := servers.StartRedis(t)
-			all := func() []byte {
-				var text bytes.Buffer
-				for _, key := range redisKeys(t, redis) {
-					value, err := redis.Client.Get(context.Background(), key).Bytes()
-					if err != nil {
-						t.Fatal(err)
-					}
-					fmt.Fprintf(&text, "%s\n%s\n", key, value)
-				}
-				return text.Bytes()
-			}
-			return redis.URL, func() int { return len(redisKeys(t, redis)) }, all
-		},
-		"Postgres": func(t *testing.T) (string, func() int, func() []byte) {
-			postgres := servers.StartPostgres(t)
-			all := func() []byte {
-				conn, err := postgres.Connect()
+// realServer is a running store that can list its sessions.
+type realServer struct {
+	address string
+	entries func() []string // what it holds, each with its key
+	clear   func()
+}
+
+// realServers start each of them.
+func realServers() map[string]func(t *testing.T) realServer {
+	return map[string]func(t *testing.T) realServer{"Redis": redisServer, "Postgres": postgresServer}
+}
+
+func redisServer(t *testing.T) realServer {
+	redis := servers.StartRedis(t)
+	return realServer{
+		address: redis.URL,
+		entries: func() (entries []string) {
+			for _, key := range redisKeys(t, redis) {
+				value, err := redis.Client.Get(context.Background(), key).Result()
 				if err != nil {
 					t.Fatal(err)
 				}
-				defer conn.Close(context.Background())
-				rows, err := conn.Query(context.Background(), "SELECT token, data FROM sessions")
-				if err != nil {
-					t.Fatal(err)
-				}
-				defer rows.Close()
-				var text bytes.Buffer
-				for rows.Next() {
-					var key string
-					var data []byte
-					if err := rows.Scan(&key, &data); err != nil {
-						t.Fatal(err)
-					}
-					fmt.Fprintf(&text, "%s\n%s\n", key, data)
-				}
-				if err := rows.Err(); err != nil {
-					t.Fatal(err)
-				}
-				return text.Bytes()
+				entries = append(entries, key+"\n"+value)
 			}
-			return postgres.URL, func() int { return countSessions(t, postgres) }, all
+			return entries
 		},
+		clear: func() {
+			if err := redis.Client.FlushAll(context.Background()).Err(); err != nil {
+				t.Fatal(err)
+			}
+		},
+	}
+}
+
+func postgresServer(t *testing.T) realServer {
+	postgres := servers.StartPostgres(t)
+	conn, err := postgres.Connect()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = conn.Close(context.Background()) })
+	if err := createTable(context.Background(), conn); err != nil {
+		t.Fatal(err)
+	}
+	return realServer{
+		address: postgres.URL,
+		entries: func() []string {
+			rows, err := conn.Query(context.Background(), "SELECT token, data FROM sessions")
+			if err != nil {
+				t.Fatal(err)
+			}
+			entries, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (string, error) {
+				var key string
+				var data []byte
+				err := row.Scan(&key, &data)
+				return key + "\n" + string(data), err
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			return entries
+		},
+		clear: func() {
+			if _, err := conn.Exec(context.Background(), "DELETE FROM sessions"); err != nil {
+				t.Fatal(err)
+			}
+		},
+	}
+}
+
+// onRealServers runs a test on each, with sessions that are sealed and that are not,
+// whose tokens are kept.
+func onRealServers(t *testing.T, test func(t *testing.T, server realServer, sealed bool, opts ...agentconnect.Option)) {
+	t.Helper()
+	for name, start := range realServers() {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			server := start(t)
+			t.Run("plain", func(t *testing.T) { test(t, server, false, agentconnect.WithTokens()) })
+			server.clear()
+			t.Run("sealed", func(t *testing.T) {
+				test(t, server, true, agentconnect.WithTokens(), agentconnect.WithSealedSessions([]byte(strings.Repeat("k", 32))))
+			})
+		})
 	}
 }
 
@@ -406,112 +441,92 @@ func storeKinds() map[string]func(t *testing.T) (address string, count func() in
 // instances, while the agent works on all of them.
 func TestADepartureTakesEffectAtOnce(t *testing.T) {
 	t.Parallel()
-	for name, startStore := range storeKinds() {
-		for _, sealed := range []bool{false, true} {
-			t.Run(fmt.Sprint(name, ", sealed: ", sealed), func(t *testing.T) {
-				t.Parallel()
-				address, count, _ := startStore(t)
-				opts := []agentconnect.Option{agentconnect.WithTokens()}
-				if sealed {
-					opts = append(opts, agentconnect.WithSealedSessions([]byte(strings.Repeat("k", 32))))
-				}
-				c := startCluster(t, openStores(t, address, 3), opts...)
-				addAgents(t, c.provider, 12)
-				// Agent 1 on three browsers; the sub of agents 10 and 11 begins like theirs.
-				leaving := []*visitor{c.login(1), c.login(1), c.login(1)}
-				staying := []*visitor{c.login(10), c.login(11)}
+	onRealServers(t, func(t *testing.T, server realServer, _ bool, opts ...agentconnect.Option) {
+		c := startCluster(t, openStores(t, server.address, 3), opts...)
+		addAgents(t, c.provider, 12)
+		// Agent 1 on three browsers; the sub of agents 10 and 11 begins like theirs.
+		leaving := []*visitor{c.login(1), c.login(1), c.login(1)}
+		staying := []*visitor{c.login(10), c.login(11)}
 
-				var ended atomic.Bool
-				var asked atomic.Int64
-				var wait sync.WaitGroup
-				for _, v := range leaving {
-					wait.Go(func() {
-						for after := 0; after < 3; {
-							late := ended.Load()
-							status, sub, err := v.whoAmI()
-							asked.Add(1)
-							if err != nil || !(status == http.StatusOK && sub == v.sub && !late || status == http.StatusUnauthorized && sub == "") {
-								t.Errorf("got status %d, agent %q and error %v, departed before: %t", status, sub, err, late)
-								return
-							}
-							if late {
-								after++
-							}
-						}
-					})
-				}
-				eventually(t, "requests in flight", func() bool { return asked.Load() > 6 || t.Failed() })
-				if n, err := c.auths[0].EndSessionsOf(t.Context(), agentSub(1)); n != 3 || err != nil {
-					t.Errorf("got %d sessions ended (%v), want 3", n, err)
-				}
-				ended.Store(true)
-				wait.Wait()
-				for _, v := range staying {
-					for range 3 {
-						v.wantMe(t)
+		var ended atomic.Bool
+		var asked atomic.Int64
+		var wait sync.WaitGroup
+		for _, v := range leaving {
+			wait.Go(func() {
+				for after := 0; after < 3; {
+					late := ended.Load()
+					status, sub, err := v.whoAmI()
+					asked.Add(1)
+					if err != nil || !(status == http.StatusOK && sub == v.sub && !late || status == http.StatusUnauthorized && sub == "") {
+						t.Errorf("got status %d, agent %q and error %v, departed before: %t", status, sub, err, late)
+						return
 					}
-				}
-				if got := count(); got != 2*len(staying) {
-					t.Errorf("got %d entries, want a session and its tokens of each who stays", got)
-				}
-				if n, err := c.auths[1].EndSessionsOf(t.Context(), agentSub(1)); n != 0 || err != nil {
-					t.Errorf("got %d sessions ended (%v), want none any more", n, err)
+					if late {
+						after++
+					}
 				}
 			})
 		}
-	}
+		eventually(t, "requests in flight", func() bool { return asked.Load() > 6 || t.Failed() })
+		if n, err := c.auths[0].EndSessionsOf(t.Context(), agentSub(1)); n != 3 || err != nil {
+			t.Errorf("got %d sessions ended (%v), want 3", n, err)
+		}
+		ended.Store(true)
+		wait.Wait()
+		for _, v := range staying {
+			for range 3 {
+				v.wantMe(t)
+			}
+		}
+		if got := len(server.entries()); got != 2*len(staying) {
+			t.Errorf("got %d entries, want a session and its tokens of each who stays", got)
+		}
+		if n, err := c.auths[1].EndSessionsOf(t.Context(), agentSub(1)); n != 0 || err != nil {
+			t.Errorf("got %d sessions ended (%v), want none any more", n, err)
+		}
+	})
 }
 
 // TestAtRest looks for what must not be in a stolen database.
 func TestAtRest(t *testing.T) {
 	t.Parallel()
-	for name, startStore := range storeKinds() {
-		for _, sealed := range []bool{false, true} {
-			t.Run(fmt.Sprint(name, ", sealed: ", sealed), func(t *testing.T) {
-				t.Parallel()
-				address, count, all := startStore(t)
-				opts := []agentconnect.Option{agentconnect.WithTokens()}
-				if sealed {
-					opts = append(opts, agentconnect.WithSealedSessions([]byte(strings.Repeat("k", 32))))
-				}
-				c := startCluster(t, openStores(t, address, 1), opts...)
-				addAgents(t, c.provider, 4)
-				var cookies []string
-				for i := range 4 {
-					for _, value := range c.login(i).cookies() {
-						cookies = append(cookies, value)
-					}
-				}
-				if got := count(); got != 8 || len(cookies) != 4 {
-					t.Fatalf("got %d entries and %d cookies, want 8 and 4", got, len(cookies))
-				}
-				database := string(all())
-				for _, cookie := range cookies {
-					if strings.Contains(database, cookie) {
-						t.Error("got a session cookie in the database")
-					}
-				}
-				found := 0
-				for _, text := range append(c.provider.Secrets(), c.provider.PersonalData()...) {
-					if len(text) > 3 && strings.Contains(database, text) {
-						found++
-					}
-				}
-				for _, text := range []string{"eyJ", "refresh_token", "Numéro-1-", agentSub(1), agentLogin(1) + "@"} {
-					if strings.Contains(database, text) {
-						found++
-					}
-				}
-				// What is not sealed is there, or this test would look for nothing.
-				if sealed && found > 0 {
-					t.Errorf("got %d tokens, names or other claims in the database, want none", found)
-				}
-				if want := 5 + 4*3; !sealed && found < want {
-					t.Errorf("got %d tokens, names and other claims in the database, want %d at least", found, want)
-				}
-			})
+	onRealServers(t, func(t *testing.T, server realServer, sealed bool, opts ...agentconnect.Option) {
+		c := startCluster(t, openStores(t, server.address, 1), opts...)
+		addAgents(t, c.provider, 4)
+		var cookies []string
+		for i := range 4 {
+			for _, value := range c.login(i).cookies() {
+				cookies = append(cookies, value)
+			}
 		}
-	}
+		if got := len(server.entries()); got != 8 || len(cookies) != 4 {
+			t.Fatalf("got %d entries and %d cookies, want 8 and 4", got, len(cookies))
+		}
+		database := strings.Join(server.entries(), "\n")
+		for _, cookie := range cookies {
+			if strings.Contains(database, cookie) {
+				t.Error("got a session cookie in the database")
+			}
+		}
+		found := 0
+		for _, text := range append(c.provider.Secrets(), c.provider.PersonalData()...) {
+			if len(text) > 3 && strings.Contains(database, text) {
+				found++
+			}
+		}
+		for _, text := range []string{"eyJ", "refresh_token", "Numéro-1-", agentSub(1), agentLogin(1) + "@"} {
+			if strings.Contains(database, text) {
+				found++
+			}
+		}
+		// What is not sealed is there, or this test would look for nothing.
+		if sealed && found > 0 {
+			t.Errorf("got %d tokens, names or other claims in the database, want none", found)
+		}
+		if want := 5 + 4*3; !sealed && found < want {
+			t.Errorf("got %d tokens, names and other claims in the database, want %d at least", found, want)
+		}
+	})
 }
 
 // TestUnreadableRecordsInRedis spoils the record of a live session: its agent logs in
