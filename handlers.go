@@ -288,6 +288,7 @@ func (a *Authenticator) LogoutCallback(w http.ResponseWriter, r *http.Request) {
 	state, ok := a.logouts.open(cookieValue(r, name), name)
 	if ok && r.URL.Query().Get("state") == string(state) {
 		http.SetCookie(w, newCookie(name, "", -1, a.config.secureCookies))
+		a.forgetSilentTry(w) // the provider has no session to log in with
 	}
 	redirect(w, a.config.homePath)
 }

@@ -289,9 +289,13 @@ func TestSilentLogin(t *testing.T) {
 		if p = b.do("GET", "/accueil", navigation(), ""); !strings.Contains(p.body, a.agentSub("marie")) {
 			t.Errorf("got %q, want the agent", p.body)
 		}
-		b.post("/logout", nil)
+		out := b.post("/logout", nil)
 		if p = b.do("GET", "/accueil", navigation(), ""); p.body != "public" {
 			t.Errorf("after a logout: got status %d, %q, want the public page", p.StatusCode, p.body)
+		}
+		p = other.navigate(other.navigate(out.location()).location())
+		if cookies := other.cookies(); p.location() != "/" || len(cookies) != 0 {
+			t.Errorf("after the provider's logout: got status %d to %q, cookies %v, want the home page and none", p.StatusCode, p.location(), cookies)
 		}
 	})
 	t.Run("the provider is away", func(t *testing.T) {

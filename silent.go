@@ -20,8 +20,8 @@ const (
 // provider knows the agent, as a stranger if not. The provider shows nothing
 // either way.
 //
-// It tries once an hour and browser, and not in the hour after a logout. Only
-// the navigations of a browser to a page of its own are sent: no script, no
+// It tries once an hour and browser, and not in the hour after a logout that
+// did not come back from the provider. Only the navigations of a browser to a page of its own are sent: no script, no
 // frame, no prefetch, no crawler, no browser too old for Fetch Metadata. When
 // the provider is away, the page is served to a stranger.
 func (a *Authenticator) SilentLogin(next http.Handler) http.Handler {
@@ -67,8 +67,14 @@ func (a *Authenticator) silentCookieName() string { return a.config.cookieName +
 // rememberSilentTry keeps the browser from being sent again, where pages do
 // that.
 func (a *Authenticator) rememberSilentTry(w http.ResponseWriter) {
-	if !a.silent.Load() {
-		return
+	if a.silent.Load() {
+		http.SetCookie(w, newCookie(a.silentCookieName(), "1", int(silentPeriod.Seconds()), a.config.secureCookies))
 	}
-	http.SetCookie(w, newCookie(a.silentCookieName(), "1", int(silentPeriod.Seconds()), a.config.secureCookies))
+}
+
+// forgetSilentTry lets the browser be sent again.
+func (a *Authenticator) forgetSilentTry(w http.ResponseWriter) {
+	if a.silent.Load() {
+		http.SetCookie(w, newCookie(a.silentCookieName(), "", -1, a.config.secureCookies))
+	}
 }

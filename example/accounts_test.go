@@ -2,6 +2,7 @@ package main
 
 import (
 	"net/http"
+	"net/url"
 	"strings"
 	"testing"
 
@@ -84,4 +85,25 @@ func TestLoginHint(t *testing.T) {
 			}
 		}
 	}
+}
+
+// A public page that logs in who AgentConnect knows, and nobody else.
+func TestPublicPage(t *testing.T) {
+	p := startProvided(t)
+	document := []string{"Sec-Fetch-Dest", "document", "User-Agent", "Mozilla/5.0"}
+
+	stranger := newBrowser(t)
+	stranger.get(p.url+"/public", document...).wantStatus(t, 200).wantAt(t, p.url+"/public").wantPage(t, "Bienvenue")
+	if len(stranger.visited) == 0 {
+		t.Error("the stranger was not sent to the provider")
+	}
+
+	known := p.loggedIn("marie")
+	app, err := url.Parse(p.url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	known.Jar.SetCookies(app, []*http.Cookie{{Name: "agentconnect", Path: "/", MaxAge: -1}})
+	known.get(p.url+"/").wantPage(t, "Bienvenue")
+	known.get(p.url+"/public", document...).wantStatus(t, 200).wantAt(t, p.url+"/public").wantPage(t, "Bonjour")
 }

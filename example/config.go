@@ -45,7 +45,7 @@ func (u urls) home() string {
 // otherPaths are the routes that a registered URL must not take. Those of the
 // library's own are left to New.
 func otherPaths() []string {
-	return []string{"/agent", "/mfa", "/agents-publics", "/dirigeants", "/events", "/healthz", "/readyz", "/style.css", "/agentconnect.css", "/favicon.ico"}
+	return []string{"/public", "/agent", "/mfa", "/agents-publics", "/dirigeants", "/events", "/healthz", "/readyz", "/style.css", "/agentconnect.css", "/favicon.ico"}
 }
 
 // path returns the path at which the router finds the handler of a registered

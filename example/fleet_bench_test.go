@@ -22,7 +22,9 @@ import (
 // instances. The processor time of each process is counted beside the rate, since
 // instances, Redis, the provider and the browsers share one machine here:
 //
-//	go test -run '^$' -bench 'Fleet|RedisMemory' -benchtime 5s .
+//	go test -run '^$' -bench FleetRequest -benchtime 30000x -count 3 .
+//	go test -run '^$' -bench FleetLogin -benchtime 3000x -count 3 .
+//	go test -run '^$' -bench RedisMemory -benchtime 1x .
 
 // cpuTime returns the processor time that a process has used, threads included.
 func cpuTime(tb testing.TB, pid int) time.Duration {
@@ -70,8 +72,7 @@ func infoOf(tb testing.TB, redis *servers.Redis, section, name string) int64 {
 	return 0
 }
 
-// direct is a browser without cookie jar that talks to the instances in turn, with
-// no proxy in between.
+// direct returns the origin of the instances in turn, without the proxy.
 func (f *fleet) direct(n int64) string {
 	return "http://" + f.instances[int(n)%len(f.instances)].address
 }

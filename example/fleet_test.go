@@ -135,6 +135,16 @@ func (f *fleet) wantServed(want ...string) {
 	}
 }
 
+// wantAnswers checks that no instance left a request without an answer.
+func (f *fleet) wantAnswers() {
+	f.tb.Helper()
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.cut > 0 {
+		f.tb.Errorf("got %d requests without an answer, want none", f.cut)
+	}
+}
+
 // remove takes an instance out of the rotation.
 func (f *fleet) remove(i int) *instance {
 	f.mu.Lock()
@@ -477,9 +487,7 @@ func TestAThousandAgentsAtOnce(t *testing.T) {
 	if got := sessions(); got != agents/2 {
 		t.Errorf("got %d sessions, want those of the %d who stayed", got, agents/2)
 	}
-	if f.cut > 0 {
-		t.Errorf("got %d requests without an answer, want none", f.cut)
-	}
+	f.wantAnswers()
 	wantQuiet(t, f.instances...)
 }
 

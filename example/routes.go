@@ -49,6 +49,9 @@ func (s *site) routes(callbackPath, logoutCallbackPath string) http.Handler {
 	r.HandleFunc(logoutCallbackPath, s.auth.LogoutCallback)
 
 	r.With(s.auth.LoadAgent).Get("/", s.home)
+	// The same, for who would rather be known: who has a session with AgentConnect is
+	// logged in on the way.
+	r.With(s.auth.SilentLogin).Get("/public", s.home)
 	r.Get("/style.css", asset("style.css", "text/css; charset=utf-8"))
 	r.Get("/agentconnect.css", agentconnect.ButtonStyle)
 	r.Get("/favicon.ico", asset("favicon.svg", "image/svg+xml"))
