@@ -23,7 +23,7 @@ func VerifyIDToken(ctx context.Context, a *Authenticator, token, nonce, accessTo
 func RememberedLogins(a *Authenticator) int {
 	a.logins.mu.Lock()
 	defer a.logins.mu.Unlock()
-	return len(a.logins.ended)
+	return len(a.logins.ended) + len(a.logins.previous)
 }
 
 // ReturnToPage returns the page to which a login with a return_to comes back.

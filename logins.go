@@ -5,18 +5,24 @@ import (
 	"time"
 )
 
-// maxRememberedLogins bounds the memory of logins that ended: far more than
-// end in the life of a pending login.
-const maxRememberedLogins = 100_000
+// maxRememberedLogins bounds each of the two generations of the logins that
+// ended: far more than end in the life of a pending login.
+const maxRememberedLogins = 50_000
 
 // logins lets each pending login end once in this process: a second callback
 // for the same state waits for the first one and gets its session, or comes too
 // late. Between processes the provider's code does, which it redeems once.
+//
+// What ended is remembered in two generations, so that forgetting costs nothing:
+// the older one goes at once, when the younger one is full or as old as a pending
+// login can get.
 type logins struct {
 	now func() time.Time
 
-	mu    sync.Mutex
-	ended map[[16]byte]*endedLogin
+	mu       sync.Mutex
+	ended    map[[16]byte]*endedLogin
+	previous map[[16]byte]*endedLogin
+	since    time.Time // of the first one in ended
 }
 
 // An endedLogin is a login whose callback came.
@@ -24,11 +30,10 @@ type endedLogin struct {
 	done    chan struct{} // closed when the fields below are set
 	session *session
 	err     error
-	at      time.Time
 }
 
 func newLogins(now func() time.Time) *logins {
-	return &logins{now: now, ended: map[[16]byte]*endedLogin{}}
+	return &logins{now: now, ended: map[[16]byte]*endedLogin{}, since: now()}
 }
 
 // end calls finish, unless a callback for the same state did so before. A
@@ -39,8 +44,11 @@ func (l *logins) end(state string, finish func() (*session, error)) (*session, e
 	l.mu.Lock()
 	login, again := l.ended[key]
 	if !again {
+		login, again = l.previous[key]
+	}
+	if !again {
 		l.forgetOld()
-		login = &endedLogin{done: make(chan struct{}), at: l.now()}
+		login = &endedLogin{done: make(chan struct{})}
 		l.ended[key] = login
 	}
 	l.mu.Unlock()
@@ -56,7 +64,8 @@ func (l *logins) end(state string, finish func() (*session, error)) (*session, e
 	}
 	defer func() {
 		l.mu.Lock()
-		l.ended[key] = &endedLogin{done: login.done, at: login.at} // who waits has login itself
+		l.ended[key] = &endedLogin{done: login.done} // who waits has login itself
+		delete(l.previous, key)
 		l.mu.Unlock()
 		close(login.done)
 	}()
@@ -67,13 +76,9 @@ func (l *logins) end(state string, finish func() (*session, error)) (*session, e
 
 // forgetOld makes room. l.mu is held.
 func (l *logins) forgetOld() {
-	if len(l.ended) < maxRememberedLogins {
+	now := l.now()
+	if len(l.ended) < maxRememberedLogins && now.Sub(l.since) <= pendingLifetime {
 		return
 	}
-	now := l.now()
-	for key, login := range l.ended {
-		if now.Sub(login.at) > pendingLifetime || len(l.ended) >= maxRememberedLogins {
-			delete(l.ended, key)
-		}
-	}
+	l.ended, l.previous, l.since = map[[16]byte]*endedLogin{}, l.ended, now
 }

@@ -61,6 +61,18 @@ func TestThreatLevelOfEveryLogin(t *testing.T) {
 	b.expectLogin(b.callback("/login?return_to=/dossiers/7", "marie", agentconnecttest.WithACR("eidas1-mfa")), "marie", "/dossiers/7")
 }
 
+// An access rule of every login is verified before there is a session.
+func TestThreatRuleOfEveryLogin(t *testing.T) {
+	t.Parallel()
+	a := newApp(t, agentconnect.WithLevel(agentconnect.Role(agentconnect.RoleAgentPublic)))
+	b := a.loggedIn("marie")
+	callback := b.callback("/login?return_to=/dossiers/7", "karim")
+	p := b.refused(refusal{code: agentconnect.CodeForbidden, exchanges: 1, userinfos: 1}, func() page { return b.navigate(callback.String()) })
+	if !strings.Contains(p.body, "le rôle agent_public") {
+		t.Errorf("the page does not say which condition is not met: %s", p.body)
+	}
+}
+
 // A link to a login of a higher level leaves the level of every other login
 // alone, also while both are opened at once.
 func TestThreatLevelOfOneLogin(t *testing.T) {
