@@ -5,6 +5,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"html/template"
+	"io"
 	"log/slog"
 	"net"
 	"net/http"
@@ -82,6 +84,8 @@ type config struct {
 	revokeAtLogout  bool
 	sealingKeys     []string // of session records; none: they are not sealed
 	supportContact  string
+	pageTemplate    *template.Template
+	pageStyle       string
 	now             func() time.Time
 }
 
@@ -197,6 +201,8 @@ func configure(opts []Option) (*config, error) {
 		keepTokens:      s.keepTokens,
 		revokeAtLogout:  s.revokeAtLogout,
 		supportContact:  s.supportContact,
+		pageTemplate:    defaultPageTemplate,
+		pageStyle:       defaultPageStyle,
 		now:             s.now,
 	}
 	p.client(c)
@@ -204,6 +210,7 @@ func configure(opts []Option) (*config, error) {
 	p.algs(c, &s)
 	p.session(c, &s)
 	p.hooks(c, &s)
+	p.pages(c, &s)
 	p.notForNew(&s)
 
 	if len(p.errs) > 0 {
@@ -456,6 +463,24 @@ func (p *problems) hooks(c *config, s *settings) {
 			p.add("WithSupportContact", "invalid", "%s is neither an e-mail address nor an https URL", p.shown(contact))
 		}
 	}
+}
+
+// pages takes the application's template, if it has one that works.
+func (p *problems) pages(c *config, s *settings) {
+	if !s.pageTemplateGiven {
+		return
+	}
+	if s.pageTemplate == nil {
+		p.add("WithPageTemplate", "missing", "the template is nil")
+		return
+	}
+	for _, sample := range []*Page{{Login: "/", Reasons: []string{""}, Support: &PageSupport{Contact: "a@b.example"}}, {PostTo: "/"}} {
+		if err := s.pageTemplate.Execute(io.Discard, sample); err != nil {
+			p.add("WithPageTemplate", "invalid", "%v", err)
+			return
+		}
+	}
+	c.pageTemplate, c.pageStyle = s.pageTemplate, s.pageStyle
 }
 
 // isNil reports whether a store is nil or a nil pointer in an interface.

@@ -2,6 +2,7 @@ package agentconnect
 
 import (
 	"context"
+	"html/template"
 	"log/slog"
 	"net/http"
 	"os"
@@ -53,6 +54,9 @@ type settings struct {
 	sealingKeys           [][]byte
 	sealedGiven           bool
 	supportContact        string
+	pageTemplate          *template.Template
+	pageStyle             string
+	pageTemplateGiven     bool
 	resourceServer        resourceServerSettings
 	now                   func() time.Time
 }
@@ -346,6 +350,15 @@ func WithAMR() Option {
 // this package: an e-mail address, or an https URL.
 func WithSupportContact(contact string) Option {
 	return func(s *settings) { s.supportContact = contact }
+}
+
+// WithPageTemplate replaces the template and the style sheet of the pages of
+// this package, so that they look like the application's. The template is executed
+// with a [*Page]; its {{.Style}}, in a style element, is style, and the pages'
+// Content-Security-Policy allows no other style, no script and no image. New tries
+// it out and reports a template that fails.
+func WithPageTemplate(t *template.Template, style string) Option {
+	return func(s *settings) { s.pageTemplate, s.pageStyle, s.pageTemplateGiven = t, style, true }
 }
 
 // FromEnv records what the environment variables of the process say; a

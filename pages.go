@@ -13,35 +13,39 @@ import (
 )
 
 //go:embed pages.css
-var pageStyle string
+var defaultPageStyle string
 
 //go:embed pages.html
 var pageHTML string
 
-var pageTemplate = template.Must(template.New("page").Parse(pageHTML))
+var defaultPageTemplate = template.Must(template.New("page").Parse(pageHTML))
 
-// A page is what a person sees when something went wrong, or is to be confirmed.
-type page struct {
-	Lang       string
-	Title      string
-	Paragraphs []string
-	Reasons    []string
-	Words      words
-	Style      template.CSS
-	Home       string
-	Login      string // "": a new login would not help
-	PostTo     string // the form's action, on the logout page
-	Support    *support
+// A Page is what a person sees when something went wrong, or is to be confirmed:
+// what a template of [WithPageTemplate] is executed with. Texts are in the
+// person's language.
+type Page struct {
+	Lang       string       // "fr" or "en"
+	Title      string       // of the page and its heading
+	Paragraphs []string     // what happened, and what to do
+	Reasons    []string     // the conditions that are not met; mostly none
+	Words      PageWords    // labels
+	Style      template.CSS // the style sheet, for a <style> element: the only one allowed
+	Home       string       // the path of the home page
+	Login      string       // the login that could help; "" when none would
+	PostTo     string       // the action of the logout form; "" on every other page
+	Support    *PageSupport // nil on the logout page
 }
 
-// support is what the support of AgentConnect asks for.
-type support struct {
-	Contact    string
-	ContactURL string
-	Facts      []fact
+// PageSupport is what the support of AgentConnect asks for.
+type PageSupport struct {
+	Contact    string // see [WithSupportContact]; "" when there is none
+	ContactURL string // the link to it
+	Facts      []PageFact
 }
 
-type fact struct{ Name, Value string }
+// A PageFact is one line for support. Its value can be a text of the provider's,
+// which anybody can forge: html/template escapes it.
+type PageFact struct{ Name, Value string }
 
 // refuse logs a refusal and has it answered.
 func (a *Authenticator) refuse(w http.ResponseWriter, r *http.Request, e *Error) {
@@ -82,10 +86,10 @@ func isFormPost(r *http.Request) bool {
 }
 
 // errorPage makes the page of a refusal.
-func (a *Authenticator) errorPage(lang string, e *Error) *page {
+func (a *Authenticator) errorPage(lang string, e *Error) *Page {
 	m := messageOf(lang, e.Code)
 	w := wordsOf(lang)
-	p := &page{
+	p := &Page{
 		Lang:       lang,
 		Title:      m.title,
 		Paragraphs: []string{m.happened, m.todo},
@@ -104,10 +108,10 @@ func (a *Authenticator) errorPage(lang string, e *Error) *page {
 	if m.again {
 		p.Login = a.loginAgain(e)
 	}
-	p.Support = &support{Contact: a.config.supportContact, ContactURL: contactURL(a.config.supportContact)}
+	p.Support = &PageSupport{Contact: a.config.supportContact, ContactURL: contactURL(a.config.supportContact)}
 	add := func(name, value string) {
 		if value != "" {
-			p.Support.Facts = append(p.Support.Facts, fact{name, value})
+			p.Support.Facts = append(p.Support.Facts, PageFact{name, value})
 		}
 	}
 	add(w.ErrorCode, string(e.Code))
@@ -125,7 +129,7 @@ func (a *Authenticator) errorPage(lang string, e *Error) *page {
 func (a *Authenticator) serveLogoutPage(w http.ResponseWriter, r *http.Request) {
 	lang := language(r)
 	words := wordsOf(lang)
-	a.servePage(w, r, http.StatusOK, &page{
+	a.servePage(w, r, http.StatusOK, &Page{
 		Lang:       lang,
 		Title:      words.LogOutTitle,
 		Paragraphs: []string{words.LogOutQuestion},
@@ -135,17 +139,17 @@ func (a *Authenticator) serveLogoutPage(w http.ResponseWriter, r *http.Request) 
 	})
 }
 
-func (a *Authenticator) servePage(w http.ResponseWriter, r *http.Request, status int, p *page) {
-	p.Style = template.CSS(pageStyle)
+func (a *Authenticator) servePage(w http.ResponseWriter, r *http.Request, status int, p *Page) {
+	p.Style = template.CSS(a.config.pageStyle)
 	var body bytes.Buffer
-	if err := pageTemplate.Execute(&body, p); err != nil {
+	if err := a.config.pageTemplate.Execute(&body, p); err != nil {
 		a.config.logger.ErrorContext(r.Context(), "agentconnect: page", "cause", err)
 		http.Error(w, http.StatusText(status), status)
 		return
 	}
 	h := w.Header()
 	h.Set("Content-Type", "text/html; charset=utf-8")
-	h.Set("Content-Security-Policy", pagePolicy(p.PostTo != ""))
+	h.Set("Content-Security-Policy", pagePolicy(a.config.pageStyle, p.PostTo != ""))
 	h.Set("X-Content-Type-Options", "nosniff")
 	h.Set("Referrer-Policy", "no-referrer")
 	h.Add("Vary", "Accept-Language")
@@ -159,8 +163,8 @@ func (a *Authenticator) servePage(w http.ResponseWriter, r *http.Request, status
 // open on the page with the logout form alone: browsers hold it against every
 // redirect that follows the form, to the provider and to the agent's identity
 // provider, which nobody can list.
-func pagePolicy(form bool) string {
-	hash := sha256.Sum256([]byte(pageStyle))
+func pagePolicy(style string, form bool) string {
+	hash := sha256.Sum256([]byte(style))
 	policy := "default-src 'none'; style-src 'sha256-" + base64.StdEncoding.EncodeToString(hash[:]) + "'; base-uri 'none'; frame-ancestors 'none'"
 	if !form {
 		policy += "; form-action 'none'"

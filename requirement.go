@@ -182,6 +182,25 @@ func Condition(reason Reason, allows func(Agent) bool) Requirement {
 	return Requirement{reason: reason, allows: allows}
 }
 
+// CustomClaim accepts agents of whom allows accepts the member of that name in
+// the claim custom (scope custom), decoded as [Agent.Custom] says; who has no such
+// member is refused without asking. reason is as for [Condition].
+func CustomClaim(name string, reason Reason, allows func(value any) bool) Requirement {
+	return Condition(reason, func(a Agent) bool {
+		value, ok := a.Custom()[name]
+		return ok && allows(value)
+	})
+}
+
+// Met reports whether an agent meets the requirement: for code that decides for
+// itself, within a handler or a login hook. The zero Requirement is never met.
+func (r Requirement) Met(agent Agent) bool {
+	if r.allows != nil {
+		return r.allows(agent)
+	}
+	return slices.Contains(r.acr, agent.ACR)
+}
+
 // requirements is what a route, or every login, demands.
 type requirements []Requirement
 

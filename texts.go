@@ -7,17 +7,17 @@ type message struct {
 	again                 bool
 }
 
-// words is the fixed text of the pages.
-type words struct {
+// PageWords is the fixed text of the pages: labels of links, buttons and facts.
+type PageWords struct {
 	LogIn, LogOut, Cancel, Home, Demands, Support, Contact string
 	ErrorCode, ErrorID, Time, ClientID, Provider           string
 	Environment, AuthorizeURL                              string
 	ProviderSays, LogOutTitle, LogOutQuestion, Colon       string
 }
 
-func wordsOf(lang string) words {
+func wordsOf(lang string) PageWords {
 	if lang == "en" {
-		return words{
+		return PageWords{
 			LogIn:          "Log in again",
 			LogOut:         "Log out",
 			Cancel:         "Cancel",
@@ -38,7 +38,7 @@ func wordsOf(lang string) words {
 			LogOutQuestion: "Do you want to log out of this service and of AgentConnect?",
 		}
 	}
-	return words{
+	return PageWords{
 		LogIn:          "Se connecter de nouveau",
 		LogOut:         "Se déconnecter",
 		Cancel:         "Annuler",
