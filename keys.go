@@ -105,12 +105,21 @@ func (s *keySet) verify(ctx context.Context, jws *jose.JSONWebSignature, kid str
 	if payload, ok := verifyWith(keys, jws, kid, alg); ok {
 		return payload, nil
 	}
-	keys, _, err = s.published.get(ctx, reads, s.takeToken)
-	if err != nil {
-		return nil, err
-	}
-	if payload, ok := verifyWith(keys, jws, kid, alg); ok {
-		return payload, nil
+	// The second time only after a read that others had started, which may have
+	// been answered before the key of this token was published.
+	for range 2 {
+		started := false
+		newer, n, err := s.published.get(ctx, reads, func() bool { started = s.takeToken(); return started })
+		if err != nil {
+			return nil, err
+		}
+		if payload, ok := verifyWith(newer, jws, kid, alg); ok {
+			return payload, nil
+		}
+		if started || n == reads {
+			break
+		}
+		reads = n
 	}
 	return nil, errNoKey
 }

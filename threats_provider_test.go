@@ -10,6 +10,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -522,6 +523,43 @@ func TestThreatRotationInFlight(t *testing.T) {
 		rotate.Do(func() { a.provider.RotateKeys() })
 	}})
 	b.expectLogin(callback, "karim", "/dossiers/7")
+}
+
+// Keys that rotate while a read of the set of before is under way, which a login
+// with the newest joins: it reads once more.
+func TestThreatRotationDuringARead(t *testing.T) {
+	t.Parallel()
+	a := newApp(t)
+	a.browser().login("/dossiers", "marie")
+	first, second := a.browser(), a.browser()
+	callbacks := []*url.URL{first.callback("/login", "karim"), second.callback("/login", "karim")}
+	reading, answer := make(chan struct{}), make(chan struct{})
+	var once sync.Once
+	a.provider.Inject(agentconnecttest.Tamper{Endpoint: agentconnecttest.JWKS, Answer: func(*agentconnecttest.Answer) {
+		once.Do(func() { close(reading); <-answer }) // with the keys of now
+	}})
+	var ended sync.WaitGroup
+	end := func(b *browser, callback *url.URL) {
+		ended.Go(func() {
+			if p := b.navigate(callback.String()); p.StatusCode != http.StatusSeeOther {
+				t.Errorf("got status %d, want 303", p.StatusCode)
+			}
+		})
+	}
+	a.provider.RotateKeys()
+	end(first, callbacks[0])
+	<-reading
+	a.provider.RotateKeys()
+	asked := a.provider.Requests(agentconnecttest.Token)
+	end(second, callbacks[1])
+	for turns := 0; turns < 50_000; turns++ { // and time enough to join the read
+		if a.provider.Requests(agentconnecttest.Token) == asked {
+			turns = 0
+		}
+		runtime.Gosched()
+	}
+	close(answer)
+	ended.Wait()
 }
 
 // Keys rotate while many agents log in: everybody gets in.
