@@ -155,6 +155,32 @@ func TestThreatCallbackMethods(t *testing.T) {
 	b.expectLogin(callback, "karim", "/dossiers/7")
 }
 
+// A login starts with GET, or with POST and a form that is not too long; HEAD,
+// which link checkers send, starts nothing.
+func TestThreatLoginMethods(t *testing.T) {
+	t.Parallel()
+	a := newApp(t)
+	for _, tt := range []struct {
+		method, body string
+		status       int
+		starts       bool
+	}{
+		{"GET", "", http.StatusSeeOther, true},
+		{"POST", "return_to=/dossiers/7", http.StatusSeeOther, true},
+		{"POST", "return_to=/dossiers/7&x=" + strings.Repeat("x", 64<<10), http.StatusBadRequest, false},
+		{"POST", "return_to=%zz", http.StatusBadRequest, false},
+		{"HEAD", "", http.StatusOK, false},
+		{"PUT", "", http.StatusMethodNotAllowed, false},
+		{"DELETE", "", http.StatusMethodNotAllowed, false},
+	} {
+		b := a.browser()
+		p := b.do(tt.method, "/login", http.Header{"Sec-Fetch-Mode": {"navigate"}}, tt.body)
+		if p.StatusCode != tt.status || (p.location() != "") != tt.starts || (len(b.cookies()) > 0) != tt.starts {
+			t.Errorf("%s %.30s: got status %d to %q with %d cookies, want %d, a login: %t", tt.method, tt.body, p.StatusCode, p.location(), len(b.cookies()), tt.status, tt.starts)
+		}
+	}
+}
+
 // A state belongs to one browser, one login, ten minutes and one use.
 func TestThreatCallbackState(t *testing.T) {
 	t.Parallel()

@@ -251,7 +251,11 @@ func TestThreatDiscoveryLater(t *testing.T) {
 				if p := b.post("/logout", nil); !strings.HasPrefix(p.location(), a.provider.Issuer+"/session/end?") {
 					t.Errorf("round %d: logout: got %q, want the provider's end of session", round, p.location())
 				}
-				a.eventually("another read of the document", func() bool { return a.provider.Requests(agentconnecttest.Discovery) > round+1 })
+				a.eventually("another read of the document", func() bool {
+					a.clock.advance(time.Second) // past the pause after a read that failed
+					b.navigate("/login")
+					return a.provider.Requests(agentconnecttest.Discovery) > round+1
+				})
 			}
 		})
 	}

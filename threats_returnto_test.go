@@ -43,11 +43,12 @@ func badReturnTos() []string {
 // goodReturnTos come back as they are.
 func goodReturnTos() []string {
 	return []string{
-		"/", "/dossiers", "/dossiers/", "/dossiers/7", "/dossiers/7?tri=date&n=2#piece-3", "/?q", "/#f", "/a:b", "/a@b", "/dossiers?next=https://site.example//x", "/dossiers?x=//y&z=\\/", "/dossiers?x=../..", "/dossiers#//x", "/d%C3%A9marches/%20x", "/a%2Fb", "/a;b=c,d", "/a//b", "/a/...", "/a/..b", "/.well-known/x", "/loginx", "/login-aide", "/callbacks", "/x/login", "/logout-page", "/a?b?c", "/a#b#c", "/" + strings.Repeat("x", 2047),
+		"/", "/dossiers", "/dossiers/", "/dossiers/7", "/dossiers/7?tri=date&n=2#piece-3", "/?q", "/#f", "/a:b", "/a@b", "/dossiers?next=https://site.example//x", "/dossiers?x=//y&z=\\/", "/dossiers?x=../..", `/dossiers?x=\y`, `/dossiers#\y`, "/dossiers#//x", "/d%C3%A9marches/%20x", "/a%2Fb", "/a;b=c,d", "/a//b", "/a/...", "/a/..b", "/.well-known/x", "/loginx", "/login-aide", "/callbacks", "/x/login", "/logout-page", "/a?b?c", "/a#b#c", "/" + strings.Repeat("x", 2047),
 	}
 }
 
-// isBackslashed: a backslash is refused wherever it is.
+// isBackslashed: a backslash is refused wherever it is, also where it does no
+// harm to a browser.
 func isBackslashed(s string) bool { return strings.Contains(s, `\`) }
 
 // return_to leads to a local page or to /, judged on the final Location, the way
@@ -67,13 +68,14 @@ func TestThreatReturnTo(t *testing.T) {
 		})
 	}
 	for _, target := range goodReturnTos() {
+		want := target
 		if isBackslashed(target) {
-			continue
+			want = "/"
 		}
 		t.Run(fmt.Sprintf("good %.60q", target), func(t *testing.T) {
 			b := a.in(t).browser()
-			if got := b.locationAfterLogin(target); got != target {
-				t.Errorf("got Location %q, want it as it is", got)
+			if got := b.locationAfterLogin(target); got != want {
+				t.Errorf("got Location %q, want %q", got, want)
 			}
 		})
 	}
