@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-
-	"github.com/alexedwards/scs/v2"
 )
 
 // ErrStoreNotIterable is what [Authenticator.EndSessionsOf] returns when the
@@ -47,15 +45,4 @@ func (a *Authenticator) EndSessionsOf(ctx context.Context, sub string) (int, err
 		}
 	}
 	return ended, errors.Join(errs...)
-}
-
-// all lists the records of the store by key.
-func (s recordStore) all(ctx context.Context) (map[string][]byte, error) {
-	switch store := s.store.(type) {
-	case scs.IterableCtxStore:
-		return store.AllCtx(ctx)
-	case scs.IterableStore:
-		return store.All()
-	}
-	return nil, ErrStoreNotIterable
 }

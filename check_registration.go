@@ -88,16 +88,7 @@ func (c *checkup) silentLogin(ctx context.Context, p *provider, m *metadata) {
 func (c *checkup) logoutWithoutSession(ctx context.Context, p *provider, m *metadata) {
 	const subject = "registration of the logout"
 	config := c.auth.config
-	u, err := url.Parse(m.endSessionEndpoint)
-	if err != nil { // checkEndpoint has parsed it
-		return
-	}
-	query := u.Query()
-	query.Set("client_id", config.clientID)
-	query.Set("post_logout_redirect_uri", config.postLogoutURL.String())
-	query.Set("state", randomText())
-	u.RawQuery = query.Encode()
-	visit, err := c.visit(ctx, p, u.String())
+	visit, err := c.visit(ctx, p, p.endSessionURL(m, "", randomText()))
 	switch {
 	case err != nil:
 		c.warn(subject, "the end_session_endpoint does not answer: "+string(asError(err).Code), networkAdvice(m.endSessionEndpoint))

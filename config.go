@@ -8,9 +8,7 @@ import (
 	"html/template"
 	"io"
 	"log/slog"
-	"net"
 	"net/http"
-	"net/mail"
 	"net/url"
 	"path"
 	"reflect"
@@ -30,24 +28,6 @@ const (
 	defaultCookieName = "agentconnect"
 	minSealingKey     = 32
 )
-
-// A ConfigError is one problem of the options given to [New], which returns
-// all of them joined (errors.Join): errors.As finds the first, and the Unwrap
-// method of what New returns yields the list. It never contains a secret.
-type ConfigError struct {
-	// Option is the name of the option function, "WithRedirectURL"; where an
-	// environment variable records the same setting, it follows in parentheses.
-	Option string
-	// Reason is "missing", "invalid", "insecure" or "conflict".
-	Reason string
-	// Detail says what is wrong and what is expected, in a sentence.
-	Detail string
-}
-
-// Error returns "agentconnect: OPTION: REASON: DETAIL".
-func (e *ConfigError) Error() string {
-	return "agentconnect: " + e.Option + ": " + e.Reason + ": " + e.Detail
-}
 
 // config is what New made of the settings. Every field is valid and none
 // changes after New.
@@ -88,62 +68,6 @@ type config struct {
 	pageStyle       string
 	now             func() time.Time
 }
-
-// problems collects what is wrong with the settings.
-type problems struct {
-	errs    []error
-	secrets []string
-}
-
-func (p *problems) add(option, reason, format string, args ...any) {
-	for i, arg := range args {
-		args[i] = p.redact(arg)
-	}
-	p.errs = append(p.errs, &ConfigError{Option: option, Reason: reason, Detail: fmt.Sprintf(format, args...)})
-}
-
-// redact takes the secrets out of what a detail quotes: before it is quoted,
-// which could escape them.
-func (p *problems) redact(arg any) any {
-	switch a := arg.(type) {
-	case string:
-		for _, secret := range p.secrets {
-			a = strings.ReplaceAll(a, secret, "[redacted]")
-		}
-		return a
-	case error:
-		return p.redact(a.Error())
-	}
-	return arg
-}
-
-// shown quotes a value that is not what belongs there.
-func (p *problems) shown(value string) string {
-	return quoteShort(fmt.Sprint(p.redact(value)))
-}
-
-// quoteShort quotes a value that may be a typing error, or the client secret in
-// the wrong place: it shows no more than 16 bytes, and AgentConnect's secrets have
-// 64 characters.
-func quoteShort(value string) string {
-	if len(value) > 16 {
-		return fmt.Sprintf("the value of %d bytes", len(value))
-	}
-	return fmt.Sprintf("%q", value)
-}
-
-// Where the operator finds a setting that the environment can give.
-const (
-	optEnvironment = "WithEnvironment (AGENTCONNECT_ENVIRONMENT)"
-	optIssuer      = "WithIssuer (AGENTCONNECT_ISSUER)"
-	optClientID    = "WithClient (AGENTCONNECT_CLIENT_ID)"
-	optSecret      = "WithClient (AGENTCONNECT_CLIENT_SECRET)"
-	optRedirect    = "WithRedirectURL (AGENTCONNECT_REDIRECT_URL)"
-	optPostLogout  = "WithPostLogoutRedirectURL (AGENTCONNECT_POST_LOGOUT_REDIRECT_URL)"
-	optScopes      = "WithScopes (AGENTCONNECT_SCOPES)"
-	optIDTokenAlg  = "WithIDTokenAlg (AGENTCONNECT_ID_TOKEN_ALG)"
-	optUserinfoAlg = "WithUserinfoAlg (AGENTCONNECT_USERINFO_ALG)"
-)
 
 // configure validates what the options recorded and fills in the defaults. It
 // talks to nobody.
@@ -248,72 +172,6 @@ func (p *problems) issuer(s *settings) string {
 	return s.issuer
 }
 
-// absoluteURL parses a URL that is https, or http on a loopback host, and has
-// neither fragment nor credentials. It returns nil after adding what is wrong.
-func (p *problems) absoluteURL(option, raw string) *url.URL {
-	u, err := url.Parse(raw)
-	switch {
-	case err != nil:
-		// url.Parse's error quotes its input, which may hold credentials.
-		p.add(option, "invalid", "it is not a URL")
-	case u.User != nil:
-		p.add(option, "invalid", "a URL here has no user name and no password")
-	case u.Scheme != "https" && u.Scheme != "http" || u.Hostname() == "":
-		p.add(option, "invalid", "%s is not an absolute https URL", p.shown(raw))
-	case strings.Contains(raw, "#"):
-		p.add(option, "invalid", "%q has a fragment", raw)
-	case !isPrintableASCII(raw) || strings.Contains(raw, "\\"):
-		p.add(option, "invalid", "%q has a space, a backslash or a letter beyond ASCII", raw)
-	case u.String() != raw:
-		p.add(option, "invalid", "%q is written in an unusual way; %q says the same", raw, u.String())
-	case u.Scheme == "http" && !isLoopback(u.Hostname()):
-		p.add(option, "insecure", "%q is http; only a loopback address may do without https", raw)
-	default:
-		return u
-	}
-	return nil
-}
-
-// isLoopback reports whether host can only be this machine (RFC 6761 section
-// 6.3 for the names, RFC 8252 section 7.3 for the addresses).
-func isLoopback(host string) bool {
-	host = strings.ToLower(strings.TrimSuffix(host, "."))
-	if host == "localhost" || strings.HasSuffix(host, ".localhost") {
-		return true
-	}
-	ip := net.ParseIP(host)
-	return ip != nil && ip.IsLoopback()
-}
-
-// redirectURL parses a registered URL. It returns nil after adding what is
-// wrong.
-func (p *problems) redirectURL(option, raw string, e Environment) *url.URL {
-	if raw == "" {
-		p.add(option, "missing", "give the URL exactly as it is registered with AgentConnect")
-		return nil
-	}
-	u := p.absoluteURL(option, raw)
-	if u == nil {
-		return nil
-	}
-	if e.isProduction() && isLoopback(u.Hostname()) {
-		p.add(option, "insecure", "%q is on this machine; AgentConnect's production accepts neither http nor localhost", raw)
-	}
-	if !isPagePath(urlPath(u)) {
-		p.add(option, "invalid", "%q has a path with an escape, or with an empty, \".\" or \"..\" segment", raw)
-		return nil
-	}
-	return u
-}
-
-// isPagePath reports whether p is the path of a page, spelled in the one way
-// that routers and browsers leave as it is.
-func isPagePath(p string) bool {
-	clean := path.Clean(p)
-	return strings.HasPrefix(p, "/") && (clean == p || clean+"/" == p && clean != "/") &&
-		!strings.ContainsAny(p, "?#\\%") && isPrintableASCII(p)
-}
-
 func (p *problems) client(c *config) {
 	if c.clientID == "" {
 		p.add(optClientID, "missing", "give the client_id that AgentConnect handed out")
@@ -337,7 +195,7 @@ func (p *problems) scopes(scopes []string) []string {
 	}
 	for i, scope := range scopes {
 		switch {
-		case scope == "" || strings.ContainsFunc(scope, func(r rune) bool { return r <= ' ' || r == '"' || r == '\\' || r > '~' }):
+		case !isScope(scope):
 			p.add(optScopes, "invalid", "%s is not a scope (RFC 6749, section 3.3)", p.shown(scope))
 		case slices.Contains(scopes[:i], scope):
 			p.add(optScopes, "invalid", "%s is there twice", p.shown(scope))
@@ -379,13 +237,6 @@ func (p *problems) paths(c *config, s *settings) {
 			}
 		}
 	}
-}
-
-// urlPath returns the path that a browser asks for when it is sent to u.
-func urlPath(u *url.URL) string { return cmp.Or(u.EscapedPath(), "/") }
-
-func isPrintableASCII(s string) bool {
-	return !strings.ContainsFunc(s, func(r rune) bool { return r <= ' ' || r > '~' })
 }
 
 func (p *problems) algs(c *config, s *settings) {
@@ -456,10 +307,8 @@ func (p *problems) hooks(c *config, s *settings) {
 		}
 	}
 	if contact := s.supportContact; contact != "" {
-		address, mailErr := mail.ParseAddress(contact)
-		u, urlErr := url.Parse(contact)
-		isMail := mailErr == nil && address.Address == contact // and no name with it
-		if !isMail && (urlErr != nil || u.Scheme != "https" || u.Host == "") {
+		u, err := url.Parse(contact)
+		if !isEmail(contact) && (err != nil || u.Scheme != "https" || u.Host == "") {
 			p.add("WithSupportContact", "invalid", "%s is neither an e-mail address nor an https URL", p.shown(contact))
 		}
 	}

@@ -217,3 +217,12 @@ func (e *Error) logAttrs() []slog.Attr {
 func isErrorName(s string) bool {
 	return s != "" && len(s) <= 64 && strings.Trim(s, "abcdefghijklmnopqrstuvwxyz_") == ""
 }
+
+// asError returns the refusal that an error is, or CodeInternal.
+func asError(err error) *Error {
+	if e, ok := err.(*Error); ok {
+		copied := *e // it may be shared by several requests
+		return &copied
+	}
+	return refuse(CodeInternal, fmt.Errorf("unexpected: %w", err))
+}

@@ -1,6 +1,7 @@
 package agentconnect
 
 import (
+	"crypto/sha256"
 	"sync"
 	"time"
 )
@@ -81,4 +82,11 @@ func (l *logins) forgetOld() {
 		return
 	}
 	l.ended, l.previous, l.since = map[[16]byte]*endedLogin{}, l.ended, now
+}
+
+// fingerprint shortens a state.
+func fingerprint(state string) (f [16]byte) {
+	sum := sha256.Sum256([]byte(state))
+	copy(f[:], sum[:])
+	return f
 }

@@ -1,12 +1,9 @@
 package agentconnect
 
 import (
-	"fmt"
 	"net/http"
 	"net/url"
 	"slices"
-	"strconv"
-	"strings"
 )
 
 // RequireAgent lets through to next the requests of agents who are logged in,
@@ -42,8 +39,8 @@ func (a *Authenticator) RequireAgent(next http.Handler) http.Handler {
 // problem with what lacks.
 //
 // Require panics when no single acr value can satisfy all the levels together,
-// those of [WithLevel] included, or when a requirement is malformed, as routers do for a malformed pattern: such a route
-// would refuse everybody.
+// those of [WithLevel] included, or when a requirement is malformed, as routers
+// do for a malformed pattern: such a route would refuse everybody.
 func (a *Authenticator) Require(rs ...Requirement) func(http.Handler) http.Handler {
 	// A step-up is a login, so it also has to satisfy what every login must.
 	acr, err := slices.Concat(a.config.level, rs).acceptedACR()
@@ -201,58 +198,4 @@ func (a *Authenticator) pageOf(r *http.Request) string {
 		return ""
 	}
 	return a.config.returnTo(referer.RequestURI())
-}
-
-// isNavigation reports whether a browser opens a page with the request, as
-// opposed to a script, an image, a program.
-func isNavigation(r *http.Request) bool {
-	return (r.Method == http.MethodGet || r.Method == http.MethodHead) && isForPerson(r)
-}
-
-// isForPerson reports whether the answer is shown to a person: by Fetch
-// Metadata, which all current browsers send to trustworthy origins, or by Accept.
-func isForPerson(r *http.Request) bool {
-	if mode := r.Header.Get("Sec-Fetch-Mode"); mode != "" {
-		return mode == "navigate"
-	}
-	return accepts(r, "text/html")
-}
-
-// accepts reports whether the request's Accept names the media type, and not
-// with a weight of 0 (RFC 9110 section 12.5.1).
-func accepts(r *http.Request, mediaType string) bool {
-	for _, line := range r.Header.Values("Accept") {
-		for item := range strings.SplitSeq(line, ",") {
-			name, params, _ := strings.Cut(item, ";")
-			if !strings.EqualFold(strings.TrimSpace(name), mediaType) {
-				continue
-			}
-			return weight(params) > 0
-		}
-	}
-	return false
-}
-
-// weight returns the q of the parameters of a media range or language.
-func weight(params string) float64 {
-	for p := range strings.SplitSeq(params, ";") {
-		name, value, _ := strings.Cut(strings.TrimSpace(p), "=")
-		if strings.EqualFold(name, "q") {
-			q, err := strconv.ParseFloat(value, 64)
-			if err != nil {
-				return 0
-			}
-			return q
-		}
-	}
-	return 1
-}
-
-// asError returns the refusal that an error is, or CodeInternal.
-func asError(err error) *Error {
-	if e, ok := err.(*Error); ok {
-		copied := *e // it may be shared by several requests
-		return &copied
-	}
-	return refuse(CodeInternal, fmt.Errorf("unexpected: %w", err))
 }

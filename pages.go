@@ -79,12 +79,6 @@ func (a *Authenticator) ServeError(w http.ResponseWriter, r *http.Request, e *Er
 	a.serveProblem(w, e)
 }
 
-// isFormPost reports whether a browser sends a form: what it gets is shown to a
-// person, though it is not a page to come back to.
-func isFormPost(r *http.Request) bool {
-	return r.Header.Get("Sec-Fetch-Mode") == "navigate" && accepts(r, "text/html")
-}
-
 // errorPage makes the page of a refusal.
 func (a *Authenticator) errorPage(lang string, e *Error) *Page {
 	m := messageOf(lang, e.Code)
@@ -189,25 +183,6 @@ func (a *Authenticator) loginAgain(e *Error) string {
 		return a.loginURL(e.ReturnTo)
 	}
 	return a.linkTo(&loginRequest{ReturnTo: e.ReturnTo, ACR: e.AcceptedACR})
-}
-
-// language returns the language of a page: French, or English where the
-// browser prefers it (RFC 9110 section 12.5.4).
-func language(r *http.Request) string {
-	best := map[string]float64{}
-	for item := range strings.SplitSeq(strings.Join(r.Header.Values("Accept-Language"), ","), ",") {
-		tag, params, _ := strings.Cut(strings.TrimSpace(item), ";")
-		primary, _, _ := strings.Cut(strings.ToLower(strings.TrimSpace(tag)), "-")
-		best[primary] = max(best[primary], weight(params))
-	}
-	french, named := best["fr"]
-	if !named {
-		french = best["*"] // any language will do: it is French
-	}
-	if best["en"] > french {
-		return "en"
-	}
-	return "fr"
 }
 
 // contactURL returns the link to a support contact.

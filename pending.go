@@ -151,18 +151,3 @@ func (l *pendingLogins) open(name, value string) *pendingLogin {
 func (l *pendingLogins) cookie(name, value string, maxAge int) *http.Cookie {
 	return newCookie(name, value, maxAge, l.secure)
 }
-
-// newCookie is the one place where the attributes of our cookies are set, but
-// for the session's own, which scs writes with the same ones. Path=/ and Secure
-// are what the __Host- prefix demands (RFC 6265bis section 4.1.3.2).
-func newCookie(name, value string, maxAge int, secure bool) *http.Cookie {
-	return &http.Cookie{
-		Name:     name,
-		Value:    value,
-		Path:     "/",
-		MaxAge:   maxAge,
-		Secure:   secure,
-		HttpOnly: true,
-		SameSite: http.SameSiteLaxMode,
-	}
-}

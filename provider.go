@@ -121,6 +121,18 @@ func parseMetadata(body []byte, issuer string) (*metadata, error) {
 	return m, errors.Join(errs...)
 }
 
+// endpoint returns an endpoint that a login does without.
+func (m *metadata) endpoint(name string) (string, error) {
+	endpoint, err := m.document.text(name)
+	if err == nil {
+		err = checkEndpoint(name, endpoint)
+	}
+	if err != nil {
+		return "", refusef(CodeProviderAnswer, "discovery: %w", err)
+	}
+	return endpoint, nil
+}
+
 func checkEndpoint(name, raw string) error {
 	if raw == "" {
 		return fmt.Errorf("%s is missing", name)
@@ -183,6 +195,23 @@ func (p *provider) authURL(m *metadata, login *pendingLogin, params []oauth2.Aut
 	return p.oauth2Config(m).AuthCodeURL(login.State, params...)
 }
 
+// endSessionURL returns the URL of the provider's end_session_endpoint for a
+// logout (RP-Initiated Logout 1.0 section 2). idToken, the hint, may be "": then the
+// provider learns from client_id for whom it is.
+func (p *provider) endSessionURL(m *metadata, idToken, state string) string {
+	u, _ := url.Parse(m.endSessionEndpoint) // checkEndpoint did
+	params := u.Query()
+	params.Set("state", state)
+	params.Set("post_logout_redirect_uri", p.config.postLogoutURL.String())
+	if idToken != "" {
+		params.Set("id_token_hint", idToken)
+	} else {
+		params.Set("client_id", p.config.clientID)
+	}
+	u.RawQuery = params.Encode()
+	return u.String()
+}
+
 // supportURL returns the authorization URL of a login as support asks for it:
 // without what is secret or changes each time. "" while the provider is unknown.
 func (p *provider) supportURL(login *pendingLogin) string {
@@ -196,57 +225,6 @@ func (p *provider) supportURL(login *pendingLogin) string {
 		return ""
 	}
 	return u.String()
-}
-
-// tokens is the verified answer of the token endpoint.
-type tokens struct {
-	access  *oauth2.Token
-	idToken string
-	claims  claims // of the ID token
-}
-
-// exchange redeems a code, once (Core 1.0 section 3.1.3), and verifies the ID
-// token.
-func (p *provider) exchange(ctx context.Context, m *metadata, code string, login *pendingLogin) (*tokens, error) {
-	const what = "token endpoint"
-	ctx = oidc.ClientContext(ctx, p.tokens)
-	token, err := p.oauth2Config(m).Exchange(ctx, code, oauth2.VerifierOption(login.Verifier))
-	if err != nil {
-		return nil, exchangeFailed(what, err)
-	}
-	// RFC 6750: only a bearer token can be used as one. Core 1.0 section 3.1.3.3.
-	if !strings.EqualFold(token.TokenType, "Bearer") {
-		return nil, refusef(CodeProviderAnswer, "%s: the token_type is not Bearer", what)
-	}
-	raw, ok := token.Extra("id_token").(string)
-	if !ok || raw == "" {
-		return nil, refusef(CodeProviderAnswer, "%s: the answer has no id_token", what)
-	}
-	idToken, err := p.verifyIDToken(ctx, raw, login.Nonce, token.AccessToken)
-	if err != nil {
-		return nil, verificationFailed(CodeInvalidIDToken, err)
-	}
-	return &tokens{access: token, idToken: raw, claims: idToken}, nil
-}
-
-// exchangeFailed is the refusal after a token endpoint that gave no tokens.
-func exchangeFailed(what string, err error) *Error {
-	var answer *oauth2.RetrieveError
-	if !errors.As(err, &answer) {
-		var urlErr *url.Error
-		if errors.As(err, &urlErr) {
-			return callFailed(what, err)
-		}
-		// x/oauth2 could not read the answer; its words may quote it.
-		return refusef(CodeProviderAnswer, "%s: the answer is not a token answer", what)
-	}
-	switch answer.ErrorCode {
-	case "invalid_grant":
-		return refusef(CodeInvalidGrant, "%s: invalid_grant", what)
-	case "invalid_client", "unauthorized_client":
-		return refusef(CodeInvalidClient, "%s: %s", what, answer.ErrorCode)
-	}
-	return badStatus(what, answer.Response.StatusCode)
 }
 
 // verificationFailed is the refusal of a token that does not verify. A key set

@@ -21,9 +21,10 @@ const (
 // either way.
 //
 // It tries once an hour and browser, and not in the hour after a logout that
-// did not come back from the provider. Only the navigations of a browser to a page of its own are sent: no script, no
-// frame, no prefetch, no crawler, no browser too old for Fetch Metadata. When
-// the provider is away, the page is served to a stranger.
+// did not come back from the provider. Only the navigations of a browser to a
+// page of its own are sent: no script, no frame, no prefetch, no crawler, no
+// browser too old for Fetch Metadata. When the provider is away, the page is
+// served to a stranger.
 func (a *Authenticator) SilentLogin(next http.Handler) http.Handler {
 	a.silent.Store(true)
 	return a.LoadAgent(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

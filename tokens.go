@@ -1,18 +1,14 @@
 package agentconnect
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
-	"net/url"
-	"strings"
 	"sync"
 	"time"
 
-	"github.com/coreos/go-oidc/v3/oidc"
 	"golang.org/x/oauth2"
 )
 
@@ -208,61 +204,6 @@ func (k *tokenKeeper) end(ctx context.Context, s *session) {
 			logger.WarnContext(ctx, "agentconnect: a token could not be revoked", "cause", err)
 		}
 	}
-}
-
-// refresh redeems a refresh token (RFC 6749 section 6). An ID token that comes
-// with the answer must be about the same agent (Core 1.0 section 12.2).
-func (p *provider) refresh(ctx context.Context, refreshToken, sub string) (*oauth2.Token, error) {
-	const what = "token endpoint, refresh"
-	m, err := p.metadata(ctx)
-	if err != nil {
-		return nil, err
-	}
-	ctx = oidc.ClientContext(ctx, p.tokens)
-	token, err := p.oauth2Config(m).TokenSource(ctx, &oauth2.Token{RefreshToken: refreshToken}).Token()
-	if err != nil {
-		return nil, exchangeFailed(what, err)
-	}
-	if !strings.EqualFold(token.TokenType, "Bearer") {
-		return nil, refusef(CodeProviderAnswer, "%s: the token_type is not Bearer", what)
-	}
-	if raw, ok := token.Extra("id_token").(string); ok && raw != "" {
-		c, err := p.verifySigned(ctx, p.idTokens, raw)
-		if err != nil {
-			return nil, verificationFailed(CodeInvalidIDToken, err)
-		}
-		if got, err := c.text("sub"); err != nil || got != sub {
-			return nil, refusef(CodeInvalidIDToken, "%s: the sub is not that of the session", what)
-		}
-	}
-	return token, nil
-}
-
-// revoke revokes a token (RFC 7009), as far as the provider can.
-func (p *provider) revoke(ctx context.Context, token string) error {
-	m, err := p.metadata(ctx)
-	if err != nil {
-		return err
-	}
-	endpoint, err := m.document.text("revocation_endpoint")
-	if err != nil || checkEndpoint("revocation_endpoint", endpoint) != nil {
-		return errors.New("the provider has no usable revocation_endpoint")
-	}
-	form := url.Values{"client_id": {p.config.clientID}, "client_secret": {p.config.clientSecret}, "token": {token}}
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, endpoint, bytes.NewReader([]byte(form.Encode())))
-	if err != nil {
-		return err
-	}
-	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-	res, err := p.client.Do(req)
-	if err != nil {
-		return err
-	}
-	defer res.Body.Close()
-	if res.StatusCode != http.StatusOK {
-		return badStatus("revocation", res.StatusCode)
-	}
-	return nil
 }
 
 // TokenSource returns the source of access tokens of the agent who is logged in
