@@ -2,6 +2,7 @@ package agentconnect_test
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -374,7 +375,7 @@ type store struct {
 	mu                      sync.Mutex
 	finds, commits, deletes int
 	fail                    error
-	failDelete              error
+	failFind, failDelete    error
 }
 
 func newStore() *store { return &store{MemStore: memstore.NewWithCleanupInterval(0)} }
@@ -382,7 +383,7 @@ func newStore() *store { return &store{MemStore: memstore.NewWithCleanupInterval
 func (s *store) Find(token string) ([]byte, bool, error) {
 	s.mu.Lock()
 	s.finds++
-	err := s.fail
+	err := cmp.Or(s.fail, s.failFind)
 	s.mu.Unlock()
 	if err != nil {
 		return nil, false, err
@@ -404,10 +405,7 @@ func (s *store) Commit(token string, b []byte, expiry time.Time) error {
 func (s *store) Delete(token string) error {
 	s.mu.Lock()
 	s.deletes++
-	err := s.fail
-	if err == nil {
-		err = s.failDelete
-	}
+	err := cmp.Or(s.fail, s.failDelete)
 	s.mu.Unlock()
 	if err != nil {
 		return err
@@ -415,11 +413,18 @@ func (s *store) Delete(token string) error {
 	return s.MemStore.Delete(token)
 }
 
-// break makes every operation fail, or work again.
+// setFailure makes every operation fail, or work again; setFindFailure and
+// setDeleteFailure one of them.
 func (s *store) setFailure(err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.fail = err
+}
+
+func (s *store) setFindFailure(err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.failFind = err
 }
 
 func (s *store) setDeleteFailure(err error) {

@@ -2,7 +2,6 @@ package agentconnect
 
 import (
 	"bytes"
-	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -91,8 +90,8 @@ func (t tokenTransport) RoundTrip(r *http.Request) (*http.Response, error) {
 	if err != nil || res.StatusCode != http.StatusOK {
 		return res, err
 	}
-	mediaType, _, err := mime.ParseMediaType(res.Header.Get("Content-Type"))
-	if err != nil || mediaType != "application/json" {
+	mediaType, _, _ := mime.ParseMediaType(res.Header.Get("Content-Type"))
+	if mediaType != "application/json" {
 		return nil, answerError("the answer is not JSON")
 	}
 	body, err := io.ReadAll(res.Body)
@@ -135,7 +134,7 @@ func callFailed(what string, err error) *Error {
 	switch {
 	case errors.As(err, &bad):
 		return refusef(CodeProviderAnswer, "%s: %w", what, bad)
-	case errors.Is(err, context.DeadlineExceeded), errors.As(err, &netErr) && netErr.Timeout():
+	case errors.As(err, &netErr) && netErr.Timeout(): // context.DeadlineExceeded is one
 		return refusef(CodeProviderTimeout, "%s: %w", what, err)
 	}
 	return refusef(CodeProviderUnavailable, "%s: %w", what, err)

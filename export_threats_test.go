@@ -19,11 +19,37 @@ func VerifyIDToken(ctx context.Context, a *Authenticator, token, nonce, accessTo
 	return values, err
 }
 
+// MaxRememberedLogins bounds each generation of the logins that ended.
+const MaxRememberedLogins = maxRememberedLogins
+
+// EndLogin ends the pending login of a state as a callback does, and reports
+// whether it was the first one.
+func EndLogin(a *Authenticator, state string) (first bool, err error) {
+	_, err = a.logins.end(state, func() (*session, error) {
+		first = true
+		return nil, nil
+	})
+	return first, err
+}
+
 // RememberedLogins returns how many logins that ended are in memory.
 func RememberedLogins(a *Authenticator) int {
 	a.logins.mu.Lock()
 	defer a.logins.mu.Unlock()
 	return len(a.logins.ended) + len(a.logins.previous)
+}
+
+// RememberedSessions returns how many of them still hold a session.
+func RememberedSessions(a *Authenticator) int {
+	a.logins.mu.Lock()
+	defer a.logins.mu.Unlock()
+	sessions := 0
+	for _, login := range a.logins.ended {
+		if login.session != nil {
+			sessions++
+		}
+	}
+	return sessions
 }
 
 // ReturnToPage returns the page to which a login with a return_to comes back.

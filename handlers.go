@@ -90,7 +90,6 @@ func (a *Authenticator) Callback(w http.ResponseWriter, r *http.Request) {
 	}
 	a.replaceSession(r, session)
 	a.sessions.setCookie(r.Context(), w, session)
-	noStore(w)
 	redirect(w, login.ReturnTo)
 }
 
@@ -113,8 +112,8 @@ func (a *Authenticator) refuseLogin(w http.ResponseWriter, r *http.Request, logi
 // login of this browser. Who just logged in with it, and came back to the
 // address, goes on to the application; anything else is refused.
 func (a *Authenticator) callbackWithoutLogin(w http.ResponseWriter, r *http.Request, answer *answer) {
-	session, err := a.sessions.load(r)
-	if err == nil && session != nil && session.login == a.sessions.store.loginID(answer.state) {
+	session, _ := a.sessions.load(r)
+	if session != nil && session.login == a.sessions.store.loginID(answer.state) {
 		redirect(w, a.config.homePath)
 		return
 	}
@@ -196,7 +195,8 @@ func (a *Authenticator) replaceSession(r *http.Request, newer *session) {
 // It takes POST. GET shows a page with a button and ends nothing, so that no
 // image and no link of another site can log an agent out; a form of another site
 // is refused, by Sec-Fetch-Site and Origin. Without a session it goes to the home
-// page. When the store cannot delete the session, the agent is told so (503), and
+// page; a session that is over also ends at the provider, which may still know the
+// agent. When the store cannot delete the session, the agent is told so (503), and
 // the browser forgets it.
 func (a *Authenticator) Logout(w http.ResponseWriter, r *http.Request) {
 	noStore(w)
@@ -213,10 +213,10 @@ func (a *Authenticator) Logout(w http.ResponseWriter, r *http.Request) {
 		a.refuse(w, r, refuse(CodeCrossOrigin, err))
 		return
 	}
-	session, err := a.sessions.load(r)
+	// Also one that is over, which the provider's may outlive.
+	session, err := a.sessions.find(r)
 	a.sessions.forgetCookie(r.Context(), w)
 	a.rememberSilentTry(w) // or a public page would log the agent in again
-	noStore(w)
 	if destroyErr := a.sessions.destroy(r.Context(), a.sessions.cookieToken(r)); err != nil || destroyErr != nil {
 		a.refuse(w, r, refuse(CodeSessionStore, errors.Join(err, destroyErr)))
 		return

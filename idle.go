@@ -41,14 +41,11 @@ func newIdleCookie(c *config) (*idleCookie, error) {
 // lastSeen returns when the session was last used, as far as is proven: at its
 // creation, if the browser has no cookie for this session.
 func (c *idleCookie) lastSeen(r *http.Request, s *session) time.Time {
-	plain, ok := c.sealer.open(cookieValue(r, c.name), s.token)
-	if !ok || len(plain) != 8 {
+	plain, _ := c.sealer.open(cookieValue(r, c.name), s.token)
+	if len(plain) != 8 {
 		return s.created
 	}
-	if seen := time.Unix(int64(binary.BigEndian.Uint64(plain)), 0); seen.After(s.created) {
-		return seen
-	}
-	return s.created
+	return time.Unix(int64(binary.BigEndian.Uint64(plain)), 0)
 }
 
 // renew sets the cookie anew when the one that the browser has is a minute old.

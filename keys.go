@@ -116,7 +116,7 @@ func (s *keySet) verify(ctx context.Context, jws *jose.JSONWebSignature, kid str
 		if payload, ok := verifyWith(newer, jws, kid, alg); ok {
 			return payload, nil
 		}
-		if started || n == reads {
+		if started {
 			break
 		}
 		reads = n
@@ -174,9 +174,9 @@ func (s *keySet) takeToken() bool {
 	return true
 }
 
-// parseKeys returns the public keys of a JWK set that can verify a signature.
-// Others, of types or of shapes that are unknown, are no reason to refuse the set
-// (RFC 7517 section 5).
+// parseKeys returns the keys of a JWK set that may verify a signature. Others, of
+// types or of shapes that are unknown, are no reason to refuse the set (RFC 7517
+// section 5).
 func parseKeys(body []byte) ([]jose.JSONWebKey, error) {
 	doc, err := decodeObject(body)
 	if err != nil {
@@ -189,10 +189,7 @@ func parseKeys(body []byte) ([]jose.JSONWebKey, error) {
 	var keys []jose.JSONWebKey
 	for _, one := range raw {
 		var key jose.JSONWebKey
-		if json.Unmarshal(one, &key) != nil || !key.Valid() || !mayVerify(one) {
-			continue
-		}
-		if fits(key, RS256) || fits(key, ES256) {
+		if json.Unmarshal(one, &key) == nil && key.Valid() && mayVerify(one) {
 			keys = append(keys, key)
 		}
 	}

@@ -139,10 +139,7 @@ func (l *pendingLogins) open(name, value string) *pendingLogin {
 		return nil
 	}
 	var p pendingLogin
-	if err := json.Unmarshal(record, &p); err != nil || len(p.State) < stateNameLen {
-		return nil
-	}
-	if l.now().Unix() >= p.Expires {
+	if json.Unmarshal(record, &p) != nil || l.now().Unix() >= p.Expires {
 		return nil
 	}
 	return &p

@@ -92,7 +92,7 @@ func parseMetadata(body []byte, issuer string) (*metadata, error) {
 	if err != nil {
 		return nil, err
 	}
-	if got, err := doc.text("issuer"); err != nil || got != issuer {
+	if got, _ := doc.text("issuer"); got != issuer {
 		return nil, fmt.Errorf("the document is of the issuer %.200q, not of %q", got, issuer)
 	}
 	m := &metadata{document: doc}

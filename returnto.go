@@ -22,14 +22,11 @@ const maxReturnTo = 2048
 // outside printable ASCII is percent-encoded, so that nothing is left to
 // normalise.
 func localPage(target string) (string, bool) {
-	if len(target) > maxReturnTo || !strings.HasPrefix(target, "/") || strings.HasPrefix(target, "//") {
-		return "", false
-	}
-	if strings.ContainsFunc(target, func(r rune) bool { return r < ' ' || r == '\\' || r == 0x7f }) {
+	if !strings.HasPrefix(target, "/") || strings.HasPrefix(target, "//") || strings.ContainsFunc(target, isOddInPath) {
 		return "", false
 	}
 	u, err := url.Parse(target)
-	if err != nil || u.Scheme != "" || u.Host != "" || u.User != nil {
+	if err != nil {
 		return "", false
 	}
 	for segment := range strings.SplitSeq(u.Path, "/") {
@@ -39,12 +36,15 @@ func localPage(target string) (string, bool) {
 	}
 	// A backslash or a control character that hides behind an escape would
 	// surface in an application that unescapes before it redirects.
-	if strings.ContainsFunc(u.Path, func(r rune) bool { return r < ' ' || r == '\\' || r == 0x7f }) || strings.HasPrefix(u.Path, "//") {
+	if strings.ContainsFunc(u.Path, isOddInPath) || strings.HasPrefix(u.Path, "//") {
 		return "", false
 	}
 	location := percentEncode(target)
 	return location, len(location) <= maxReturnTo
 }
+
+// isOddInPath reports whether r is a backslash or a control character.
+func isOddInPath(r rune) bool { return r < ' ' || r == '\\' || r == 0x7f }
 
 // percentEncode escapes the bytes that may not stand in a Location.
 func percentEncode(s string) string {
@@ -99,9 +99,6 @@ func requestTarget(r *http.Request) string {
 	u, err := url.ParseRequestURI(r.RequestURI)
 	if err != nil { // a request that no server received: httptest, a caller's own
 		u = r.URL
-	}
-	if u.Opaque != "" || !strings.HasPrefix(u.EscapedPath(), "/") {
-		return "/"
 	}
 	return (&url.URL{Path: u.Path, RawPath: u.RawPath, RawQuery: u.RawQuery}).RequestURI()
 }

@@ -56,7 +56,6 @@ func newSessions(c *config) (*sessions, error) {
 	m := scs.New()
 	m.Store = store
 	m.Codec = recordCodec{}
-	m.Lifetime = c.sessionLifetime
 	m.Cookie.Name = c.cookieName
 	m.Cookie.Secure = c.secureCookies
 	m.Cookie.HttpOnly = true

@@ -2,8 +2,10 @@ package agentconnect_test
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"net/url"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -355,6 +357,87 @@ func TestThreatTwinCallbacks(t *testing.T) {
 	}
 }
 
+// A login ends once, as long as it could still be pending, and is forgotten
+// afterwards, or when too many others ended.
+func TestThreatLoginsEndOnce(t *testing.T) {
+	t.Parallel()
+	a := newApp(t)
+	for _, step := range []struct {
+		after      time.Duration
+		state      string
+		again      bool
+		remembered int
+	}{
+		{0, "a", false, 1},
+		{0, "b", false, 2},
+		{0, "c", false, 3},
+		{0, "a", true, 3},
+		{10 * time.Minute, "d", false, 4}, // as old as a pending login can get
+		{time.Second, "e", false, 5},
+		{0, "d", true, 5},
+		{10*time.Minute + time.Second, "f", false, 2},
+		{0, "e", true, 2},
+		{0, "d", false, 3},
+	} {
+		a.clock.advance(step.after)
+		first, err := agentconnect.EndLogin(a.auth, step.state)
+		var refusal *agentconnect.Error
+		if again := errors.As(err, &refusal) && refusal.Code == agentconnect.CodeUnknownState; again != step.again || first == again {
+			t.Errorf("%s: got finished %t, error %v, want again: %t", step.state, first, err, step.again)
+		}
+		if got := agentconnect.RememberedLogins(a.auth); got != step.remembered {
+			t.Errorf("%s: got %d logins in memory, want %d", step.state, got, step.remembered)
+		}
+	}
+	for i := range 2*agentconnect.MaxRememberedLogins + 2 {
+		if first, err := agentconnect.EndLogin(a.auth, strconv.Itoa(i)); !first {
+			t.Fatalf("login %d: got %v, want it to end", i, err)
+		}
+	}
+	if got := agentconnect.RememberedLogins(a.auth); got > 2*agentconnect.MaxRememberedLogins {
+		t.Errorf("got %d logins in memory, want at most %d", got, 2*agentconnect.MaxRememberedLogins)
+	}
+}
+
+// A twin that waits for a callback whose hook panics is refused, and gets no
+// session that does not exist.
+func TestThreatTwinOfAPanic(t *testing.T) {
+	t.Parallel()
+	inHook, hold := make(chan struct{}), make(chan struct{})
+	a := newApp(t, agentconnect.WithLoginHook(func(context.Context, *http.Request, agentconnect.Agent) error {
+		close(inHook)
+		<-hold
+		panic(http.ErrAbortHandler)
+	}))
+	var inFlight atomic.Int32
+	site := a.serve(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		inFlight.Add(1)
+		a.auth.Callback(w, r)
+	}))
+	b := a.browser()
+	callback := b.callback("/login?return_to=/dossiers/7", "karim")
+	first, twin := a.browserWith(b.cookies()), a.browserWith(b.cookies())
+	var ended sync.WaitGroup
+	ended.Go(func() {
+		if resp, err := first.client.Get(site + callback.RequestURI()); err == nil {
+			resp.Body.Close()
+			t.Errorf("the first: got status %d, want an aborted connection", resp.StatusCode)
+		}
+	})
+	<-inHook
+	ended.Go(func() {
+		p := twin.navigate(site + callback.RequestURI())
+		twin.checkErrorPage(p, refusal{code: agentconnect.CodeInternal, again: refusedPage})
+	})
+	a.eventually("the second callback", func() bool { return inFlight.Load() == 2 })
+	time.Sleep(20 * time.Millisecond) // nothing tells that it waits for the first
+	close(hold)
+	ended.Wait()
+	if n := a.store.sessions(t); n != 0 {
+		t.Errorf("sessions: got %d, want 0", n)
+	}
+}
+
 // iss is judged before the code is used, by what the discovery document says.
 func TestThreatIssuerNotAdvertised(t *testing.T) {
 	t.Parallel()
@@ -462,8 +545,14 @@ func TestThreatSilentLogin(t *testing.T) {
 // A refused login never sends the browser to log in by itself.
 func TestThreatNoLoop(t *testing.T) {
 	t.Parallel()
-	a := newApp(t)
-	for _, fault := range []agentconnecttest.Fault{agentconnecttest.CallbackLoginRequired, agentconnecttest.CallbackAccessDenied, agentconnecttest.TokenError500, agentconnecttest.IDTokenWrongNonce} {
+	var last agentconnect.Event
+	a := newApp(t, agentconnect.WithEvents(func(_ context.Context, e agentconnect.Event) { last = e }))
+	for fault, code := range map[agentconnecttest.Fault]agentconnect.Code{
+		agentconnecttest.CallbackLoginRequired: agentconnect.CodeLoginRequired,
+		agentconnecttest.CallbackAccessDenied:  agentconnect.CodeAccessDenied,
+		agentconnecttest.TokenError500:         agentconnect.CodeProviderAnswer,
+		agentconnecttest.IDTokenWrongNonce:     agentconnect.CodeInvalidIDToken,
+	} {
 		t.Run(string(fault), func(t *testing.T) {
 			a := a.in(t)
 			a.provider.Inject(fault)
@@ -475,6 +564,9 @@ func TestThreatNoLoop(t *testing.T) {
 			}
 			if got := a.provider.Requests(agentconnecttest.Authorize) - started; got != 1 {
 				t.Errorf("authorization requests: got %d, want 1", got)
+			}
+			if last.Kind != agentconnect.EventLoginRefused || last.Code != code {
+				t.Errorf("event: got %s %s, want login_refused %s", last.Kind, last.Code, code)
 			}
 		})
 	}

@@ -138,6 +138,22 @@ func TestThreatLogoutOfNobody(t *testing.T) {
 	}
 }
 
+// A session that is over ends at the provider all the same, which may still know
+// the agent: on a shared computer the next person would be logged in.
+func TestThreatLogoutOfExpiredSession(t *testing.T) {
+	t.Parallel()
+	a := newApp(t, agentconnect.WithIdleTimeout(10*time.Minute))
+	b := a.browser()
+	b.login("/dossiers", "marie")
+	a.clock.advance(11 * time.Minute)
+	if p := b.post("/logout", nil); !strings.HasPrefix(p.location(), a.provider.Issuer+"/session/end?id_token_hint=") {
+		t.Errorf("got status %d to %q, want the provider's end of session", p.StatusCode, p.location())
+	}
+	if n := a.store.sessions(t); n != 0 {
+		t.Errorf("sessions: got %d, want 0", n)
+	}
+}
+
 // No ID token: client_id, and the exact post_logout_redirect_uri.
 func TestThreatLogoutWithoutIDToken(t *testing.T) {
 	t.Parallel()
@@ -211,6 +227,24 @@ func TestThreatLogoutCallback(t *testing.T) {
 			}
 		})
 	}
+	// A browser that logged nobody out has nothing to forget.
+	public := a.auth.SilentLogin(http.HandlerFunc(serveAgent))
+	b := a.browserOf(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/logout/callback" {
+			a.auth.LogoutCallback(w, r)
+			return
+		}
+		public.ServeHTTP(w, r)
+	}))
+	b.navigate("/") // a silent try
+	if p := b.navigate("/"); p.body != "public" {
+		t.Errorf("a second silent try: got %q to %q, want the public page", p.body, p.location())
+	}
+	for _, query := range []string{"", "?state=", "?state=x"} {
+		if p := b.navigate("/logout/callback" + query); len(p.Header.Values("Set-Cookie")) != 0 {
+			t.Errorf("%q without a logout: got cookies %q, want none", query, p.Header.Values("Set-Cookie"))
+		}
+	}
 	for _, fault := range []agentconnecttest.Fault{agentconnecttest.LogoutWrongState, agentconnecttest.LogoutMissingState, agentconnecttest.LogoutRepeatedState} {
 		t.Run(string(fault), func(t *testing.T) {
 			a := a.in(t)
@@ -223,5 +257,27 @@ func TestThreatLogoutCallback(t *testing.T) {
 				t.Errorf("got status %d to %q, want 303 to /", p.StatusCode, p.location())
 			}
 		})
+	}
+}
+
+// After a logout that did not come back from the provider, which may still know
+// the agent, no public page logs them in again.
+func TestThreatNoSilentLoginAfterLogout(t *testing.T) {
+	t.Parallel()
+	a := newApp(t)
+	public := a.auth.SilentLogin(http.HandlerFunc(serveAgent))
+	b := a.browserOf(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/logout" {
+			a.auth.Logout(w, r)
+			return
+		}
+		public.ServeHTTP(w, r)
+	}))
+	b.setCookie("agentconnect", a.sessionOf("marie"))
+	if p := b.post("/logout", nil); !strings.HasPrefix(p.location(), a.provider.Issuer) {
+		t.Fatalf("logout: got status %d to %q, want the provider", p.StatusCode, p.location())
+	}
+	if p := b.navigate("/"); p.body != "public" {
+		t.Errorf("got %q to %q, want the public page", p.body, p.location())
 	}
 }

@@ -2,19 +2,25 @@ package agentconnect_test
 
 import (
 	"bytes"
+	"cmp"
 	"compress/gzip"
+	"context"
 	"crypto/rand"
 	"crypto/rsa"
 	"encoding/base64"
 	"encoding/json"
+	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"net/url"
+	"os"
 	"runtime"
 	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
@@ -370,8 +376,248 @@ func TestThreatLargeAnswerIsNotRead(t *testing.T) {
 	callback := b.callback("/login?return_to=/dossiers/7", "karim")
 	a.provider.Inject(agentconnecttest.TokenHuge) // sixteen mebibytes
 	b.refused(refusal{code: agentconnect.CodeProviderAnswer, exchanges: 1, again: refusedPage}, func() page { return b.navigate(callback.String()) })
-	if got := transport.read.Load(); got > 1<<20+1<<16 {
+	if got := transport.read.Load(); got < 1<<20 || got > 1<<20+1<<16 {
 		t.Errorf("got %d bytes read, want a mebibyte and the documents before it", got)
+	}
+}
+
+// A heldTransport holds back the requests for one path while it is told to.
+type heldTransport struct {
+	path    string
+	release chan struct{} // closed when what is held goes on
+	held    atomic.Bool
+	aborted atomic.Bool // whether a client gave up one that was held
+}
+
+func (h *heldTransport) RoundTrip(r *http.Request) (*http.Response, error) {
+	if h.held.Load() && strings.HasSuffix(r.URL.Path, h.path) {
+		select {
+		case <-h.release:
+		case <-r.Context().Done():
+			h.aborted.Store(true)
+			return nil, r.Context().Err()
+		}
+	}
+	return http.DefaultTransport.RoundTrip(r)
+}
+
+// While a provider that is known does not answer for its document, logins go on
+// with the one at hand and wait for nothing. Who has no document at hand waits no
+// longer than it wants to.
+func TestThreatDiscoveryHangs(t *testing.T) {
+	t.Parallel()
+	transport := &heldTransport{path: "/.well-known/openid-configuration", release: make(chan struct{})}
+	defer close(transport.release)
+	client := agentconnect.WithHTTPClient(&http.Client{Transport: transport})
+	a := newApp(t, client)
+	b := a.browser()
+	b.navigate("/login")
+	transport.held.Store(true)
+	a.clock.advance(61 * time.Minute)
+	b.expectLogin(b.callback("/login?return_to=/dossiers/7", "karim"), "karim", "/dossiers/7")
+	if transport.aborted.Load() {
+		t.Error("a login waited for the document until the call was given up, want it to use the one at hand")
+	}
+
+	impatient, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := a.another(client).auth.Ready(impatient); !errors.Is(err, context.Canceled) {
+		t.Errorf("Ready of an instance that knows nothing: got %v, want %v", err, context.Canceled)
+	}
+}
+
+// The document is read again after an hour, and what it then says is used: also
+// an endpoint that it did not have before.
+func TestThreatDiscoveryRenewed(t *testing.T) {
+	t.Parallel()
+	a := newApp(t)
+	endSession := ""
+	a.provider.Inject(agentconnecttest.Tamper{Endpoint: agentconnecttest.Discovery, Answer: func(answer *agentconnecttest.Answer) {
+		var document map[string]any
+		if err := json.Unmarshal(answer.Body, &document); err != nil {
+			t.Error(err)
+		}
+		delete(document, "end_session_endpoint")
+		if endSession != "" {
+			document["end_session_endpoint"] = endSession
+		}
+		answer.Body, _ = json.Marshal(document)
+	}})
+	for _, want := range []string{"", "", a.provider.Issuer + "/session/end/1", a.provider.Issuer + "/session/end/2"} {
+		endSession = want
+		reads := a.provider.Requests(agentconnecttest.Discovery)
+		a.clock.advance(25 * time.Hour) // so that who needs it waits for it
+		b := a.browser()
+		b.login("/dossiers", "marie")
+		p := b.post("/logout", nil)
+		if got := a.provider.Requests(agentconnecttest.Discovery) - reads; got != 1 {
+			t.Errorf("reads of the document: got %d, want 1", got)
+		}
+		if want == "" && p.location() != "/" || !strings.HasPrefix(p.location(), cmp.Or(want, "/")) {
+			t.Errorf("logout: got %q, want %q", p.location(), cmp.Or(want, "/"))
+		}
+	}
+}
+
+// An endpoint is an https URL with a host, and nothing that would change where
+// the secrets go.
+func TestThreatEndpoints(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		name     string
+		endpoint any
+		want     string // in what Ready says
+	}{
+		{"token_endpoint", nil, "token_endpoint is missing"},
+		{"token_endpoint", "", "token_endpoint is missing"},
+		{"token_endpoint", 7, "token_endpoint is not text"},
+		{"token_endpoint", "/token", "token_endpoint is not an absolute URL"},
+		{"token_endpoint", "https:///token", "token_endpoint is not an absolute URL"},
+		{"token_endpoint", "https:token", "token_endpoint is not an absolute URL"},
+		{"token_endpoint", "https://idp.example/%zz", "token_endpoint is not an absolute URL"},
+		{"token_endpoint", "https://marie:secret@idp.example/token", "token_endpoint is not an absolute URL"},
+		{"token_endpoint", "https://idp.example/token#there", "token_endpoint is not an absolute URL"},
+		{"token_endpoint", "http://idp.example/token", "token_endpoint is not https"},
+		{"token_endpoint", "ftp://localhost/token", "token_endpoint is not https"},
+		{"token_endpoint", "https://idp.example/token", ""},
+		{"authorization_endpoint", "javascript://idp.example/%0aalert(1)", "authorization_endpoint is not https"},
+		{"userinfo_endpoint", nil, "userinfo_endpoint is missing"},
+		{"jwks_uri", "file:///keys", "jwks_uri is not an absolute URL"},
+		{"end_session_endpoint", "/session/end", "end_session_endpoint is not an absolute URL"},
+		{"end_session_endpoint", 7, "end_session_endpoint is not text"},
+		{"end_session_endpoint", nil, ""},
+		{"issuer", 7, "of the issuer"},
+	} {
+		t.Run(fmt.Sprintf("%s %v", tt.name, tt.endpoint), func(t *testing.T) {
+			t.Parallel()
+			a := newApp(t)
+			a.provider.Inject(agentconnecttest.Tamper{Endpoint: agentconnecttest.Discovery, Answer: func(answer *agentconnecttest.Answer) {
+				var document map[string]any
+				if err := json.Unmarshal(answer.Body, &document); err != nil {
+					t.Error(err)
+				}
+				document[tt.name] = tt.endpoint
+				answer.Body, _ = json.Marshal(document)
+			}})
+			err := a.auth.Ready(t.Context())
+			if tt.want == "" {
+				if err != nil {
+					t.Errorf("Ready: got %v, want nil", err)
+				}
+				return
+			}
+			if err == nil || !strings.Contains(err.Error(), tt.want) {
+				t.Errorf("Ready: got %v, want one that says %q", err, tt.want)
+			}
+			b := a.browser()
+			b.refused(refusal{code: agentconnect.CodeProviderAnswer, again: "/login"}, func() page { return b.navigate("/login") })
+		})
+	}
+}
+
+// A timeout of the transport is one of the provider, and an overloaded provider
+// is one in whatever type it says so.
+func TestThreatProviderAwayAtTheExchange(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		name      string
+		transport http.RoundTripper
+		answer    func(*agentconnecttest.Answer)
+		want      refusal
+	}{
+		{"transport's timeout", failing("/token", os.ErrDeadlineExceeded), nil, refusal{code: agentconnect.CodeProviderTimeout, again: refusedPage}},
+		{"no connection", failing("/token", syscall.ECONNREFUSED), nil, refusal{code: agentconnect.CodeProviderUnavailable, again: refusedPage}},
+		{"503 in HTML", nil, func(answer *agentconnecttest.Answer) {
+			answer.Status = http.StatusServiceUnavailable
+			answer.Header.Set("Content-Type", "text/html")
+		}, refusal{code: agentconnect.CodeProviderUnavailable, exchanges: 1, again: refusedPage}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			a := newApp(t, agentconnect.WithHTTPClient(&http.Client{Transport: tt.transport}))
+			a.provider.Inject(agentconnecttest.Tamper{Endpoint: agentconnecttest.Token, Answer: tt.answer})
+			b := a.browser()
+			callback := b.callback("/login?return_to=/dossiers/7", "karim")
+			b.refused(tt.want, func() page { return b.navigate(callback.String()) })
+		})
+	}
+}
+
+type roundTripperFunc func(*http.Request) (*http.Response, error)
+
+func (f roundTripperFunc) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
+
+// failing is a transport that fails for a path.
+func failing(path string, err error) http.RoundTripper {
+	return roundTripperFunc(func(r *http.Request) (*http.Response, error) {
+		if strings.HasSuffix(r.URL.Path, path) {
+			return nil, err
+		}
+		return http.DefaultTransport.RoundTrip(r)
+	})
+}
+
+// A claim of another type than its own is refused where it is read, and harms
+// nobody where it is not.
+func TestThreatMalformedClaims(t *testing.T) {
+	t.Parallel()
+	a := newApp(t)
+	const idToken, userinfo = "ID token", "userinfo"
+	for _, tt := range []struct {
+		where, claim string
+		value        any
+		refuse       bool
+	}{
+		{idToken, "sub", 7, true},
+		{idToken, "nonce", 7, true},
+		{idToken, "nonce", nil, true},
+		{idToken, "at_hash", 7, true},
+		{idToken, "aud", 7, true},
+		{idToken, "aud", []any{"me", 7}, true},
+		{idToken, "azp", 7, true},
+		{idToken, "azp", nil, false},
+		{idToken, "exp", "tomorrow", true},
+		{idToken, "exp", nil, true},
+		{idToken, "exp", 1e300, true},
+		{idToken, "iat", nil, true},
+		{idToken, "iat", "now", true},
+		{idToken, "iat", -1e300, true},
+		{idToken, "nbf", true, true},
+		{idToken, "auth_time", "now", false},
+		{idToken, "given_name", 7, false},
+		{userinfo, "sub", 7, true},
+		{userinfo, "given_name", 7, true},
+		{userinfo, "given_name", nil, false},
+		{userinfo, "email", []string{"marie@culture.example"}, true},
+		{userinfo, "siret", 13002526500013, true},
+		{userinfo, "roles", "agent_public", true},
+		{userinfo, "roles", []any{"agent_public", nil}, true},
+		{userinfo, "roles", []any{7}, true},
+		{userinfo, "roles", nil, false},
+		{userinfo, "exp", "tomorrow", true},
+		{userinfo, "iat", nil, true},
+		{userinfo, "nonce", "that of an ID token", true},
+		{userinfo, "at_hash", "that of an ID token", true},
+		{userinfo, "custom", 7, false},
+	} {
+		t.Run(fmt.Sprintf("%s %s %v", tt.where, tt.claim, tt.value), func(t *testing.T) {
+			a := a.in(t)
+			a.clock.advance(time.Minute)
+			change := func(token *agentconnecttest.JWT) { token.Claims.Set(tt.claim, tt.value) }
+			fault, want := agentconnecttest.Tamper{IDToken: change}, refusal{code: agentconnect.CodeInvalidIDToken, exchanges: 1, again: refusedPage}
+			if tt.where == userinfo {
+				fault, want = agentconnecttest.Tamper{Userinfo: change}, refusal{code: agentconnect.CodeInvalidUserinfo, exchanges: 1, userinfos: 1, again: refusedPage}
+			}
+			a.provider.Inject(fault)
+			defer a.provider.Clear()
+			b := a.browser()
+			callback := b.callback("/login?return_to=/dossiers/7", "karim")
+			if tt.refuse {
+				b.refused(want, func() page { return b.navigate(callback.String()) })
+				return
+			}
+			b.expectLogin(callback, "karim", "/dossiers/7")
+		})
 	}
 }
 
@@ -600,27 +846,48 @@ func TestThreatRotationUnderLoad(t *testing.T) {
 func TestThreatInventedKeys(t *testing.T) {
 	t.Parallel()
 	a := newApp(t)
-	a.browser().login("/dossiers", "marie")
+	for range 3 {
+		a.browser().login("/dossiers", "marie")
+	}
+	if got := a.provider.Requests(agentconnecttest.JWKS); got != 1 {
+		t.Errorf("reads of the keys for three logins: got %d, want 1", got)
+	}
 	a.provider.Inject(agentconnecttest.IDTokenInventedKID)
-	for range 10 {
+	for i := range 10 {
 		b := a.browser()
 		callback := b.callback("/login?return_to=/dossiers/7", "karim")
 		b.refused(refusal{code: agentconnect.CodeInvalidIDToken, exchanges: 1, again: refusedPage}, func() page { return b.navigate(callback.String()) })
-	}
-	for range 1000 {
-		token := segment(map[string]any{"alg": "RS256", "kid": rand.Text()}) + "." + segment(map[string]any{"iss": a.provider.Issuer}) + "." + strings.Repeat("A", 342)
-		if _, err := agentconnect.VerifyIDToken(t.Context(), a.auth, token, "nonce", "access token"); err == nil {
-			t.Fatal("a token without signature was accepted")
+		if got, want := a.provider.Requests(agentconnecttest.JWKS), min(i+2, 5); got != want {
+			t.Errorf("reads of the keys after %d invented kids: got %d, want %d", i+1, got, want)
 		}
 	}
+	invent := func(n int) {
+		for range n {
+			token := segment(map[string]any{"alg": "RS256", "kid": rand.Text()}) + "." + segment(map[string]any{"iss": a.provider.Issuer}) + "." + strings.Repeat("A", 342)
+			if _, err := agentconnect.VerifyIDToken(t.Context(), a.auth, token, "nonce", "access token"); err == nil {
+				t.Fatal("a token without signature was accepted")
+			}
+		}
+	}
+	invent(1000)
 	if got := a.provider.Requests(agentconnecttest.JWKS); got > 6 {
 		t.Errorf("reads of the keys: got %d, want a handful", got)
 	}
+	// Whoever goes on inventing kids does not keep the bucket empty.
+	a.clock.advance(40 * time.Second)
+	b := a.browser()
+	callback := b.callback("/login?return_to=/dossiers/7", "karim")
+	b.refused(refusal{code: agentconnect.CodeInvalidIDToken, exchanges: 1, again: refusedPage}, func() page { return b.navigate(callback.String()) })
 	a.provider.Clear()
 	a.provider.RotateKeys()
-	a.clock.advance(time.Minute)
-	b := a.browser()
+	a.clock.advance(40 * time.Second)
+	b = a.browser()
 	b.expectLogin(b.callback("/login?return_to=/dossiers/7", "karim"), "karim", "/dossiers/7")
+	reads := a.provider.Requests(agentconnecttest.JWKS)
+	invent(5) // the token that the minute brought is spent
+	if got := a.provider.Requests(agentconnecttest.JWKS) - reads; got != 0 {
+		t.Errorf("more reads of the keys: got %d, want 0", got)
+	}
 }
 
 // A key that was withdrawn stops being trusted within its time to live.
@@ -688,6 +955,7 @@ func TestThreatKeyFitsAlgorithm(t *testing.T) {
 		{"neither use nor alg", map[string]any{"use": nil, "alg": nil}, false},
 		{"key_ops verify", map[string]any{"use": nil, "key_ops": []string{"verify"}}, false},
 		{"use enc", map[string]any{"use": "enc"}, true},
+		{"key_ops that is no list", map[string]any{"use": nil, "key_ops": "verify"}, true},
 		{"key_ops encrypt", map[string]any{"use": nil, "key_ops": []string{"encrypt", "wrapKey"}}, true},
 		{"alg PS256", map[string]any{"alg": "PS256"}, true},
 		{"alg RSA-OAEP", map[string]any{"alg": "RSA-OAEP"}, true},

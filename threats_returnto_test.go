@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"net/url"
 	"slices"
 	"strings"
@@ -25,11 +26,11 @@ func badReturnTos() []string {
 		// Backslashes.
 		`/\attacker.example`, `\/attacker.example`, `\\attacker.example`, `/\/attacker.example`, `/\\attacker.example`, `\attacker.example`, `/dossiers\..\..\\attacker.example`, `/dossiers\7`,
 		// Tabs, newlines and others, which browsers remove.
-		"/\t/attacker.example", "/\n/attacker.example", "/\r/attacker.example", "/\r\n/attacker.example", "\t//attacker.example", " //attacker.example", "\x00//attacker.example", "/\x00/attacker.example", "/\x0b/attacker.example", "/\x7f/attacker.example", "//\tattacker.example",
+		"/\t/attacker.example", "/\n/attacker.example", "/\r/attacker.example", "/\r\n/attacker.example", "\t//attacker.example", " //attacker.example", "\x00//attacker.example", "/\x00/attacker.example", "/\x0b/attacker.example", "/\x7f/attacker.example", "//\tattacker.example", "/dossiers#\t//x", "/dossiers#\x7f",
 		// Dot segments that leave two slashes at the start behind.
 		"/.//attacker.example", "/..//attacker.example", "/./\\attacker.example", "/dossiers/..//attacker.example", "/dossiers/../../attacker.example", "/%2e%2e//attacker.example", "/%2e//attacker.example", "/.%2e//attacker.example", "/dossiers/%2E%2e//attacker.example", "/;/../..//attacker.example", "/dossiers/.", "/dossiers/..",
 		// Escapes that an application behind could undo.
-		"/%2f/attacker.example", "/%2fattacker.example", "/%2F%2Fattacker.example", "/%5cattacker.example", "/%5C%5Cattacker.example", "/%09/attacker.example", "/%0a/attacker.example", "/%0d%0aSet-Cookie:x=y", "/%00/attacker.example", "%2f%2fattacker.example", "%68ttps://attacker.example", "/%", "/%zz", "/%2",
+		"/%2f/attacker.example", "/%2fattacker.example", "/%2F%2Fattacker.example", "/%5cattacker.example", "/%5C%5Cattacker.example", "/%09/attacker.example", "/%0a/attacker.example", "/%0d%0aSet-Cookie:x=y", "/%00/attacker.example", "/dossiers%7f", "%2f%2fattacker.example", "%68ttps://attacker.example", "/%", "/%zz", "/%2",
 		// Relative ones, and what is no URL.
 		"attacker.example", "dossiers", "./dossiers", "../dossiers", "?x=y", "#x", "", " ", "/ /../x/..//", "@attacker.example", ":80", ":", "*",
 		"／／attacker.example", "。attacker.example", "/\u2028/attacker.example\\",
@@ -319,5 +320,22 @@ func TestThreatForwardedHeaders(t *testing.T) {
 	}
 	if r := a.provider.Received(agentconnecttest.Token); len(r) > 0 && r[len(r)-1].Form.Get("redirect_uri") != a.url+"/callback" {
 		t.Errorf("token endpoint: got redirect_uri %q, want the registered one", r[len(r)-1].Form.Get("redirect_uri"))
+	}
+}
+
+// A request that no server received, as tests make them, has no request line:
+// its URL stands for it.
+func TestThreatRequestWithoutRequestLine(t *testing.T) {
+	t.Parallel()
+	a := newApp(t)
+	r, err := http.NewRequest(http.MethodGet, a.url+"/dossiers/7?n=2", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Header.Set("Sec-Fetch-Mode", "navigate")
+	w := httptest.NewRecorder()
+	a.routes().ServeHTTP(w, r)
+	if got, want := w.Header().Get("Location"), "/login?return_to=%2Fdossiers%2F7%3Fn%3D2"; w.Code != http.StatusSeeOther || got != want {
+		t.Errorf("got status %d to %q, want 303 to %q", w.Code, got, want)
 	}
 }

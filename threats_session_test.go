@@ -236,6 +236,7 @@ func TestThreatLogoutStoreFails(t *testing.T) {
 	t.Parallel()
 	for name, fail := range map[string]func(*store){
 		"delete":     func(s *store) { s.setDeleteFailure(errors.New("read-only")) },
+		"find":       func(s *store) { s.setFindFailure(errors.New("the replica is away")) },
 		"everything": func(s *store) { s.setFailure(errors.New("down")) },
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -280,6 +281,55 @@ func TestThreatNextPerson(t *testing.T) {
 	}
 	if n := a.store.sessions(t); n != 1 {
 		t.Errorf("sessions: got %d, want 1", n)
+	}
+}
+
+// A new login also deletes the tokens of the session before it, and goes on when
+// the store cannot delete: the browser has forgotten the old session, and the log
+// says that it lives.
+func TestThreatReplacedSession(t *testing.T) {
+	t.Parallel()
+	a := newApp(t, agentconnect.WithTokens())
+	b := a.loggedIn("marie")
+	b.login("/login?return_to=/dossiers", "karim")
+	if n := a.store.sessions(t); n != 2 {
+		t.Errorf("records: got %d, want 2, of karim's session and tokens", n)
+	}
+	const warning = "the session before this login could not be deleted"
+	if strings.Contains(a.logs.String(), warning) {
+		t.Errorf("log: got %q though it was deleted", warning)
+	}
+	a.store.setDeleteFailure(errors.New("read-only"))
+	b.expectLogin(b.callback("/login?return_to=/dossiers/7", "karim"), "karim", "/dossiers/7")
+	if !strings.Contains(a.logs.String(), warning) {
+		t.Errorf("log: got %s, want %q", a.logs.String(), warning)
+	}
+}
+
+// A fullStore takes so many records and no more.
+type fullStore struct {
+	*store
+	room int
+}
+
+func (s *fullStore) Commit(token string, b []byte, expiry time.Time) error {
+	if s.room == 0 {
+		return errors.New("full")
+	}
+	s.room--
+	return s.store.Commit(token, b, expiry)
+}
+
+// A login whose session or tokens cannot be kept leaves nothing behind.
+func TestThreatStoreFull(t *testing.T) {
+	t.Parallel()
+	for room := range 2 {
+		full := &fullStore{newStore(), room}
+		a := newApp(t, agentconnect.WithTokens(), agentconnect.WithSessionStore(full))
+		a.store = full.store
+		b := a.browser()
+		callback := b.callback("/login?return_to=/dossiers/7", "karim")
+		b.refused(refusal{code: agentconnect.CodeSessionStore, exchanges: 1, userinfos: 1}, func() page { return b.navigate(callback.String()) })
 	}
 }
 
@@ -464,6 +514,20 @@ func TestThreatStoreExpiry(t *testing.T) {
 			t.Errorf("got a record that lives until %v, want an hour from %v at most", expiry, begin)
 		}
 	}
+	a.clock.advance(-30 * time.Second) // of another instance
+	if got := b.sub(); got != a.agentSub("marie") {
+		t.Errorf("with clocks half a minute apart: got agent %q, want marie", got)
+	}
+	future := b.cookies()
+	a.clock.advance(-90 * time.Second)
+	if got := b.sub(); got != "" {
+		t.Errorf("a session of the future: got agent %q, want none", got)
+	}
+	a.clock.advance(2 * time.Minute)
+	if got := a.browserWith(future).sub(); got != "" {
+		t.Errorf("a session of the future, later: got agent %q, want none: it was deleted", got)
+	}
+	b.login("/dossiers", "marie")
 	a.clock.advance(time.Hour - time.Second)
 	if got := b.sub(); got != a.agentSub("marie") {
 		t.Errorf("a second before the end: got agent %q, want marie", got)
@@ -472,9 +536,22 @@ func TestThreatStoreExpiry(t *testing.T) {
 	if got := b.sub(); got != "" {
 		t.Errorf("after the session's lifetime, with a store that still returns it: got agent %q, want none", got)
 	}
-	a.clock.advance(-3 * time.Hour)
-	if got := b.sub(); got != "" {
-		t.Errorf("a session of the future: got agent %q, want none", got)
+}
+
+// With an end at midnight in Paris the store is told so.
+func TestThreatStoreExpiryAtMidnight(t *testing.T) {
+	t.Parallel()
+	audited := &auditStore{store: newStore()}
+	a := newApp(t, agentconnect.WithSessionStore(audited), agentconnect.WithSessionLifetime(31*24*time.Hour), agentconnect.WithSessionEndAtMidnight())
+	a.browser().login("/dossiers", "marie")
+	paris, err := time.LoadLocation("Europe/Paris")
+	if err != nil {
+		t.Fatal(err)
+	}
+	y, m, d := a.clock.Now().In(paris).Date()
+	want := time.Date(y, m, d+1, 0, 0, 0, 0, paris)
+	if len(audited.expiries) != 1 || !audited.expiries[0].Equal(want) {
+		t.Errorf("got records that live until %v, want %v", audited.expiries, want)
 	}
 }
 
@@ -603,14 +680,52 @@ func TestThreatManyLoginsInOneBrowser(t *testing.T) {
 		b.setCookie(fmt.Sprintf("agentconnect-login-%08d", i), "x")
 	}
 	for range 4 {
-		b.navigate("/login")
+		if p := b.navigate("/login"); len(p.Header.Values("Set-Cookie")) > 21 {
+			t.Errorf("got %d cookies in one answer, want 21 at most", len(p.Header.Values("Set-Cookie")))
+		}
 	}
 	if got := len(b.cookies()); got > 5 {
 		t.Errorf("cookies after planted ones: got %d, want at most 5", got)
 	}
 }
 
-// Three hundred logins that end, in one browser: one session, one cookie.
+// Of many logins that a browser started the last five can end.
+func TestThreatLastLoginsEnd(t *testing.T) {
+	t.Parallel()
+	a := newApp(t)
+	b := a.browser()
+	var callbacks []*url.URL
+	for range 8 {
+		callbacks = append(callbacks, b.callback("/login?return_to=/dossiers/7", "karim"))
+		a.clock.advance(time.Second)
+	}
+	for i, callback := range callbacks {
+		if i < 3 {
+			b.refused(refusal{code: agentconnect.CodeUnknownState, again: "/login"}, func() page { return b.navigate(callback.String()) })
+			continue
+		}
+		b.expectLogin(callback, "karim", "/dossiers/7")
+	}
+}
+
+// Of each sealed text there is one spelling: what is added to it does not open.
+func TestThreatSealedSpelling(t *testing.T) {
+	t.Parallel()
+	a := newApp(t)
+	for plain := range 4 {
+		sealed := agentconnect.SealPending(a.auth, strings.Repeat("x", plain), "name")
+		if _, ok := agentconnect.OpenPending(a.auth, sealed, "name"); !ok {
+			t.Errorf("%d bytes: got nothing, want what was sealed", plain)
+		}
+		for _, end := range []string{"!", "=", "==", "A", "AAAA", "\n", "\r", " ", "\x00", "é"} {
+			if _, ok := agentconnect.OpenPending(a.auth, sealed+end, "name"); ok {
+				t.Errorf("%d bytes, and %q at the end: got it opened, want nothing", plain, end)
+			}
+		}
+	}
+}
+
+// Logins that end, in one browser: one session, one cookie.
 func TestThreatManyLoginsThatEnd(t *testing.T) {
 	t.Parallel()
 	a := newApp(t)
@@ -623,6 +738,9 @@ func TestThreatManyLoginsThatEnd(t *testing.T) {
 	}
 	if got := a.store.sessions(t); got != 1 {
 		t.Errorf("sessions: got %d, want 1", got)
+	}
+	if got := agentconnect.RememberedSessions(a.auth); got != 0 {
+		t.Errorf("sessions in memory after the callbacks: got %d, want 0", got)
 	}
 }
 

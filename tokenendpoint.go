@@ -27,8 +27,8 @@ func (p *provider) exchange(ctx context.Context, m *metadata, code string, login
 	if err := checkToken(what, token, err); err != nil {
 		return nil, err
 	}
-	raw, ok := token.Extra("id_token").(string)
-	if !ok || raw == "" {
+	raw, _ := token.Extra("id_token").(string)
+	if raw == "" {
 		return nil, refusef(CodeProviderAnswer, "%s: the answer has no id_token", what)
 	}
 	idToken, err := p.verifyIDToken(ctx, raw, login.Nonce, token.AccessToken)
@@ -83,12 +83,12 @@ func (p *provider) refresh(ctx context.Context, refreshToken, sub string) (*oaut
 	if err := checkToken(what, token, err); err != nil {
 		return nil, err
 	}
-	if raw, ok := token.Extra("id_token").(string); ok && raw != "" {
+	if raw, _ := token.Extra("id_token").(string); raw != "" {
 		c, err := p.verifySigned(ctx, p.idTokens, raw)
 		if err != nil {
 			return nil, verificationFailed(CodeInvalidIDToken, err)
 		}
-		if got, err := c.text("sub"); err != nil || got != sub {
+		if got, _ := c.text("sub"); got != sub {
 			return nil, refusef(CodeInvalidIDToken, "%s: the sub is not that of the session", what)
 		}
 	}
