@@ -12,6 +12,7 @@ import (
 
 	"github.com/agentconnect-go/agentconnect"
 	"github.com/agentconnect-go/agentconnect/example/internal/chromium"
+	"github.com/agentconnect-go/agentconnect/example/internal/ci"
 )
 
 // screenshots names a directory for pictures of every page, for who wants to look
@@ -91,7 +92,7 @@ func readAxe(t *testing.T) string {
 	t.Helper()
 	script, err := os.ReadFile(filepath.Join("internal", "axe", "node_modules", "axe-core", "axe.min.js"))
 	if err != nil {
-		chromium.Missing(t, "the npm package axe-core is not installed: run `npm ci --prefix example/internal/axe`")
+		ci.Missing(t, "the npm package axe-core is not installed: run `npm ci --prefix example/internal/axe`")
 	}
 	return string(script)
 }

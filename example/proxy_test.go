@@ -13,6 +13,8 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+
+	"github.com/agentconnect-go/agentconnect/example/internal/ci"
 )
 
 // TestBehindNginx runs the program behind nginx with TLS, with the configuration and
@@ -20,10 +22,7 @@ import (
 func TestBehindNginx(t *testing.T) {
 	for _, name := range []string{"nginx", "openssl"} {
 		if _, err := exec.LookPath(name); err != nil {
-			if os.Getenv("CI") == "true" {
-				t.Fatalf("%s is missing: apt-get install nginx-light openssl", name)
-			}
-			t.Skipf("%s is missing: apt-get install nginx-light openssl", name)
+			ci.Missing(t, name+" is not installed: apt-get install nginx-light openssl")
 		}
 	}
 	public, behind := freePort(t), freePort(t)

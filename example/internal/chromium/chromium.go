@@ -15,6 +15,8 @@ import (
 	"time"
 
 	"github.com/chromedp/chromedp"
+
+	"github.com/agentconnect-go/agentconnect/example/internal/ci"
 )
 
 // patience bounds each step of a test.
@@ -32,7 +34,7 @@ func Start(tb testing.TB) *Browser {
 	tb.Helper()
 	path, err := installed()
 	if err != nil {
-		Missing(tb, "Chromium is not installed: install Debian's package chromium")
+		ci.Missing(tb, "Chromium is not installed: install Debian's package chromium")
 	}
 	options := slices.Concat(chromedp.DefaultExecAllocatorOptions[:], []chromedp.ExecAllocatorOption{
 		chromedp.ExecPath(path),
@@ -60,14 +62,4 @@ func installed() (string, error) {
 		return path, nil
 	}
 	return exec.LookPath("chromium-browser") // of other distributions
-}
-
-// Missing skips the test because something is not installed, or fails it under
-// CI=true.
-func Missing(tb testing.TB, what string) {
-	tb.Helper()
-	if os.Getenv("CI") == "true" {
-		tb.Fatal(what)
-	}
-	tb.Skip(what)
 }

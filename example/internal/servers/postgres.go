@@ -16,6 +16,8 @@ import (
 	"testing"
 
 	"github.com/jackc/pgx/v5"
+
+	"github.com/agentconnect-go/agentconnect/example/internal/ci"
 )
 
 // Postgres is a PostgreSQL server with an empty database. What is written to it
@@ -44,7 +46,7 @@ func StartPostgres(tb testing.TB) *Postgres {
 	tb.Helper()
 	initdb, postgres := findProgram("initdb"), findProgram("postgres")
 	if initdb == "" || postgres == "" {
-		missing(tb, "PostgreSQL is not installed: apt-get install postgresql")
+		ci.Missing(tb, "PostgreSQL is not installed: apt-get install postgresql")
 	}
 	p := &Postgres{tb: tb, postgres: postgres, port: freePort(tb), Password: rand.Text()}
 	if err := p.prepare(initdb); err != nil {

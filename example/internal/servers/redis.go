@@ -11,6 +11,8 @@ import (
 	"testing"
 
 	"github.com/redis/go-redis/v9"
+
+	"github.com/agentconnect-go/agentconnect/example/internal/ci"
 )
 
 // Redis is a redis-server. What is written to it survives a restart.
@@ -32,7 +34,7 @@ type Redis struct {
 func StartRedis(tb testing.TB) *Redis {
 	tb.Helper()
 	if _, err := exec.LookPath("redis-server"); err != nil {
-		missing(tb, "redis-server is not installed: apt-get install redis-server")
+		ci.Missing(tb, "redis-server is not installed: apt-get install redis-server")
 	}
 	r := &Redis{tb: tb, port: freePort(tb), dir: tb.TempDir()}
 	address := "127.0.0.1:" + strconv.Itoa(r.port)

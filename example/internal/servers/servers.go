@@ -11,7 +11,6 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"os"
 	"os/exec"
 	"strings"
 	"sync"
@@ -22,15 +21,6 @@ import (
 
 // patience bounds the start and the end of a server.
 const patience = 30 * time.Second
-
-// missing skips the test, or fails it under CI=true.
-func missing(tb testing.TB, what string) {
-	tb.Helper()
-	if os.Getenv("CI") == "true" {
-		tb.Fatal(what)
-	}
-	tb.Skip(what)
-}
 
 // freePort returns a loopback port that nobody listens on.
 func freePort(tb testing.TB) int {
