@@ -36,6 +36,8 @@ func TestBrowserAccessibility(t *testing.T) {
 		{"agent", opened("marie", "/agent"), 200, "Mes données"},
 		{"mfa", opened("olivier", "/mfa"), 200, "assez sûre"},
 		{"agents-publics", opened("marie", "/agents-publics"), 200, "vous est ouverte"},
+		{"dirigeants", opened("nadia", "/dirigeants"), 200, "certifié"},
+		{"public", func(v *visit) chromium.Page { return v.open("/public") }, 200, "Bienvenue"},
 		{"not-found", func(v *visit) chromium.Page { return v.open("/inconnue") }, 404, "Page introuvable"},
 		{"logout", opened("marie", "/logout"), 200, "Voulez-vous"},
 		{"forbidden", opened("karim", "/agents-publics"), 403, "Accès non autorisé"},
