@@ -237,15 +237,9 @@ func agentFromClaims(claims claims) (Agent, error) {
 // token. One of another type is as good as none: an acr that is a list is no
 // level.
 func (a *Agent) setAuthentication(idToken claims) {
-	if acr, err := idToken.text("acr"); err == nil {
-		a.ACR = acr
-	}
-	if amr, err := idToken.texts("amr"); err == nil {
-		a.AMR = amr
-	}
-	if t, ok, err := idToken.time("auth_time"); ok && err == nil {
-		a.AuthTime = t
-	}
+	a.ACR, _ = idToken.text("acr")
+	a.AMR, _ = idToken.texts("amr")
+	a.AuthTime, _, _ = idToken.time("auth_time")
 }
 
 // Pseudonym returns a name for a sub that can be logged: the first 64 bits of

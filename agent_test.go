@@ -227,6 +227,7 @@ func TestAgentCustom(t *testing.T) {
 			"liste": []any{"a", json.Number("1"), map[string]any{"b": []any{}}}, "objet": map[string]any{"c": map[string]any{"d": ""}},
 		}},
 		{`{"sub":"autre","email":"autre@example","Sub":"encore"}`, map[string]any{"sub": "autre", "email": "autre@example", "Sub": "encore"}},
+		{`{"a":"\",\"a\":\"{"}`, map[string]any{"a": `","a":"{`}}, // in a text, and so no member
 		{`"un texte"`, nil},
 		{`12`, nil},
 		{`["une liste"]`, nil},
@@ -307,35 +308,36 @@ func TestAgentClaim(t *testing.T) {
 // JSON that means one thing to one parser and another to the next is no agent.
 func TestAgentRefusesAmbiguousJSON(t *testing.T) {
 	t.Parallel()
-	for name, data := range map[string]string{
-		"empty":                        ``,
-		"null":                         `null`,
-		"a list":                       `[{"sub":"s"}]`,
-		"a text":                       `"s"`,
-		"no sub":                       `{"email":"a@b.example"}`,
-		"a null sub":                   `{"sub":null}`,
-		"an empty sub":                 `{"sub":""}`,
-		"a sub of 256 bytes":           `{"sub":"` + strings.Repeat("s", 256) + `"}`,
-		"a repeated claim":             `{"sub":"s","sub":"t"}`,
-		"a repeated claim, by escapes": `{"sub":"s","s\u0075b":"t"}`,
-		"sub in another case":          `{"sub":"s","Sub":"t"}`,
-		"email in another case":        `{"sub":"s","EMAIL":"a@b.example"}`,
-		"email with a long s":          `{"sub":"s","u\u017Fual_name":"x"}`,
-		"a repeated key in custom":     `{"sub":"s","custom":{"a":1,"a":2}}`,
-		"something after it":           `{"sub":"s"}{}`,
-		"cut off":                      `{"sub":"s"`,
-		"a comma too many":             `{"sub":"s",}`,
-		"not UTF-8":                    "{\"sub\":\"s\xff\"}",
-		"nested too deeply":            `{"sub":"s","custom":` + strings.Repeat("[", 40) + strings.Repeat("]", 40) + `}`,
+	for _, tt := range []struct{ name, data, word string }{
+		{"empty", ``, "not JSON"},
+		{"null", `null`, "not a JSON object"},
+		{"a list", `[{"sub":"s"}]`, "not a JSON object"},
+		{"a text", `"s"`, "not a JSON object"},
+		{"no sub", `{"email":"a@b.example"}`, "sub is missing"},
+		{"a null sub", `{"sub":null}`, "sub is missing"},
+		{"an empty sub", `{"sub":""}`, "sub is missing"},
+		{"a sub of 256 bytes", `{"sub":"` + strings.Repeat("s", 256) + `"}`, "255 bytes"},
+		{"a repeated claim", `{"sub":"s","sub":"t"}`, "is repeated"},
+		{"a repeated claim, by escapes", `{"sub":"s","s\u0075b":"t"}`, "is repeated"},
+		{"a repeated claim, after an escaped quotation mark", `{"sub":"s\"","sub":"t"}`, "is repeated"},
+		{"sub in another case", `{"sub":"s","Sub":"t"}`, "differs by case"},
+		{"email in another case", `{"sub":"s","EMAIL":"a@b.example"}`, "differs by case"},
+		{"usual_name with a long s", `{"sub":"s","u\u017Fual_name":"x"}`, "differs by case"},
+		{"a repeated key in custom", `{"sub":"s","custom":{"a":1,"a":2}}`, "is repeated"},
+		{"something after it", `{"sub":"s"}{}`, "not JSON"},
+		{"cut off", `{"sub":"s"`, "not JSON"},
+		{"a comma too many", `{"sub":"s",}`, "not JSON"},
+		{"not UTF-8", "{\"sub\":\"s\xff\"}", "not UTF-8"},
+		{"nested too deeply", `{"sub":"s","custom":` + strings.Repeat("[", 40) + strings.Repeat("]", 40) + `}`, "nested too deeply"},
 	} {
 		before := newAgent(t, `{"sub":"before"}`)
 		a := before
 		// Unmarshal would refuse some of them before it asks the agent.
-		if err := a.UnmarshalJSON([]byte(data)); err == nil || !strings.HasPrefix(err.Error(), "agentconnect: agent: ") {
-			t.Errorf("%s: got %v, error %v, want an error of ours", name, a, err)
+		if err := a.UnmarshalJSON([]byte(tt.data)); err == nil || !strings.HasPrefix(err.Error(), "agentconnect: agent: ") || !strings.Contains(err.Error(), tt.word) {
+			t.Errorf("%s: got %v, error %v, want an error of ours with %q", tt.name, a, err, tt.word)
 		}
 		if !reflect.DeepEqual(a, before) {
-			t.Errorf("%s: got %v after the error, want the agent as it was", name, a)
+			t.Errorf("%s: got %v after the error, want the agent as it was", tt.name, a)
 		}
 	}
 	if a := newAgent(t, `{"sub":"`+strings.Repeat("s", 255)+`"}`); len(a.Sub) != 255 {

@@ -110,15 +110,11 @@ func (c *checkup) url(subject string, u *url.URL) {
 		c.warn(subject, u.String()+" is not under "+rie+", and the environment is the RIE's", "Check that the agents reach this name from the RIE, or take the Internet environment: the two share no registration.")
 	case (e == Integration || e == Production) && onRIE:
 		c.warn(subject, u.String()+" is under "+rie+", and the environment is the Internet's", "Take the RIE environment for a service of the RIE: the two share no registration.")
-	case u.Host != strings.ToLower(u.Host) || hasDefaultPort(u):
+	case u.Host != strings.ToLower(u.Host) || u.Port() == "443": // what is not on this machine is https
 		c.warn(subject, u.String()+" has capitals or the default port in its host", "Write it, and register it, as browsers do: in small letters and without the port. It is compared character by character.")
 	default:
 		c.ok(subject, u.String())
 	}
-}
-
-func hasDefaultPort(u *url.URL) bool {
-	return u.Scheme == "https" && u.Port() == "443" || u.Scheme == "http" && u.Port() == "80"
 }
 
 func (c *checkup) cookies() {

@@ -44,11 +44,10 @@ func (c *checkup) provider(ctx context.Context) {
 // discoveryAdvice says what to do about metadata that cannot be used.
 func discoveryAdvice(err error, issuer string) string {
 	var certificate *tls.CertificateVerificationError
-	var refusal *Error
 	switch {
 	case errors.As(err, &certificate):
 		return "The certificate is not trusted: give SSL_CERT_FILE the authority of your proxy, or look for who answers in the provider's place."
-	case errors.As(err, &refusal) && refusal.Code == CodeProviderAnswer:
+	case asError(err).Code == CodeProviderAnswer:
 		return "Compare the issuer with AgentConnect's documentation: the domain of the environment, and /api/v2. Something else may answer in its place (proxy, maintenance)."
 	}
 	return networkAdvice(issuer)
@@ -108,8 +107,8 @@ func (c *checkup) clock(watch *clockWatch) {
 
 // listed returns a list of the metadata, and whether it has it.
 func (m *metadata) listed(name string) ([]string, bool) {
-	list, err := m.document.texts(name)
-	return list, err == nil && list != nil
+	list, _ := m.document.texts(name)
+	return list, list != nil
 }
 
 // lists looks for what the settings need in the lists of the metadata

@@ -27,15 +27,13 @@ func (c *checkup) credentials(ctx context.Context, p *provider, m *metadata) {
 	const subject = "client_id and client_secret"
 	const tryOut = "Try out a login."
 	_, err := p.exchange(ctx, m, randomText(), &pendingLogin{Nonce: randomText(), Verifier: randomText()})
-	if err == nil {
-		c.problem(subject, "the provider redeemed a made-up code", "This is no AgentConnect.")
-		return
-	}
 	switch refusal := asError(err); refusal.Code {
 	case CodeInvalidGrant:
 		c.ok(subject, "accepted")
 	case CodeInvalidClient:
 		c.problem(subject, "the provider does not accept them", "Compare them with what AgentConnect handed out for this very environment: the four share no registration.")
+	case CodeInvalidIDToken: // it cannot have the nonce, which was not sent
+		c.problem(subject, "the provider redeemed a made-up code", "This is no AgentConnect.")
 	case CodeProviderUnavailable, CodeProviderTimeout:
 		c.warn(subject, "the token endpoint does not answer: "+string(refusal.Code), tryOut+" "+networkAdvice(m.tokenEndpoint))
 	default:
@@ -128,8 +126,8 @@ func (c *checkup) visit(ctx context.Context, p *provider, address string) (*visi
 		return nil, callFailed("page", err)
 	}
 	v := &visit{status: res.StatusCode, body: string(body)}
-	if location, err := res.Location(); err == nil && res.StatusCode/100 == 3 {
-		v.location = location
+	if res.StatusCode/100 == 3 {
+		v.location, _ = res.Location()
 	}
 	return v, nil
 }

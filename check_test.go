@@ -5,7 +5,11 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
+	"log/slog"
 	"net/http"
+	"net/http/httptest"
+	"net/url"
 	"slices"
 	"strings"
 	"sync"
@@ -141,7 +145,9 @@ func TestCheckOfTheMetadata(t *testing.T) {
 		{"no authentication methods", "token_endpoint_auth_methods_supported", nil, nil, "client authentication", warning, "client_secret_post"},
 		{"implicit flow alone", "response_types_supported", []string{"id_token"}, nil, "response type", problem, "code"},
 		{"unknown scopes", "scopes_supported", []string{"openid", "email", "given_name", "usual_name", "uid", "idp_id", "roles", "organization_label"}, nil, "scopes", warning, "does not support siret;"},
-		{"no acr values", "acr_values_supported", nil, nil, "acr values", warning, "has no"},
+		{"no acr values", "acr_values_supported", nil, nil, "acr values", warning, "on a route that demands a level"},
+		{"acr values that are null", "acr_values_supported", json.RawMessage("null"), nil, "acr values", warning, "has no"},
+		{"all acr values, no level", "acr_values_supported", []string{"eidas0", "eidas0-mfa", "eidas1", "eidas1-mfa", "eidas2", "eidas3", agentconnect.ACRCertificationDirigeant}, nil, "acr values", agentconnect.SeverityOK, "all that a route can demand"},
 		{"no acr values, a level", "acr_values_supported", nil, []agentconnect.Option{agentconnect.WithLevel(agentconnect.MFA())}, "acr values", warning, "WithLevel"},
 		{"few acr values", "acr_values_supported", []string{"eidas1"}, nil, "acr values", warning, "eidas0 eidas0-mfa eidas1-mfa eidas2 eidas3"},
 		{"none of the demanded acr values", "acr_values_supported", []string{"eidas1"}, []agentconnect.Option{agentconnect.WithLevel(agentconnect.MFA())}, "acr values", problem, "eidas1."},
@@ -155,7 +161,15 @@ func TestCheckOfTheMetadata(t *testing.T) {
 			t.Parallel()
 			a := newApp(t, tt.opts...)
 			a.provider.Inject(metadataWith(t, tt.member, tt.value))
-			wantFinding(t, a.auth.Check(t.Context()), tt.subject, tt.severity, tt.word)
+			findings := a.auth.Check(t.Context())
+			wantFinding(t, findings, tt.subject, tt.severity, tt.word)
+			want := 1
+			if tt.member == "end_session_endpoint" {
+				want = 0
+			}
+			if got := len(about(findings, "registration of the logout")); got != want {
+				t.Errorf("registration of the logout: got %d findings, want %d", got, want)
+			}
 		})
 	}
 }
@@ -186,7 +200,11 @@ func TestCheckWithoutMetadata(t *testing.T) {
 			}
 			a.provider.Inject(fault.Fault) // what is known already does not hide it
 			findings := a.auth.Check(t.Context())
-			wantFinding(t, findings, "discovery", agentconnect.SeverityProblem, "")
+			advice := "Compare the issuer" // what answers is no provider of ours
+			if slices.Contains([]agentconnecttest.Fault{agentconnecttest.DiscoveryError503, agentconnecttest.DiscoveryError429, agentconnecttest.DiscoveryTruncated, agentconnecttest.DiscoveryReset}, fault.Fault) {
+				advice = "Allow outgoing HTTPS"
+			}
+			wantFinding(t, findings, "discovery", agentconnect.SeverityProblem, advice)
 			wantFinding(t, findings, "session store", agentconnect.SeverityOK, "")
 			if got := about(findings, "registration"); len(got) != 0 {
 				t.Errorf("registration: got %+v, want nothing: the provider was not asked", got)
@@ -202,6 +220,15 @@ func TestCheckWithoutMetadata(t *testing.T) {
 		findings := a.auth.Check(t.Context())
 		wantFinding(t, findings, "discovery", agentconnect.SeverityProblem, "Allow outgoing HTTPS to "+strings.TrimPrefix(a.provider.URL, "http://"))
 		wantFinding(t, findings, "clock", agentconnect.SeverityWarning, "NTP")
+	})
+	t.Run("a certificate of nobody we know", func(t *testing.T) {
+		t.Parallel()
+		server := httptest.NewUnstartedServer(http.NotFoundHandler())
+		server.Config.ErrorLog = slog.NewLogLogger(slog.DiscardHandler, slog.LevelError)
+		server.StartTLS()
+		t.Cleanup(server.Close)
+		auth := pagesAuth(t, agentconnect.WithIssuer(server.URL))
+		wantFinding(t, auth.Check(t.Context()), "discovery", agentconnect.SeverityProblem, "SSL_CERT_FILE")
 	})
 	t.Run("given up", func(t *testing.T) {
 		t.Parallel()
@@ -274,12 +301,28 @@ func TestCheckOfTheKeys(t *testing.T) {
 			wantFinding(t, a.auth.Check(t.Context()), "keys", tt.severity, tt.word)
 		})
 	}
-	t.Run("a short secret for HS256", func(t *testing.T) {
-		t.Parallel()
-		client := agentconnecttest.Client{ID: "short", Secret: "31-bytes-are-not-enough-for-it.", IDTokenAlg: "HS256"}
-		a := newAppWith(t, []agentconnecttest.ServerOption{agentconnecttest.WithClient(client)}, agentconnect.WithIDTokenAlg(agentconnect.HS256))
-		wantFinding(t, a.auth.Check(t.Context()), "client secret", agentconnect.SeverityWarning, "RFC 7518")
-	})
+	for _, tt := range []struct {
+		idToken, userinfo agentconnect.Alg
+		secret            string
+		warned            bool
+	}{
+		{agentconnect.HS256, agentconnect.RS256, "31-bytes-are-not-enough-for-it.", true},
+		{agentconnect.RS256, agentconnect.HS256, "31-bytes-are-not-enough-for-it.", true},
+		{agentconnect.HS256, agentconnect.HS256, "32-bytes-are-enough-for-the-key.", false},
+		{agentconnect.RS256, agentconnect.ES256, "31-bytes-are-not-enough-for-it.", false}, // no key is made of it
+	} {
+		t.Run(fmt.Sprintf("%s and %s with a secret of %d bytes", tt.idToken, tt.userinfo, len(tt.secret)), func(t *testing.T) {
+			t.Parallel()
+			client := agentconnecttest.Client{ID: "short", Secret: tt.secret, IDTokenAlg: string(tt.idToken), UserinfoAlg: string(tt.userinfo)}
+			a := newAppWith(t, []agentconnecttest.ServerOption{agentconnecttest.WithClient(client)}, agentconnect.WithIDTokenAlg(tt.idToken), agentconnect.WithUserinfoAlg(tt.userinfo))
+			findings := a.auth.Check(t.Context())
+			if tt.warned {
+				wantFinding(t, findings, "client secret", agentconnect.SeverityWarning, "RFC 7518")
+			} else if got := about(findings, "client secret"); len(got) != 0 {
+				t.Errorf("got %v, want nothing about the secret", got)
+			}
+		})
+	}
 }
 
 func TestCheckOfTheRegistration(t *testing.T) {
@@ -292,6 +335,20 @@ func TestCheckOfTheRegistration(t *testing.T) {
 	ok, warning, problem := agentconnect.SeverityOK, agentconnect.SeverityWarning, agentconnect.SeverityProblem
 	answer := func(endpoint agentconnecttest.Endpoint, change func(*agentconnecttest.Answer)) agentconnecttest.Tamper {
 		return agentconnecttest.Tamper{Endpoint: endpoint, Answer: change}
+	}
+	// to has the provider answer a login by sending the browser elsewhere.
+	to := func(edit func(*url.URL)) func(*app) {
+		return func(a *app) {
+			a.provider.Inject(answer(agentconnecttest.Authorize, func(answer *agentconnecttest.Answer) {
+				u, err := url.Parse(answer.Header.Get("Location"))
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				edit(u)
+				answer.Header.Set("Location", u.String())
+			}))
+		}
 	}
 	for _, tt := range []struct {
 		name     string
@@ -323,9 +380,25 @@ func TestCheckOfTheRegistration(t *testing.T) {
 				answer.Header.Set("Location", a.provider.Issuer+"/interaction/1")
 			}))
 		}, login, warning, "Try out"},
+		{"a redirect to another scheme", nil, to(func(u *url.URL) { u.Scheme = "https" }), login, warning, "not at the redirect URL"},
+		{"a redirect to another host", nil, to(func(u *url.URL) { u.Host = "www." + u.Host }), login, warning, "not at the redirect URL"},
+		{"a redirect to another path", nil, to(func(u *url.URL) { u.Path += "/" }), login, warning, "not at the redirect URL"},
+		{"a redirect with another state", nil, to(func(u *url.URL) { u.RawQuery = "state=another&error=login_required&iss=" + u.Query().Get("iss") }), login, problem, "not an answer to the login"},
+		{"a redirect with two errors", nil, to(func(u *url.URL) { u.RawQuery += "&error=login_required" }), login, problem, "not an answer to the login"},
+		{"a page with a Location", nil, func(a *app) {
+			a.provider.Inject(answer(agentconnecttest.Authorize, func(answer *agentconnecttest.Answer) { answer.Status = 200 }))
+		}, login, warning, "a silent login with OK, and not at the redirect URL"},
+		{"a page that is cut off", nil, func(a *app) {
+			a.provider.Inject(answer(agentconnecttest.Authorize, func(answer *agentconnecttest.Answer) { answer.Truncate = true }))
+		}, login, warning, "does not answer: provider_unavailable"},
+		{"a made-up code is redeemed", nil, func(a *app) {
+			a.provider.Inject(answer(agentconnecttest.Token, func(answer *agentconnecttest.Answer) {
+				answer.Status, answer.Body = 200, []byte(`{"access_token":"x","token_type":"Bearer","id_token":"a.b.c"}`)
+			}))
+		}, credentials, problem, "redeemed a made-up code"},
 		{"authorize fails", nil, func(a *app) {
 			a.provider.Inject(answer(agentconnecttest.Authorize, func(answer *agentconnecttest.Answer) { answer.Status = 502 }))
-		}, login, warning, "Bad Gateway"},
+		}, login, warning, "answers Bad Gateway\n"},
 		{"authorize is away", nil, func(a *app) {
 			a.provider.Inject(answer(agentconnecttest.Authorize, func(answer *agentconnecttest.Answer) { answer.Reset = true }))
 		}, login, warning, "provider_unavailable"},
@@ -383,18 +456,22 @@ func TestCheckOfTheURLs(t *testing.T) {
 		{"good", agentconnect.WithEnvironment(agentconnect.Production), demarches, demarches + "/out", "redirect URL", ok, demarches},
 		{"localhost in integration", agentconnect.WithEnvironment(agentconnect.Integration), "http://localhost:8080/callback", "http://localhost:8080/out", "redirect URL", warning, "this machine"},
 		{"RIE, a host of the Internet", agentconnect.WithEnvironment(agentconnect.ProductionRIE), demarches, demarches + "/out", "redirect URL", warning, "RIE"},
+		{"integration of the RIE, a host of the Internet", agentconnect.WithEnvironment(agentconnect.IntegrationRIE), demarches, demarches + "/out", "redirect URL", warning, "not under .rie.gouv.fr"},
 		{"RIE, a host that only ends alike", agentconnect.WithEnvironment(agentconnect.ProductionRIE), "https://demarches-rie.gouv.fr/callback", "https://demarches-rie.gouv.fr/out", "redirect URL", warning, "RIE"},
 		{"RIE, a host of the RIE", agentconnect.WithEnvironment(agentconnect.ProductionRIE), "https://demarches.example.rie.gouv.fr/callback", "https://demarches.example.rie.gouv.fr/out", "redirect URL", ok, ""},
 		{"Internet, a host of the RIE", agentconnect.WithEnvironment(agentconnect.Production), "https://demarches.example.rie.gouv.fr/callback", "https://demarches.example.rie.gouv.fr/out", "redirect URL", warning, "Take the RIE"},
+		{"integration on the Internet, a host of the RIE", agentconnect.WithEnvironment(agentconnect.Integration), "https://demarches.example.rie.gouv.fr/callback", "https://demarches.example.rie.gouv.fr/out", "redirect URL", warning, "Take the RIE"},
 		{"capitals", agentconnect.WithEnvironment(agentconnect.Production), "https://Demarches.example.gouv.fr/callback", "https://Demarches.example.gouv.fr/out", "redirect URL", warning, "capitals"},
 		{"the default port", agentconnect.WithEnvironment(agentconnect.Production), "https://demarches.example.gouv.fr:443/callback", "https://demarches.example.gouv.fr/out", "redirect URL", warning, "port"},
 		{"alike", agentconnect.WithEnvironment(agentconnect.Production), demarches, demarches + "/out", "registered URLs", ok, "same host"},
 		{"two hosts", agentconnect.WithEnvironment(agentconnect.Production), demarches, "https://www.example.gouv.fr/out", "registered URLs", warning, "www.example.gouv.fr"},
+		{"two schemes", agentconnect.WithEnvironment(agentconnect.Integration), "https://localhost:8080/callback", "http://localhost:8080/out", "registered URLs", warning, "the other on http://localhost:8080"},
 		{"one slash", agentconnect.WithEnvironment(agentconnect.Production), demarches, demarches + "/out/", "registered URLs", warning, "slash"},
 		{"two slashes", agentconnect.WithEnvironment(agentconnect.Production), demarches + "/", demarches + "/out/", "registered URLs", ok, "spelled alike"},
 		{"cookies over https", agentconnect.WithEnvironment(agentconnect.Production), demarches, demarches + "/out", "cookies", ok, "__Host-agentconnect"},
 		{"cookies over http", agentconnect.WithEnvironment(agentconnect.Integration), "http://localhost:8080/callback", "http://localhost:8080/out", "cookies", warning, "without Secure"},
-		{"no network to the Internet", agentconnect.WithEnvironment(agentconnect.Production), demarches, demarches + "/out", "discovery", problem, "auth.agentconnect.gouv.fr:443 "},
+		{"no network to the Internet", agentconnect.WithEnvironment(agentconnect.Production), demarches, demarches + "/out", "discovery", problem, "auth.agentconnect.gouv.fr:443 (firewall, HTTPS_PROXY, DNS)."},
+		{"no network to the RIE's integration", agentconnect.WithEnvironment(agentconnect.IntegrationRIE), demarches, demarches + "/out", "discovery", problem, "only reached from the RIE"},
 		{"no network to the RIE", agentconnect.WithEnvironment(agentconnect.ProductionRIE), demarches, demarches + "/out", "discovery", problem, "only reached from the RIE"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -420,9 +497,11 @@ type faultyStore struct {
 	garbage              bool
 	forgetful            bool
 	undead               bool
+	findAgain            error // of every read but the first
 
 	mu      sync.Mutex
 	expiry  time.Time
+	finds   int
 	deletes int
 }
 
@@ -440,8 +519,15 @@ func (s *faultyStore) CommitCtx(_ context.Context, token string, b []byte, expir
 }
 
 func (s *faultyStore) FindCtx(_ context.Context, token string) ([]byte, bool, error) {
+	s.mu.Lock()
+	s.finds++
+	again := s.finds > 1
+	s.mu.Unlock()
 	if s.find != nil {
 		return nil, false, s.find
+	}
+	if again && s.findAgain != nil {
+		return nil, false, s.findAgain
 	}
 	return s.MemStore.Find(token)
 }
@@ -473,6 +559,7 @@ func TestCheckOfTheStore(t *testing.T) {
 		{"loses what it is given", &faultyStore{forgetful: true}, problem, "not found"},
 		{"changes what it is given", &faultyStore{garbage: true}, problem, "changed"},
 		{"does not delete", &faultyStore{undead: true}, problem, "still found"},
+		{"cannot be read the second time", &faultyStore{findAgain: broken}, problem, "now and then: connection refused"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
@@ -482,7 +569,7 @@ func TestCheckOfTheStore(t *testing.T) {
 			a := newApp(t, agentconnect.WithSessionStore(store))
 			findings := a.auth.Check(t.Context())
 			wantFinding(t, findings, "session store", tt.severity, tt.word)
-			wantFinding(t, findings, "sessions", agentconnect.SeverityOK, "12h")
+			wantFinding(t, findings, "sessions", agentconnect.SeverityOK, "they last 12h0m0s\n") // and nothing else
 			if want := a.clock.Now().Add(time.Minute); store.expiry.IsZero() || store.expiry.After(want) {
 				t.Errorf("the record of the check expires at %v, want %v at the latest", store.expiry, want)
 			}
@@ -498,9 +585,8 @@ func TestCheckOfTheStore(t *testing.T) {
 	})
 	t.Run("in memory", func(t *testing.T) {
 		t.Parallel()
-		a := newApp(t, agentconnect.WithSessionStore(memstore.NewWithCleanupInterval(0)), agentconnect.WithIdleTimeout(time.Hour))
-		wantFinding(t, a.auth.Check(t.Context()), "sessions", agentconnect.SeverityWarning, "memory of this process")
-		wantFinding(t, a.auth.Check(t.Context()), "sessions", agentconnect.SeverityWarning, "1h0m0s without a request")
+		a := newApp(t, agentconnect.WithSessionStore(memstore.NewWithCleanupInterval(0)), agentconnect.WithIdleTimeout(time.Hour), agentconnect.WithSessionEndAtMidnight())
+		wantFinding(t, a.auth.Check(t.Context()), "sessions", agentconnect.SeverityWarning, "they last 12h0m0s, and to midnight in Paris at most, and end after 1h0m0s without a request; they are in the memory of this process")
 	})
 }
 

@@ -1,10 +1,12 @@
 package agentconnect_test
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"html/template"
 	"io"
 	"log/slog"
 	"net/http"
@@ -126,6 +128,7 @@ func TestNewValidatesEachOption(t *testing.T) {
 			{"letter beyond ASCII in the host", with("https://démarches.example.gouv.fr/retour"), "invalid"},
 			{"malformed escape", with("https://demarches.example.gouv.fr/%zz"), "invalid"},
 			{"escape in the path", with("https://demarches.example.gouv.fr/re%74our"), "invalid"},
+			{"escape in the directory, which is that of the login", with("https://demarches.example.gouv.fr/%61gents/retour"), "invalid"},
 			{"empty segment", with("https://demarches.example.gouv.fr//retour"), "invalid"},
 			{"nothing but empty segments", with("https://demarches.example.gouv.fr//"), "invalid"},
 			{"dot segment", with("https://demarches.example.gouv.fr/./retour"), "invalid"},
@@ -277,6 +280,30 @@ func TestNewValidatesEachOption(t *testing.T) {
 			{"no-break space after the client_secret", agentconnect.WithClient("client-id", testSecret+"\u00a0"), "invalid"},
 			{"space inside the client_secret", agentconnect.WithClient("client-id", "a b"), ""},
 		}},
+		{"WithSealedSessions", []value{
+			{"no key", agentconnect.WithSealedSessions(), "missing"},
+			{"31 bytes", agentconnect.WithSealedSessions(bytes.Repeat([]byte{1}, 31)), "insecure"},
+			{"32 bytes, then an old one that is short", agentconnect.WithSealedSessions(bytes.Repeat([]byte{1}, 32), []byte("old")), "insecure"},
+			{"32 bytes", agentconnect.WithSealedSessions(bytes.Repeat([]byte{1}, 32)), ""},
+		}},
+		{"WithRevocationAtLogout", []value{
+			{"without WithTokens", agentconnect.WithRevocationAtLogout(), "conflict"},
+		}},
+		{"WithLoginParameters", []value{
+			{"all of them", agentconnect.WithLoginParameters(agentconnect.ParamLoginHint, agentconnect.ParamIdPHint, agentconnect.ParamSIRETHint, agentconnect.ParamPrompt), ""},
+			{"acr_values", agentconnect.WithLoginParameters(agentconnect.ParamLoginHint, "acr_values"), "invalid"},
+			{"in another case", agentconnect.WithLoginParameters("Prompt"), "invalid"},
+			{"empty", agentconnect.WithLoginParameters(""), "invalid"},
+		}},
+		{"WithPageTemplate", []value{
+			{"nil", agentconnect.WithPageTemplate(nil, ""), "missing"},
+			{"one with an unknown field", agentconnect.WithPageTemplate(template.Must(template.New("t").Parse(`{{.Nothing}}`)), ""), "invalid"},
+			{"one that fails for the logout page", agentconnect.WithPageTemplate(template.Must(template.New("t").Parse(`{{.Support.Contact}}`)), ""), "invalid"},
+			{"one that works", agentconnect.WithPageTemplate(template.Must(template.New("t").Parse(`{{.Title}}`)), ""), ""},
+		}},
+		{"WithAllowedClients", []value{{"of a resource server", agentconnect.WithAllowedClients("another"), "conflict"}}},
+		{"WithIntrospectionAlg", []value{{"of a resource server", agentconnect.WithIntrospectionAlg(agentconnect.RS256), "conflict"}}},
+		{"WithIntrospectionCache", []value{{"of a resource server", agentconnect.WithIntrospectionCache(time.Second), "conflict"}}},
 		{"WithPreviousClientSecrets", []value{
 			{"none", agentconnect.WithPreviousClientSecrets(), ""},
 			{"two", agentconnect.WithPreviousClientSecrets("one", "two"), ""},
@@ -388,6 +415,7 @@ func TestNewValidatesCombinations(t *testing.T) {
 		{"the callback without a path, and home at the root", []agentconnect.Option{agentconnect.WithRedirectURL("https://demarches.example.gouv.fr")}, []string{"WithHomePath: conflict"}},
 		{"the callback at the root, home elsewhere", []agentconnect.Option{agentconnect.WithRedirectURL("https://demarches.example.gouv.fr"), agentconnect.WithHomePath("/accueil")}, nil},
 		{"the logout callback is where logout is by default", []agentconnect.Option{agentconnect.WithPostLogoutRedirectURL("https://demarches.example.gouv.fr/logout")}, []string{"WithLogoutPath: conflict"}},
+		{"revocation, with tokens", []agentconnect.Option{agentconnect.WithRevocationAtLogout(), agentconnect.WithTokens()}, nil},
 		{"idle timeout longer than a short session", []agentconnect.Option{agentconnect.WithSessionLifetime(time.Hour), agentconnect.WithIdleTimeout(2 * time.Hour)}, []string{"WithIdleTimeout: invalid"}},
 		{"ID token unsigned, which userinfo follows", []agentconnect.Option{agentconnect.WithIDTokenAlg(agentconnect.Unsigned)}, []string{"WithIDTokenAlg: invalid"}},
 		{"both algorithms unknown", []agentconnect.Option{agentconnect.WithIDTokenAlg("RS384"), agentconnect.WithUserinfoAlg("RS384")}, []string{"WithIDTokenAlg: invalid", "WithUserinfoAlg: invalid"}},
@@ -420,13 +448,18 @@ func TestNewReportsEverythingAtOnce(t *testing.T) {
 		"WithSessionStore: missing",
 		"WithSessionLifetime: invalid",
 		"WithIdleTimeout: invalid",
+		"WithSealedSessions: missing",
+		"WithRevocationAtLogout: conflict",
 		"WithCookieName: invalid",
 		"WithHTTPClient: missing",
 		"WithLogger: missing",
 		"WithErrorHandler: missing",
 		"WithLoginHook: missing",
 		"WithLevel: conflict",
+		"WithLoginParameters: invalid",
 		"WithSupportContact: invalid",
+		"WithPageTemplate: missing",
+		"WithIntrospectionCache: conflict",
 	},
 		nil,
 		agentconnect.WithEnvironment(agentconnect.Production),
@@ -443,13 +476,18 @@ func TestNewReportsEverythingAtOnce(t *testing.T) {
 		agentconnect.WithSessionStore(nil),
 		agentconnect.WithSessionLifetime(0),
 		agentconnect.WithIdleTimeout(time.Second),
+		agentconnect.WithSealedSessions(),
+		agentconnect.WithRevocationAtLogout(),
 		agentconnect.WithCookieName("a b"),
 		agentconnect.WithHTTPClient(nil),
 		agentconnect.WithLogger(nil),
 		agentconnect.WithErrorHandler(nil),
 		agentconnect.WithLoginHook(nil),
 		agentconnect.WithLevel(agentconnect.MinEIDAS(9)),
+		agentconnect.WithLoginParameters("scope"),
 		agentconnect.WithSupportContact("?"),
+		agentconnect.WithPageTemplate(nil, ""),
+		agentconnect.WithIntrospectionCache(time.Second),
 	)
 	var first *agentconnect.ConfigError
 	if !errors.As(err, &first) || first.Option != "option 1" {
@@ -550,27 +588,83 @@ func TestNewRedactsSecretsInURLs(t *testing.T) {
 	}
 }
 
-// A detail says what is wrong, and shows a typing error.
+// Every problem that New can report: the detail says what is wrong, what belongs
+// there, and shows a typing error.
 func TestNewSaysWhatIsWrong(t *testing.T) {
 	t.Parallel()
-	for shown, opt := range map[string]agentconnect.Option{
-		"has a space, a backslash":                       agentconnect.WithRedirectURL("https://demarches.example.gouv.fr/mon retour"),
-		"has a fragment":                                 agentconnect.WithRedirectURL("https://demarches.example.gouv.fr/retour#"),
-		"has no user name and no password":               agentconnect.WithRedirectURL("https://a:b@demarches.example.gouv.fr/retour"),
-		`"https://demarches.example.gouv.fr/retour" say`: agentconnect.WithRedirectURL("HTTPS://demarches.example.gouv.fr/retour"),
-		"is also that of WithRedirectURL":                agentconnect.WithLoginPath("/callback"),
-		"12h0m0s":                                        agentconnect.WithIdleTimeout(time.Second),
-		`"RS265"`:                                        agentconnect.WithIDTokenAlg("RS265"),
-		`"a b"`:                                          agentconnect.WithCookieName("a b"),
-		`"e-mail\n"`:                                     agentconnect.WithScopes("openid", "e-mail\n"),
-		`"entree"`:                                       agentconnect.WithLoginPath("entree"),
-		`"eidas4"`:                                       agentconnect.WithLevel(agentconnect.ACR("eidas4")),
-		`"localhost"`:                                    agentconnect.WithRedirectURL("localhost"),
-		`"http://demarches.example.gouv.fr/callback"`: agentconnect.WithRedirectURL("http://demarches.example.gouv.fr/callback"),
+	for _, tt := range []struct {
+		opt    agentconnect.Option
+		option string
+		reason string
+		detail string // a part of it
+	}{
+		{nil, "option 6", "missing", "it is nil"},
+		{agentconnect.WithIssuer(""), "WithEnvironment (AGENTCONNECT_ENVIRONMENT)", "missing", "integration, production, integration-rie or production-rie"},
+		{agentconnect.WithEnvironment(agentconnect.Production), "WithIssuer (AGENTCONNECT_ISSUER)", "conflict", "keep one"},
+		{agentconnect.WithIssuer("https://provider.example?"), "WithIssuer (AGENTCONNECT_ISSUER)", "invalid", "no query"},
+		{agentconnect.WithClient("", testSecret), "WithClient (AGENTCONNECT_CLIENT_ID)", "missing", "give the client_id"},
+		{agentconnect.WithClient("client-id", ""), "WithClient (AGENTCONNECT_CLIENT_SECRET)", "missing", "give the client_secret"},
+		{agentconnect.WithClient("client-id ", testSecret), "WithClient (AGENTCONNECT_CLIENT_ID)", "invalid", "white space"},
+		{agentconnect.WithClient("client-id", testSecret+" "), "WithClient (AGENTCONNECT_CLIENT_SECRET)", "invalid", "white space"},
+		{agentconnect.WithPreviousClientSecrets(""), "WithPreviousClientSecrets", "invalid", "one of the secrets is empty"},
+		{agentconnect.WithRedirectURL(""), "WithRedirectURL (AGENTCONNECT_REDIRECT_URL)", "missing", "exactly as it is registered"},
+		{agentconnect.WithRedirectURL("https://%"), "WithRedirectURL (AGENTCONNECT_REDIRECT_URL)", "invalid", "it is not a URL"},
+		{agentconnect.WithRedirectURL("https://a:b@demarches.example.gouv.fr/retour"), "WithRedirectURL (AGENTCONNECT_REDIRECT_URL)", "invalid", "has no user name and no password"},
+		{agentconnect.WithRedirectURL("localhost"), "WithRedirectURL (AGENTCONNECT_REDIRECT_URL)", "invalid", `"localhost" is not an absolute https URL`},
+		{agentconnect.WithRedirectURL("https://demarches.example.gouv.fr/retour#"), "WithRedirectURL (AGENTCONNECT_REDIRECT_URL)", "invalid", "has a fragment"},
+		{agentconnect.WithRedirectURL("https://demarches.example.gouv.fr/mon retour"), "WithRedirectURL (AGENTCONNECT_REDIRECT_URL)", "invalid", `/mon retour" has a space, a backslash`},
+		{agentconnect.WithRedirectURL(`https://demarches.example.gouv.fr/re\tour`), "WithRedirectURL (AGENTCONNECT_REDIRECT_URL)", "invalid", `/re\\tour" has a space, a backslash`},
+		{agentconnect.WithRedirectURL("HTTPS://demarches.example.gouv.fr/retour"), "WithRedirectURL (AGENTCONNECT_REDIRECT_URL)", "invalid", `"https://demarches.example.gouv.fr/retour" says the same`},
+		{agentconnect.WithRedirectURL("http://demarches.example.gouv.fr/callback"), "WithRedirectURL (AGENTCONNECT_REDIRECT_URL)", "insecure", `"http://demarches.example.gouv.fr/callback" is http`},
+		{agentconnect.WithPostLogoutRedirectURL("https://demarches.example.gouv.fr/a/../b"), "WithPostLogoutRedirectURL (AGENTCONNECT_POST_LOGOUT_REDIRECT_URL)", "invalid", `"." or ".." segment`},
+		{agentconnect.WithScopes("email"), "WithScopes (AGENTCONNECT_SCOPES)", "missing", "openid must be among"},
+		{agentconnect.WithScopes("openid", "e-mail\n"), "WithScopes (AGENTCONNECT_SCOPES)", "invalid", `"e-mail\n" is not a scope`},
+		{agentconnect.WithScopes("openid", "email", "email"), "WithScopes (AGENTCONNECT_SCOPES)", "invalid", `"email" is there twice`},
+		{agentconnect.WithLoginPath("entree"), "WithLoginPath", "invalid", `"entree" is not the path of a page`},
+		{agentconnect.WithLoginPath("/callback"), "WithLoginPath", "conflict", "the path /callback is also that of WithRedirectURL"},
+		{agentconnect.WithIDTokenAlg("RS265"), "WithIDTokenAlg (AGENTCONNECT_ID_TOKEN_ALG)", "invalid", `"RS265" is not one of RS256, ES256, HS256`},
+		{agentconnect.WithUserinfoAlg("NONE"), "WithUserinfoAlg (AGENTCONNECT_USERINFO_ALG)", "invalid", `"NONE" is not one of RS256, ES256, HS256, none`},
+		{agentconnect.WithSessionStore(nil), "WithSessionStore", "missing", "the store is nil"},
+		{agentconnect.WithSessionLifetime(time.Second), "WithSessionLifetime", "invalid", "1s is not between 1m0s and 744h0m0s"},
+		{agentconnect.WithIdleTimeout(time.Second), "WithIdleTimeout", "invalid", "1s is not between 5m0s and the session's lifetime, 12h0m0s"},
+		{agentconnect.WithSealedSessions(), "WithSealedSessions", "missing", "at least one key"},
+		{agentconnect.WithSealedSessions([]byte("short")), "WithSealedSessions", "insecure", "a key has 5 bytes; give 32 random ones"},
+		{agentconnect.WithRevocationAtLogout(), "WithRevocationAtLogout", "conflict", "nothing to revoke without WithTokens"},
+		{agentconnect.WithCookieName("a b"), "WithCookieName", "invalid", `"a b" is not made of letters`},
+		{agentconnect.WithHTTPClient(nil), "WithHTTPClient", "missing", "the client is nil"},
+		{agentconnect.WithLogger(nil), "WithLogger", "missing", "slog.DiscardHandler"},
+		{agentconnect.WithErrorHandler(nil), "WithErrorHandler", "missing", "the function is nil"},
+		{agentconnect.WithLoginHook(nil), "WithLoginHook", "missing", "would let everybody in"},
+		{agentconnect.WithLevel(agentconnect.ACR("eidas4")), "WithLevel", "conflict", `no acr "eidas4"`},
+		{agentconnect.WithLevel(agentconnect.MinEIDAS(4)), "WithLevel", "conflict", "eIDAS levels go from 1 to 3"},
+		{agentconnect.WithLevel(agentconnect.ACR("eidas1"), agentconnect.MFA()), "WithLevel", "conflict", "no single acr value"},
+		{agentconnect.WithLevel(agentconnect.Requirement{}), "WithLevel", "conflict", "the zero value"},
+		{agentconnect.WithLoginParameters("scope"), "WithLoginParameters", "invalid", `"scope" is not one of login_hint, idp_hint, siret_hint, prompt`},
+		{agentconnect.WithSupportContact("?"), "WithSupportContact", "invalid", `"?" is neither an e-mail address nor an https URL`},
+		{agentconnect.WithPageTemplate(nil, ""), "WithPageTemplate", "missing", "the template is nil"},
+		{agentconnect.WithPageTemplate(template.Must(template.New("t").Parse(`{{.Nothing}}`)), ""), "WithPageTemplate", "invalid", "can't evaluate field Nothing"},
+		{agentconnect.WithAllowedClients("another"), "WithAllowedClients", "conflict", "an option of NewResourceServer"},
+		{agentconnect.WithIntrospectionAlg(agentconnect.RS256), "WithIntrospectionAlg", "conflict", "an option of NewResourceServer"},
+		{agentconnect.WithIntrospectionCache(time.Second), "WithIntrospectionCache", "conflict", "an option of NewResourceServer"},
 	} {
-		_, err := agentconnect.New(goodOptions(opt)...)
-		if err == nil || !strings.Contains(err.Error(), shown) {
-			t.Errorf("got %v, want it to show %s", err, shown)
+		_, err := agentconnect.New(goodOptions(tt.opt)...)
+		var got *agentconnect.ConfigError
+		if !errors.As(err, &got) || got.Option != tt.option || got.Reason != tt.reason || !strings.Contains(got.Detail, tt.detail) {
+			t.Errorf("got %v, want %s: %s: …%s…", err, tt.option, tt.reason, tt.detail)
+		}
+	}
+	for _, tt := range []struct {
+		environment   agentconnect.Environment
+		url           string
+		option, shown string
+	}{
+		{"staging", "https://demarches.example.gouv.fr/callback", "WithEnvironment (AGENTCONNECT_ENVIRONMENT)", `"staging" is not one of`},
+		{agentconnect.Production, "https://localhost/callback", "WithRedirectURL (AGENTCONNECT_REDIRECT_URL)", "production accepts neither http nor localhost"},
+	} {
+		_, err := agentconnect.New(goodOptions(agentconnect.WithIssuer(""), agentconnect.WithEnvironment(tt.environment), agentconnect.WithRedirectURL(tt.url))...)
+		var got *agentconnect.ConfigError
+		if !errors.As(err, &got) || got.Option != tt.option || !strings.Contains(got.Detail, tt.shown) {
+			t.Errorf("got %v, want %s: …%s…", err, tt.option, tt.shown)
 		}
 	}
 }

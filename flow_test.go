@@ -1,10 +1,14 @@
 package agentconnect_test
 
 import (
+	"encoding/json"
+	"errors"
+	"maps"
 	"net/http"
 	"net/url"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/agentconnect-go/agentconnect"
 	"github.com/agentconnect-go/agentconnect/agentconnecttest"
@@ -149,6 +153,7 @@ func TestRequireAgentOfStrangers(t *testing.T) {
 		{"program that refuses HTML", "GET", http.Header{"Accept": {"text/html;q=0, application/json"}}, false},
 		{"POST of a program", "POST", nil, false},
 		{"PUT of a script", "PUT", http.Header{"Sec-Fetch-Mode": {"same-origin"}}, false},
+		{"form that takes no HTML", "POST", http.Header{"Sec-Fetch-Mode": {"navigate"}, "Accept": {"application/json"}}, false},
 		{"DELETE that looks like a navigation", "DELETE", http.Header{"Accept": {html}}, false},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -203,6 +208,12 @@ func TestStepUp(t *testing.T) {
 	if p := b.fetch("/mfa"); p.StatusCode != http.StatusForbidden || p.problem() != "insufficient_level" || !strings.Contains(p.body, "eidas1-mfa") {
 		t.Errorf("fetch without the level: got status %d, %q, want a 403 problem that names the acr", p.StatusCode, p.body)
 	}
+	for name, b := range map[string]*browser{"agent": b, "stranger": a.browser()} { // HEAD starts nothing
+		p := b.do(http.MethodHead, "/mfa-only", http.Header{"Sec-Fetch-Mode": {"navigate"}}, "")
+		if p.StatusCode != http.StatusSeeOther || p.location() != "/login?return_to=%2Fmfa-only" || len(p.Header["Set-Cookie"]) != 0 {
+			t.Errorf("HEAD, %s: got status %d to %q with cookies %q, want 303 to the login and none", name, p.StatusCode, p.location(), p.Header["Set-Cookie"])
+		}
+	}
 	p := b.login("/mfa", "marie", agentconnecttest.WithACR("eidas1-mfa"))
 	if p.StatusCode != http.StatusOK || !strings.Contains(p.body, `"acr":"eidas1-mfa"`) || p.Request.URL.Path != "/mfa" {
 		t.Fatalf("after the step-up: got status %d at %s, %s, want the page with its acr", p.StatusCode, p.Request.URL.Path, p.body)
@@ -212,6 +223,179 @@ func TestStepUp(t *testing.T) {
 	}
 	if n := a.store.sessions(t); n != 1 {
 		t.Errorf("sessions: got %d, want the new one alone", n)
+	}
+	// A login has nobody to name in the log yet, and says what it demands.
+	for _, want := range []string{
+		`"msg":"agentconnect: login_started","accepted_acr":null}`,
+		`"msg":"agentconnect: step_up_started","accepted_acr":["eidas0-mfa","eidas1-mfa","eidas2","eidas3"]}`,
+		`"msg":"agentconnect: login_succeeded","agent":"` + agentconnect.Pseudonym(a.agentSub("marie")) + `"`,
+	} {
+		if !strings.Contains(a.logs.String(), want) {
+			t.Errorf("got the log without %s: %s", want, a.logs)
+		}
+	}
+}
+
+// A step-up tells the provider who it is about, where that is an e-mail address:
+// AgentConnect refuses anything else with a page from which nobody comes back.
+func TestStepUpSaysWho(t *testing.T) {
+	t.Parallel()
+	marie, _ := demoAgent("marie")
+	for email, want := range map[string]string{
+		"marie.exemple@culture.example.gouv.fr": "marie.exemple@culture.example.gouv.fr",
+		"marie (bureau 7)":                      "",
+	} {
+		agent := marie
+		agent.Claims = maps.Clone(marie.Claims)
+		agent.Claims["email"] = email
+		a := newAppWith(t, []agentconnecttest.ServerOption{agentconnecttest.WithAgents(agent)})
+		b := a.loggedIn("marie")
+		for _, tt := range []struct {
+			who  *browser
+			want string
+		}{{b, want}, {a.browser(), ""}} {
+			u, err := url.Parse(tt.who.navigate("/mfa-only").location())
+			if got := u.Query(); err != nil || !got.Has("claims") || got.Get("login_hint") != tt.want {
+				t.Errorf("e-mail %q: got parameters %v, want login_hint %q", email, got, tt.want)
+			}
+		}
+	}
+}
+
+// The level of every login can be raised while agents are logged in: a route
+// with Require demands it of them, also with no requirement of its own.
+func TestRequireDemandsTheLevelOfEveryLogin(t *testing.T) {
+	t.Parallel()
+	a := newApp(t)
+	b := a.loggedIn("marie")
+	raised := a.newAuth(agentconnect.WithLevel(agentconnect.MFA()))
+	site := a.serve(raised.Require()(http.HandlerFunc(serveAgent)))
+	if p := b.navigate(site + "/"); p.StatusCode != http.StatusSeeOther || !strings.HasPrefix(p.location(), a.provider.Issuer) {
+		t.Errorf("navigation: got status %d to %q, want 303 to the provider", p.StatusCode, p.location())
+	}
+	if p := b.fetch(site + "/"); p.StatusCode != http.StatusForbidden || p.problem() != "insufficient_level" {
+		t.Errorf("fetch: got status %d, %s, want a 403 problem", p.StatusCode, p.body)
+	}
+}
+
+// A refusal names what lacks and nothing else, the access rules first.
+func TestReasonsOfARefusal(t *testing.T) {
+	t.Parallel()
+	a := newApp(t)
+	level, met, unmet := agentconnect.MinEIDAS(2), agentconnect.Role(agentconnect.RoleAgentPublic), agentconnect.Role(agentconnect.RoleDirigeant)
+	for _, tt := range []struct {
+		name     string
+		rs       []agentconnect.Requirement
+		code     agentconnect.Code
+		reasons  string
+		accepted string
+	}{
+		{"a level", []agentconnect.Requirement{met, level}, agentconnect.CodeInsufficientLevel, `["a login at eIDAS level 2 or higher"]`, `["eidas2","eidas3"]`},
+		{"a rule", []agentconnect.Requirement{met, unmet}, agentconnect.CodeForbidden, `["the role dirigeant"]`, `null`},
+		{"both", []agentconnect.Requirement{level, unmet}, agentconnect.CodeForbidden, `["the role dirigeant"]`, `null`},
+	} {
+		p := a.loggedIn("marie").fetch(a.serve(a.auth.Require(tt.rs...)(http.HandlerFunc(serveAgent))) + "/")
+		var problem struct {
+			Reasons     []string `json:"reasons"`
+			AcceptedACR []string `json:"accepted_acr"`
+		}
+		if err := json.Unmarshal([]byte(p.body), &problem); err != nil || p.StatusCode != http.StatusForbidden || p.problem() != string(tt.code) {
+			t.Fatalf("%s: got status %d, %s, %v, want a 403 problem %s", tt.name, p.StatusCode, p.body, err, tt.code)
+		}
+		reasons, _ := json.Marshal(problem.Reasons)
+		accepted, _ := json.Marshal(problem.AcceptedACR)
+		if string(reasons) != tt.reasons || string(accepted) != tt.accepted {
+			t.Errorf("%s: got reasons %s, acr %s, want %s, %s", tt.name, reasons, accepted, tt.reasons, tt.accepted)
+		}
+	}
+}
+
+// Where a login after a refusal comes back to: the page that was refused, when it
+// is one, and otherwise the page that sent the request.
+func TestReturnToOfARefusal(t *testing.T) {
+	t.Parallel()
+	var returnTo string
+	a := newApp(t, agentconnect.WithErrorHandler(func(w http.ResponseWriter, r *http.Request, e *agentconnect.Error) {
+		returnTo = e.ReturnTo
+		w.WriteHeader(e.Status)
+	}))
+	karim, stranger := a.loggedIn("karim"), a.browser()
+	for _, tt := range []struct {
+		name    string
+		browser *browser
+		method  string
+		mode    string
+		referer string
+		want    string
+	}{
+		{"an agent's navigation", karim, "GET", "navigate", a.url + "/dossiers/7", "/agents-publics?a=b"},
+		{"an agent's fetch", karim, "GET", "cors", a.url + "/dossiers/7?c=d", "/dossiers/7?c=d"},
+		{"an agent's form", karim, "POST", "navigate", a.url + "/dossiers/7", "/dossiers/7"},
+		{"a stranger's fetch", stranger, "GET", "cors", a.url + "/dossiers/7", "/dossiers/7"},
+		{"from another site", stranger, "GET", "cors", "https://attacker.example/dossiers/7", ""},
+		{"from another port", stranger, "GET", "cors", "http://localhost:1/dossiers/7", ""},
+		{"from a path", stranger, "GET", "cors", "/dossiers/7", ""},
+		{"from nowhere", stranger, "GET", "cors", "", ""},
+		{"from what is no URL", stranger, "GET", "cors", "http://%", ""},
+	} {
+		returnTo = "unset"
+		tt.browser.do(tt.method, "/agents-publics?a=b", http.Header{"Sec-Fetch-Mode": {tt.mode}, "Accept": {"text/html"}, "Referer": {tt.referer}}, "")
+		if returnTo != tt.want {
+			t.Errorf("%s: got %q, want %q", tt.name, returnTo, tt.want)
+		}
+	}
+}
+
+// A session that is over leaves nothing in the store; when it cannot be deleted,
+// it is over all the same and the log says so.
+func TestExpiredSessionIsDeleted(t *testing.T) {
+	t.Parallel()
+	for _, failure := range []error{nil, errors.New("read-only replica")} {
+		a := newApp(t, agentconnect.WithIdleTimeout(5*time.Minute), agentconnect.WithTokens())
+		b := a.browser()
+		b.login("/dossiers", "marie")
+		before := a.store.sessions(t)
+		a.store.setDeleteFailure(failure)
+		a.clock.advance(6 * time.Minute)
+		if got := b.sub(); got != "" {
+			t.Errorf("deletion fails %t: got agent %q, want a stranger", failure != nil, got)
+		}
+		want, lines := 0, 0
+		if failure != nil {
+			want, lines = before, 1
+		}
+		if got := a.store.sessions(t); before != 2 || got != want {
+			t.Errorf("deletion fails %t: got %d records of the session and its tokens, before %d, want %d, before 2", failure != nil, got, before, want)
+		}
+		if got := strings.Count(a.logs.String(), "a session that is over could not be deleted"); got != lines {
+			t.Errorf("deletion fails %t: got %d lines in the log, want %d", failure != nil, got, lines)
+		}
+	}
+}
+
+// A public page is served to a stranger while the store is down, and the log
+// says so; what others vary an answer on stays.
+func TestLoadAgent(t *testing.T) {
+	t.Parallel()
+	a := newApp(t)
+	page := a.auth.LoadAgent(http.HandlerFunc(serveAgent))
+	site := a.serve(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Vary", "Accept-Encoding")
+		page.ServeHTTP(w, r)
+	}))
+	b := a.loggedIn("marie")
+	for i, failure := range []error{nil, errors.New("down")} {
+		a.store.setFailure(failure)
+		p := b.navigate(site + "/")
+		if p.StatusCode != http.StatusOK || (p.body == "public") != (failure != nil) {
+			t.Errorf("store fails %t: got status %d, %q, want the page", failure != nil, p.StatusCode, p.body)
+		}
+		if got := strings.Join(p.Header["Vary"], ", "); got != "Accept-Encoding, Cookie" {
+			t.Errorf("got Vary %q, want Accept-Encoding, Cookie", got)
+		}
+		if got := strings.Count(a.logs.String(), "a public page is served as to a stranger"); got != i {
+			t.Errorf("store fails %t: got %d lines in the log, want %d", failure != nil, got, i)
+		}
 	}
 }
 

@@ -48,7 +48,7 @@ func TestByHost(t *testing.T) {
 			t.Fatalf("login at %s: got status %d at %s, want the page", a.url, p.StatusCode, p.Request.URL)
 		}
 		for _, path := range []string{"/accueil", "/silence"} {
-			if p := b.fetch(path); !strings.Contains(p.body, a.agentSub("marie")) {
+			if p := b.navigate(path); !strings.Contains(p.body, a.agentSub("marie")) {
 				t.Errorf("%s%s: got %q, want the agent", a.url, path, p.body)
 			}
 		}

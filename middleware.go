@@ -194,7 +194,7 @@ func (a *Authenticator) loginURL(target string) string {
 // opened with GET; "" when that is not a page of this application.
 func (a *Authenticator) pageOf(r *http.Request) string {
 	referer, err := url.Parse(r.Referer())
-	if err != nil || referer.Host == "" || referer.Host != a.config.redirectURL.Host {
+	if err != nil || referer.Host != a.config.redirectURL.Host {
 		return ""
 	}
 	return a.config.returnTo(referer.RequestURI())

@@ -148,9 +148,7 @@ func (a *Authenticator) servePage(w http.ResponseWriter, r *http.Request, status
 	h.Set("Referrer-Policy", "no-referrer")
 	h.Add("Vary", "Accept-Language")
 	w.WriteHeader(status)
-	if r.Method != http.MethodHead {
-		w.Write(body.Bytes())
-	}
+	w.Write(body.Bytes())
 }
 
 // pagePolicy allows a page its own style and nothing else. form-action is left

@@ -328,7 +328,13 @@ func TestProblemsOfEveryCode(t *testing.T) {
 				}
 				delete(got, text)
 			}
-			if login, ok := got["login_url"]; ok { // where a new login can help
+			login, ok := got["login_url"]
+			if want := !slices.Contains([]agentconnect.Code{
+				agentconnect.CodeForbidden, agentconnect.CodeMethodNotAllowed, agentconnect.CodeCrossOrigin, agentconnect.CodeInvalidClient, agentconnect.CodeSessionStore,
+			}, code); ok != want {
+				t.Errorf("%s: got login_url %v, want one where a new login can help: %t", code, login, want)
+			}
+			if ok {
 				u, err := url.Parse(login.(string))
 				if err != nil || u.Path != "/login" {
 					t.Errorf("%s: got login_url %v, want the login's (%v)", code, login, err)
@@ -347,6 +353,135 @@ func TestProblemsOfEveryCode(t *testing.T) {
 				t.Errorf("%s: got members %s, want %s", code, gotJSON, wantJSON)
 			}
 		}
+	}
+}
+
+// An application's own refusal has the status that it says, or that of the code.
+func TestServeErrorOfAnApplication(t *testing.T) {
+	t.Parallel()
+	auth := pagesAuth(t)
+	for _, language := range []string{"fr", ""} {
+		for status, want := range map[int]int{0: http.StatusForbidden, http.StatusUnavailableForLegalReasons: http.StatusUnavailableForLegalReasons} {
+			if got := serveError(auth, language, agentconnect.Error{Code: agentconnect.CodeForbidden, Status: status}).StatusCode; got != want {
+				t.Errorf("Status %d: got %d, want %d", status, got, want)
+			}
+		}
+	}
+	if got, want := (&agentconnect.Error{Code: agentconnect.CodeForbidden}).Error(), "agentconnect: forbidden"; got != want {
+		t.Errorf("Error: got %q, want %q", got, want)
+	}
+}
+
+// What the page adds when more is known about the refusal.
+func TestPagesSayWhy(t *testing.T) {
+	t.Parallel()
+	auth := pagesAuth(t)
+	acr := []string{agentconnect.ACREIDAS2}
+	for _, tt := range []struct {
+		name     string
+		e        agentconnect.Error
+		fr, en   string // the paragraph after the two of the code
+		provider string // what the provider says, as a fact for support
+	}{
+		{"nothing", agentconnect.Error{Code: agentconnect.CodeProviderError}, "", "", ""},
+		{"an error", agentconnect.Error{Code: agentconnect.CodeProviderError, ProviderError: "server_error"}, "", "", "server_error"},
+		{"a description", agentconnect.Error{Code: agentconnect.CodeProviderError, ProviderDescription: "later"}, "", "", "later"},
+		{"a code of AgentConnect", agentconnect.Error{Code: agentconnect.CodeAccessDenied, ProviderError: "access_denied", ProviderDescription: "authentication aborted (Y500024)"},
+			"Y500024 : votre compte est bloqué.", "Y500024: your account is blocked.", "access_denied – authentication aborted (Y500024)"},
+		{"one after others that nobody knows", agentconnect.Error{Code: agentconnect.CodeProviderError, ProviderDescription: "Y Y999999 YY500024"}, "Y500024 : votre compte est bloqué.", "Y500024: your account is blocked.", "Y Y999999 YY500024"},
+		{"a code that nobody knows", agentconnect.Error{Code: agentconnect.CodeProviderError, ProviderDescription: "Y999999"}, "", "", "Y999999"},
+		{"a code in small letters, one cut off", agentconnect.Error{Code: agentconnect.CodeProviderError, ProviderDescription: "y500024 Y50002"}, "", "", "y500024 Y50002"},
+		{"denied where a level was demanded", agentconnect.Error{Code: agentconnect.CodeAccessDenied, AcceptedACR: acr},
+			"Connectez-vous de nouveau avec un moyen d’authentification plus sûr. Si votre administration n’en propose pas, adressez-vous à son service informatique.",
+			"Log in again with a stronger means of authentication. If your administration offers none, ask its IT department.", ""},
+		{"denied where none was", agentconnect.Error{Code: agentconnect.CodeAccessDenied}, "", "", ""},
+		{"another error where a level was demanded", agentconnect.Error{Code: agentconnect.CodeProviderError, AcceptedACR: acr}, "", "", ""},
+	} {
+		for lang, want := range map[string]string{"fr": tt.fr, "en": tt.en} {
+			doc := checkPage(t, serveError(auth, lang, tt.e), lang)
+			var paragraphs []string
+			for _, p := range doc.all("p") {
+				paragraphs = append(paragraphs, p.text)
+			}
+			if got := strings.Join(paragraphs[2:], " / "); got != want {
+				t.Errorf("%s, %s: got %q after the two paragraphs of the code, want %q", tt.name, lang, got, want)
+			}
+			label, provider := map[string]string{"fr": "La réponse du fournisseur contient (texte non vérifié)", "en": "The provider’s answer contains (unverified text)"}[lang], ""
+			for i, term := range doc.all("dt") {
+				if term.text == label {
+					provider = doc.all("dd")[i].text
+					if provider == "" {
+						t.Errorf("%s, %s: got %q without a text", tt.name, lang, label)
+					}
+				}
+			}
+			if provider != tt.provider {
+				t.Errorf("%s, %s: got the provider's text %q, want %q", tt.name, lang, provider, tt.provider)
+			}
+		}
+	}
+}
+
+// The one line of a refusal: at which level, and with what beside its code. The
+// provider's words, which anybody can forge, are there when they are a name.
+func TestRefusalsInTheLog(t *testing.T) {
+	t.Parallel()
+	callback := func(providerError string) func(*app, *browser) {
+		return func(a *app, b *browser) {
+			a.provider.Inject(agentconnecttest.CallbackError(providerError, "a description"))
+			b.navigate(b.callback("/login", "marie").String())
+		}
+	}
+	for _, tt := range []struct {
+		name   string
+		refuse func(*app, *browser)
+		level  string
+		code   agentconnect.Code
+		beside map[string]string
+	}{
+		{"a stranger", func(_ *app, b *browser) { b.fetch("/dossiers") }, "DEBUG", agentconnect.CodeUnauthenticated, nil},
+		{"a role that lacks", func(_ *app, b *browser) { b.login("/agents-publics", "karim") }, "WARN", agentconnect.CodeForbidden, nil},
+		{"a callback of nobody", func(_ *app, b *browser) { b.navigate("/callback?code=x") }, "WARN", agentconnect.CodeInvalidRequest, map[string]string{"cause": "the parameter state is missing"}},
+		{"a store that is down", func(a *app, b *browser) {
+			a.store.setFailure(errors.New("down"))
+			b.setCookie("agentconnect", strings.Repeat("s", 43))
+			b.navigate("/dossiers")
+		}, "ERROR", agentconnect.CodeSessionStore, map[string]string{"cause": "session store: down"}},
+		{"an error of the provider", callback("server_error"), "ERROR", agentconnect.CodeProviderError, map[string]string{"provider_error": "server_error"}},
+		{"of 64 letters", callback(strings.Repeat("x", 64)), "ERROR", agentconnect.CodeProviderError, map[string]string{"provider_error": strings.Repeat("x", 64)}},
+		{"of 65 letters", callback(strings.Repeat("x", 65)), "ERROR", agentconnect.CodeProviderError, nil},
+		{"that is no name", callback("Marie a@b.example"), "ERROR", agentconnect.CodeProviderError, nil},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			a := newApp(t)
+			tt.refuse(a, a.browser())
+			var got map[string]any
+			for line := range strings.Lines(a.logs.String()) {
+				if strings.Contains(line, `"msg":"agentconnect: refused"`) {
+					if err := json.Unmarshal([]byte(line), &got); err != nil {
+						t.Fatal(err)
+					}
+				}
+			}
+			if got["level"] != tt.level || got["code"] != string(tt.code) {
+				t.Errorf("got level %v, code %v, want %s, %s", got["level"], got["code"], tt.level, tt.code)
+			}
+			for _, name := range []string{"time", "level", "msg", "code", "status", "error_id"} {
+				if _, ok := got[name]; !ok {
+					t.Errorf("got no %s", name)
+				}
+				delete(got, name)
+			}
+			for name, value := range got {
+				if want, ok := tt.beside[name]; !ok || value != want {
+					t.Errorf("got %s %q, want %q", name, value, want)
+				}
+			}
+			if len(got) != len(tt.beside) {
+				t.Errorf("got %v beside the code, want %v", got, tt.beside)
+			}
+		})
 	}
 }
 
@@ -384,6 +519,7 @@ func TestPageLanguage(t *testing.T) {
 		{[]string{"enm"}, "fr"}, // Middle English
 		{[]string{"de", "en;q=0.5"}, "en"},
 		{[]string{"en;q=x"}, "fr"},
+		{[]string{"fr,en;q=1e999"}, "fr"},
 		{[]string{",;,;q=,en;;;"}, "en"},
 		{[]string{strings.Repeat("en;q=0,", 500) + "fr"}, "fr"},
 	} {

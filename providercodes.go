@@ -1,7 +1,5 @@
 package agentconnect
 
-import "strings"
-
 // explainProviderCode finds a code of AgentConnect's own error pages (Y and six
 // hexadecimal digits) in text that came with an error, and says what it means.
 // Most of these errors leave the agent on a page of AgentConnect and never come
@@ -9,9 +7,6 @@ import "strings"
 func explainProviderCode(text string) (code string, explanation Reason, ok bool) {
 	const length = len("Y000400")
 	for i := 0; i+length <= len(text); i++ {
-		if text[i] != 'Y' || strings.Trim(text[i+1:i+length], "0123456789ABCDEF") != "" {
-			continue
-		}
 		if explanation, ok := providerCode(text[i : i+length]); ok {
 			return text[i : i+length], explanation, true
 		}

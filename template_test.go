@@ -4,8 +4,8 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/json"
-	"errors"
 	"html/template"
+	"net/http"
 	"strings"
 	"testing"
 
@@ -15,12 +15,12 @@ import (
 func TestWithPageTemplate(t *testing.T) {
 	t.Parallel()
 	const style = "body{color:#000091}"
-	own := template.Must(template.New("own").Parse(`<!DOCTYPE html><html lang="{{.Lang}}"><style>{{.Style}}</style><h1>Ma démarche : {{.Title}}</h1>{{with .Support}}{{range .Facts}}{{.Name}}={{.Value}};{{end}}{{end}}`))
+	own := template.Must(template.New("own").Parse(`<!DOCTYPE html><html lang="{{.Lang}}"><style>{{.Style}}</style><h1>Ma démarche : {{.Title}}</h1>{{with .Support}}contact=[{{.ContactURL}}]{{range .Facts}}{{.Name}}={{.Value}};{{end}}{{end}}`))
 	a := newApp(t, agentconnect.WithPageTemplate(own, style))
 	p := a.browser().navigate("/callback?state=unknown-state&code=c&error=%3Cscript%3E")
 	p2 := a.browser().navigate("/callback?state=unknown-state&code=c")
 	for _, got := range []page{p, p2} {
-		if got.StatusCode != 400 || !strings.Contains(got.body, "<h1>Ma démarche : ") || !strings.Contains(got.body, style) || strings.Contains(got.body, "<script>") {
+		if got.StatusCode != 400 || !strings.Contains(got.body, "<h1>Ma démarche : ") || !strings.Contains(got.body, style) || !strings.Contains(got.body, "contact=[]") || strings.Contains(got.body, "<script>") {
 			t.Errorf("got status %d, %s, want the application's page", got.StatusCode, got.body)
 		}
 		hash := sha256.Sum256([]byte(style))
@@ -30,18 +30,20 @@ func TestWithPageTemplate(t *testing.T) {
 	}
 }
 
-func TestWithPageTemplateThatFails(t *testing.T) {
+// A template that New could not see fail: the answer has the status, and no half
+// of a page.
+func TestPageTemplateThatFailsLater(t *testing.T) {
 	t.Parallel()
-	for name, tmpl := range map[string]*template.Template{
-		"nil":           nil,
-		"unknown field": template.Must(template.New("t").Parse(`{{.Nothing}}`)),
-		"logout page":   template.Must(template.New("t").Parse(`{{.Support.Contact}}`)),
-	} {
-		_, err := agentconnect.New(goodOptions(agentconnect.WithPageTemplate(tmpl, ""))...)
-		var problem *agentconnect.ConfigError
-		if !errors.As(err, &problem) || problem.Option != "WithPageTemplate" {
-			t.Errorf("%s: got %v, want a ConfigError of WithPageTemplate", name, err)
+	own := template.Must(template.New("own").Parse(`<h1>{{.Title}}</h1>{{if eq .Lang "en"}}{{.Nothing}}{{end}}`))
+	a := newApp(t, agentconnect.WithPageTemplate(own, ""))
+	for lang, want := range map[string]string{"fr": "<h1>Requête incorrecte</h1>", "en": "Bad Request\n"} {
+		p := a.browser().do(http.MethodGet, "/callback", http.Header{"Sec-Fetch-Mode": {"navigate"}, "Accept-Language": {lang}}, "")
+		if p.StatusCode != http.StatusBadRequest || p.body != want {
+			t.Errorf("%s: got status %d, %q, want 400, %q", lang, p.StatusCode, p.body, want)
 		}
+	}
+	if got := strings.Count(a.logs.String(), `"level":"ERROR","msg":"agentconnect: page"`); got != 1 {
+		t.Errorf("lines about the template in the log: got %d, want 1", got)
 	}
 }
 

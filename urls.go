@@ -41,8 +41,7 @@ func isLoopback(host string) bool {
 	if host == "localhost" || strings.HasSuffix(host, ".localhost") {
 		return true
 	}
-	ip := net.ParseIP(host)
-	return ip != nil && ip.IsLoopback()
+	return net.ParseIP(host).IsLoopback() // nil, of what is no address, is none
 }
 
 // redirectURL parses a registered URL. It returns nil after adding what is
