@@ -178,11 +178,11 @@ func (a *Authenticator) replaceSession(r *http.Request, newer *session) {
 	if len(old) != sessionTokenLen || old == newer.token {
 		return
 	}
-	if a.tokens != nil {
-		a.tokens.end(r.Context(), &session{token: old})
-	}
 	if err := a.sessions.destroy(r.Context(), old); err != nil {
 		a.config.logger.WarnContext(r.Context(), "agentconnect: the session before this login could not be deleted and lives until it expires", "cause", err)
+	}
+	if a.tokens != nil {
+		a.tokens.end(r.Context(), &session{token: old})
 	}
 }
 

@@ -57,7 +57,6 @@ func TestLoginHook(t *testing.T) {
 func TestAccounts(t *testing.T) {
 	t.Parallel()
 	down := errors.New("down")
-	agent := agentconnect.Agent{Sub: "sub-2", Email: "A@b.example"}
 	refused := agentconnect.RefuseLogin(agentconnect.Reason{French: "refus"})
 	for _, tt := range []struct {
 		name     string
@@ -67,11 +66,17 @@ func TestAccounts(t *testing.T) {
 		ownerErr error
 		taken    func(context.Context, agentconnect.Agent, string) error
 		noCreate bool
+		noLookUp bool
+		noEmail  bool
+		fails    error // of Create
 		calls    []string
 		want     string // in the error; "": none
 	}{
 		{name: "known", known: true, calls: []string{"login"}},
 		{name: "new", calls: []string{"login", "email", "create"}},
+		{name: "new, which fails", fails: down, calls: []string{"login", "email", "create"}, want: "down"},
+		{name: "new, without look-up by e-mail", noLookUp: true, owner: "sub-1", calls: []string{"login", "create"}},
+		{name: "new, without e-mail", noEmail: true, owner: "sub-1", calls: []string{"login", "create"}},
 		{name: "login fails", loginErr: down, calls: []string{"login"}, want: "down"},
 		{name: "e-mail of another account", owner: "sub-1", calls: []string{"login", "email"}, want: "refused"},
 		{name: "own e-mail", owner: "sub-2", calls: []string{"login", "email", "create"}},
@@ -100,11 +105,18 @@ func TestAccounts(t *testing.T) {
 				EmailTaken: tt.taken,
 				Create: func(context.Context, agentconnect.Agent) error {
 					calls = append(calls, "create")
-					return nil
+					return tt.fails
 				},
 			}
 			if tt.noCreate {
 				accounts.Create = nil
+			}
+			if tt.noLookUp {
+				accounts.SubOfEmail = nil
+			}
+			agent := agentconnect.Agent{Sub: "sub-2", Email: "A@b.example"}
+			if tt.noEmail {
+				agent.Email = ""
 			}
 			err := accounts.Hook()(t.Context(), nil, agent)
 			if (err == nil) != (tt.want == "") || err != nil && !strings.Contains(err.Error(), tt.want) {
@@ -155,6 +167,12 @@ func TestEvents(t *testing.T) {
 	expect("step-up", agentconnect.Event{Kind: agentconnect.EventStepUpStarted, Agent: ""})
 	b.fetch("/mfa")
 	expect("level", agentconnect.Event{Kind: agentconnect.EventAccessRefused, Code: agentconnect.CodeInsufficientLevel})
+	a.browser().navigate("/mfa-only")
+	expect("a stranger's login with a level", agentconnect.Event{Kind: agentconnect.EventLoginStarted})
+	again := a.browserOf(a.auth.RequireAgent(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { a.auth.StartLogin(w, r) })))
+	again.client = b.client
+	again.navigate("/")
+	expect("another login without a level", agentconnect.Event{Kind: agentconnect.EventLoginStarted})
 	b.navigate("/callback?state=unknown&code=x")
 	expect("a callback of no login")
 	b.login("/login", "marie")

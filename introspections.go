@@ -52,7 +52,7 @@ func newIntrospections(now func() time.Time, keep time.Duration, ask func(contex
 func (i *introspections) get(ctx context.Context, token string) (*TokenInfo, error) {
 	key := tokenHash(sha256.Sum256([]byte(token)))
 	i.mu.Lock()
-	if known, ok := i.known[key]; ok && i.now().Before(known.until) {
+	if known := i.known[key]; i.now().Before(known.until) {
 		i.mu.Unlock()
 		return known.info, nil
 	}

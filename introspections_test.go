@@ -204,20 +204,47 @@ func TestIntrospectionCacheIsBounded(t *testing.T) {
 	t.Parallel()
 	now := newClock().Now()
 	asked := 0
+	life := time.Hour
 	i := agentconnect.NewIntrospections(func() time.Time { return now }, 10*time.Minute, func(context.Context, string) (*agentconnect.TokenInfo, error) {
 		asked++
-		return &agentconnect.TokenInfo{ExpiresAt: now.Add(time.Hour)}, nil
+		return &agentconnect.TokenInfo{ExpiresAt: now.Add(life)}, nil
 	})
-	const tokens = agentconnect.MaxIntrospections + 500
-	for n := range tokens {
-		if _, err := i.Get(t.Context(), fmt.Sprint(n)); err != nil {
-			t.Fatal(err)
+	get := func(from, to int) {
+		for n := range to - from {
+			if _, err := i.Get(t.Context(), fmt.Sprint(from+n)); err != nil {
+				t.Fatal(err)
+			}
 		}
 	}
-	if got := i.Len(); got != agentconnect.MaxIntrospections {
-		t.Errorf("got %d tokens in memory, want %d", got, agentconnect.MaxIntrospections)
+	// A tenth of what fits has a future; that of the others ends in a minute. Then
+	// come some too many: those with a future stay, since a few that are looked at
+	// are never all of that tenth.
+	const long, full, tokens = agentconnect.MaxIntrospections / 10, agentconnect.MaxIntrospections, agentconnect.MaxIntrospections + 500
+	get(0, long)
+	life = time.Minute
+	get(long, full)
+	life = time.Hour
+	get(full, tokens)
+	if got := i.Len(); got != full {
+		t.Errorf("got %d tokens in memory, want %d", got, full)
 	}
-	if _, err := i.Get(t.Context(), fmt.Sprint(tokens-1)); err != nil || asked != tokens {
-		t.Errorf("the last token: got %v, %d questions, want it remembered", err, asked)
+	get(0, long)
+	get(full, tokens)
+	if asked != tokens {
+		t.Errorf("got %d questions, want %d: the tokens that end last are remembered", asked, tokens)
+	}
+}
+
+// What is over, or has no end, takes no room.
+func TestIntrospectionCacheKeepsNoUselessToken(t *testing.T) {
+	t.Parallel()
+	now := newClock().Now()
+	for name, expires := range map[string]time.Time{"without end": {}, "over": now} {
+		i := agentconnect.NewIntrospections(func() time.Time { return now }, time.Minute, func(context.Context, string) (*agentconnect.TokenInfo, error) {
+			return &agentconnect.TokenInfo{ExpiresAt: expires}, nil
+		})
+		if _, err := i.Get(t.Context(), "token"); err != nil || i.Len() != 0 {
+			t.Errorf("%s: got %v and %d tokens in memory, want none", name, err, i.Len())
+		}
 	}
 }

@@ -36,6 +36,9 @@ func TestLoginParametersOfVisitors(t *testing.T) {
 		{"empty is absent", all, "login_hint=&prompt=", map[string]string{}},
 		{"login_hint is not an address", all, "login_hint=nobody", nil},
 		{"login_hint with a name", all, "login_hint=" + url.QueryEscape("A <a@b.example>"), nil},
+		{"login_hint in angle brackets", all, "login_hint=<a@b.example>", nil},
+		{"login_hint has 255 characters", all, "login_hint=" + strings.Repeat("a", 245) + "@b.example", nil},
+		{"login_hint is not ASCII", all, "login_hint=%C3%A9@b.example", nil},
 		{"login_hint is two", all, "login_hint=" + url.QueryEscape("a@b.example,c@d.example"), nil},
 		{"siret_hint has 13 digits", all, "siret_hint=1234567890123", nil},
 		{"siret_hint has a letter", all, "siret_hint=1234567890123a", nil},
@@ -108,6 +111,21 @@ func TestLoginURL(t *testing.T) {
 	}
 }
 
+// Beside sealed options, an empty parameter of the visitor is absent.
+func TestLoginURLAndVisitorsParameters(t *testing.T) {
+	t.Parallel()
+	a := newApp(t, agentconnect.WithLoginParameters(agentconnect.ParamLoginHint))
+	link, err := a.auth.LoginURL(agentconnect.LoginHint("a@b.example"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for query, want := range map[string]string{"": "a@b.example", "&login_hint=": "a@b.example", "&login_hint=c@d.example": "c@d.example"} {
+		if got := authorizeParams(t, a, a.browser().navigate(link+query)).Get("login_hint"); got != want {
+			t.Errorf("%q: got the login_hint %q, want %q", query, got, want)
+		}
+	}
+}
+
 func TestLoginURLMalformed(t *testing.T) {
 	t.Parallel()
 	a := newApp(t)
@@ -163,7 +181,11 @@ func TestLoginHints(t *testing.T) {
 func TestAMR(t *testing.T) {
 	t.Parallel()
 	a := newApp(t, agentconnect.WithAMR())
-	p := a.browser().login("/dossiers", "marie")
+	b := a.browser()
+	if got, want := authorizeParams(t, a, b.navigate("/login")).Get("claims"), `{"id_token":{"amr":{"essential":true}}}`; got != want {
+		t.Errorf("claims: got %s, want %s", got, want)
+	}
+	p := b.login("/dossiers", "marie")
 	if !strings.Contains(p.body, `"amr":["`) {
 		t.Errorf("got claims %s, want an amr", p.body)
 	}

@@ -70,21 +70,18 @@ func (k *tokenKeeper) received(t *oauth2.Token) *storedTokens {
 }
 
 func (k *tokenKeeper) put(ctx context.Context, s *session, t *storedTokens) error {
-	record, err := json.Marshal(t)
-	if err != nil {
-		return err
-	}
+	record, _ := json.Marshal(t) // never fails
 	return k.auth.sessions.store.CommitCtx(ctx, k.name(s), record, s.expires)
 }
 
 // find returns the tokens of a session, nil when there are none.
 func (k *tokenKeeper) find(ctx context.Context, s *session) (*storedTokens, error) {
-	record, found, err := k.auth.sessions.store.FindCtx(ctx, k.name(s))
+	record, _, err := k.auth.sessions.store.FindCtx(ctx, k.name(s)) // nil when there is none
 	if err != nil {
 		return nil, fmt.Errorf("session store: %w", err)
 	}
 	var t storedTokens
-	if !found || json.Unmarshal(record, &t) != nil {
+	if json.Unmarshal(record, &t) != nil {
 		return nil, nil
 	}
 	return &t, nil
@@ -147,9 +144,8 @@ func (k *tokenKeeper) renew(ctx context.Context, s *session) (*storedTokens, err
 	}
 	token, err := k.auth.provider.refresh(ctx, old.RefreshToken, s.agent.Sub)
 	if err != nil {
-		var refusal *Error
-		if errors.As(err, &refusal) && refusal.Code == CodeInvalidGrant {
-			return k.renewedElsewhere(ctx, s, old)
+		if asError(err).Code == CodeInvalidGrant {
+			return k.renewedElsewhere(ctx, s)
 		}
 		return nil, err
 	}
@@ -158,8 +154,8 @@ func (k *tokenKeeper) renew(ctx context.Context, s *session) (*storedTokens, err
 		return nil, fmt.Errorf("session store: %w", err)
 	}
 	// A logout that came in between has deleted the tokens of before.
-	if _, found, err := k.auth.sessions.store.FindCtx(ctx, s.token); err != nil || !found {
-		return nil, errors.Join(ErrLoginNeeded, k.forget(ctx, s))
+	if _, found, err := k.auth.sessions.store.FindCtx(ctx, s.token); !found {
+		return nil, errors.Join(ErrLoginNeeded, err, k.forget(ctx, s))
 	}
 	k.auth.emit(ctx, agentEvent(EventTokenRefreshed, s.agent))
 	return renewed, nil
@@ -167,12 +163,12 @@ func (k *tokenKeeper) renew(ctx context.Context, s *session) (*storedTokens, err
 
 // renewedElsewhere returns the tokens that another instance got while the
 // provider refused ours the same refresh token.
-func (k *tokenKeeper) renewedElsewhere(ctx context.Context, s *session, old *storedTokens) (*storedTokens, error) {
+func (k *tokenKeeper) renewedElsewhere(ctx context.Context, s *session) (*storedTokens, error) {
 	now, err := k.find(ctx, s)
 	if err != nil {
 		return nil, err
 	}
-	if now == nil || now.AccessToken == old.AccessToken || !k.isFresh(now) {
+	if now == nil || !k.isFresh(now) {
 		return nil, ErrLoginNeeded
 	}
 	return now, nil
@@ -188,10 +184,7 @@ func (k *tokenKeeper) forget(ctx context.Context, s *session) error {
 func (k *tokenKeeper) end(ctx context.Context, s *session) {
 	logger := k.auth.config.logger
 	t, err := k.find(ctx, s)
-	if err == nil {
-		err = k.forget(ctx, s)
-	}
-	if err != nil {
+	if err := errors.Join(err, k.forget(ctx, s)); err != nil {
 		logger.WarnContext(ctx, "agentconnect: the tokens of a session could not be deleted and stay until it would have expired", "cause", err)
 	}
 	if t == nil || !k.auth.config.revokeAtLogout {
