@@ -266,6 +266,7 @@ func TestSilentLogin(t *testing.T) {
 			{"frame", "GET", navigation("Sec-Fetch-Dest", "iframe")},
 			{"prefetch", "GET", navigation("Sec-Purpose", "prefetch")},
 			{"crawler", "GET", navigation("User-Agent", "Mozilla/5.0 (compatible; Googlebot/2.1)")},
+			{"crawler in capitals", "GET", navigation("User-Agent", "SLURP/3.0")},
 			{"program", "GET", http.Header{"Accept": {"text/html"}}},
 			{"HEAD", "HEAD", navigation()},
 			{"POST", "POST", navigation()},

@@ -762,3 +762,14 @@ func TestPagesTellTheTime(t *testing.T) {
 		t.Errorf("got %q, want the time in UTC", got)
 	}
 }
+
+// Support asks for the environment.
+func TestPagesNameTheEnvironment(t *testing.T) {
+	t.Parallel()
+	a := newApp(t)
+	auth := a.newAuth(agentconnect.WithIssuer(""), agentconnect.WithEnvironment(agentconnect.Integration))
+	p := a.browserOf(http.HandlerFunc(auth.Callback)).navigate("/callback")
+	if p.StatusCode != http.StatusBadRequest || !strings.Contains(p.body, "<dd>integration</dd>") {
+		t.Errorf("got status %d, %s, want a page that names the environment", p.StatusCode, p.body)
+	}
+}

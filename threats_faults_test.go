@@ -196,6 +196,7 @@ func TestThreatProblems(t *testing.T) {
 	t.Parallel()
 	a := newApp(t)
 	b := a.browser()
+	ids := map[string]bool{}
 	for path, want := range map[string]agentconnect.Code{
 		"/dossiers?a=b":                   agentconnect.CodeUnauthenticated,
 		"/callback":                       agentconnect.CodeInvalidRequest,
@@ -206,6 +207,11 @@ func TestThreatProblems(t *testing.T) {
 		if p.StatusCode != statuses()[want] || p.problem() != string(want) || !strings.Contains(p.body, `"login_url":"/login`) {
 			t.Errorf("%s: got status %d, %s, want %s with the login's URL", path, p.StatusCode, p.body, want)
 		}
+		_, id, _ := strings.Cut(p.body, `"error_id":"`)
+		ids[id[:min(16, len(id))]] = true
+	}
+	if len(ids) != 4 {
+		t.Errorf("error numbers: got %v, want one for each refusal", ids)
 	}
 }
 

@@ -15,6 +15,7 @@ func TestThreatCacheHeaders(t *testing.T) {
 	a := newApp(t)
 	agent, stranger := a.loggedIn("marie"), a.browser()
 	callback := stranger.callback("/login", "karim")
+	own := a.browserOf(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { a.auth.StartLogin(w, r) }))
 	for _, tt := range []struct {
 		name       string
 		answer     page
@@ -31,6 +32,7 @@ func TestThreatCacheHeaders(t *testing.T) {
 		{"public page that greets, stranger", stranger.navigate("/"), true, false},
 		{"login", stranger.navigate("/login"), false, false},
 		{"login, HEAD", stranger.do("HEAD", "/login", nil, ""), false, false},
+		{"login that the application starts", own.navigate("/"), false, false},
 		{"callback", stranger.navigate(callback.String()), false, true},
 		{"callback, used", stranger.navigate(callback.String()), false, true},
 		{"callback, refused", a.browser().navigate("/callback?code=x&state=y"), false, true},

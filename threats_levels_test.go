@@ -362,3 +362,31 @@ func TestThreatVisitorsParameters(t *testing.T) {
 		b.refused(refusal{code: agentconnect.CodeInvalidRequest, again: "/login"}, func() page { return b.navigate("/login?" + query) })
 	}
 }
+
+// A list that is changed after it was given changes no rule.
+func TestThreatRulesKeepTheirLists(t *testing.T) {
+	t.Parallel()
+	agent := agentconnect.Agent{Roles: []string{"given"}, Email: "given@given.example", SIRET: "given", SIREN: "given", IdPID: "given", ACR: agentconnect.ACREIDAS1}
+	for name, rule := range map[string]func(...string) agentconnect.Requirement{
+		"Role": agentconnect.Role, "SIRET": agentconnect.SIRET, "SIREN": agentconnect.SIREN, "IdPID": agentconnect.IdPID,
+		"Email": func(list ...string) agentconnect.Requirement {
+			list[0] += "@given.example"
+			return agentconnect.Email(list...)
+		},
+		"EmailDomain": func(list ...string) agentconnect.Requirement {
+			list[0] += ".example"
+			return agentconnect.EmailDomain(list...)
+		},
+		"ACR": func(list ...string) agentconnect.Requirement {
+			list[0] = agentconnect.ACREIDAS1
+			return agentconnect.ACR(list...)
+		},
+	} {
+		list := []string{"given"}
+		requirement := rule(list...)
+		list[0] = "changed"
+		if !requirement.Met(agent) {
+			t.Errorf("%s: got refused, want the list of when the rule was made", name)
+		}
+	}
+}
