@@ -145,7 +145,7 @@ func isReadName(name string) bool {
 		"access_token", "token_type", "id_token", "refresh_token", "expires_in", "error", "error_description", "error_uri",
 		"issuer", "authorization_endpoint", "token_endpoint", "userinfo_endpoint", "jwks_uri", "end_session_endpoint",
 		"authorization_response_iss_parameter_supported", "keys", "roles", "custom",
-		"introspection_endpoint", "token_introspection", "active", "client_id", "scope", "cnf":
+		"introspection_endpoint", "revocation_endpoint", "token_introspection", "active", "client_id", "scope", "cnf":
 		return true
 	}
 	names := textClaimNames()
