@@ -112,8 +112,8 @@ func (a *Authenticator) refuseLogin(w http.ResponseWriter, r *http.Request, logi
 // login of this browser. Who just logged in with it, and came back to the
 // address, goes on to the application; anything else is refused.
 func (a *Authenticator) callbackWithoutLogin(w http.ResponseWriter, r *http.Request, answer *answer) {
-	session, _ := a.sessions.load(r)
-	if session != nil && session.login == a.sessions.store.loginID(answer.state) {
+	session, _ := a.sessions.find(r)
+	if session != nil && session.login == a.sessions.store.loginID(answer.state) && !a.sessions.expired(r, session) {
 		redirect(w, a.config.homePath)
 		return
 	}

@@ -78,16 +78,6 @@ func newSessions(c *config) (*sessions, error) {
 	return s, nil
 }
 
-// load returns the session of a request, nil when there is none, and an error
-// when the store does not answer.
-func (s *sessions) load(r *http.Request) (*session, error) {
-	session, err := s.find(r)
-	if err != nil || session == nil || s.expired(r, session) {
-		return nil, err
-	}
-	return session, nil
-}
-
 // find returns the session of a request though it may be over.
 func (s *sessions) find(r *http.Request) (*session, error) {
 	token := s.cookieToken(r)

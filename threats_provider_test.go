@@ -5,6 +5,8 @@ import (
 	"cmp"
 	"compress/gzip"
 	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/rsa"
 	"encoding/base64"
@@ -437,6 +439,7 @@ func TestThreatDiscoveryRenewed(t *testing.T) {
 		if err := json.Unmarshal(answer.Body, &document); err != nil {
 			t.Error(err)
 		}
+		document["authorization_endpoint"] = fmt.Sprintf("%s?read=%d", document["authorization_endpoint"], a.provider.Requests(agentconnecttest.Discovery))
 		delete(document, "end_session_endpoint")
 		if endSession != "" {
 			document["end_session_endpoint"] = endSession
@@ -452,6 +455,9 @@ func TestThreatDiscoveryRenewed(t *testing.T) {
 		p := b.post("/logout", nil)
 		if got := a.provider.Requests(agentconnecttest.Discovery) - reads; got != 1 {
 			t.Errorf("reads of the document: got %d, want 1", got)
+		}
+		if got, want := b.navigate("/login").location(), fmt.Sprintf("read=%d", reads+1); !strings.Contains(got, want) {
+			t.Errorf("login: got %q, want the endpoint of the last document, with %s", got, want)
 		}
 		if want == "" && p.location() != "/" || !strings.HasPrefix(p.location(), cmp.Or(want, "/")) {
 			t.Errorf("logout: got %q, want %q", p.location(), cmp.Or(want, "/"))
@@ -940,6 +946,43 @@ func TestThreatTokenWithoutKID(t *testing.T) {
 	b = a.browser()
 	callback := b.callback("/login?return_to=/dossiers/7", "karim")
 	b.refused(refusal{code: agentconnect.CodeInvalidIDToken, exchanges: 1, again: refusedPage}, func() page { return b.navigate(callback.String()) })
+}
+
+// Keys of other types, and of other curves, do not make a token without kid
+// ambiguous, though nothing but their type says what they are for.
+func TestThreatTokenWithoutKIDAmongOtherKeys(t *testing.T) {
+	t.Parallel()
+	rsaKey, err := rsa.GenerateKey(rand.Reader, 2048)
+	if err != nil {
+		t.Fatal(err)
+	}
+	others := map[agentconnect.Alg][]any{agentconnect.RS256: {}, agentconnect.ES256: {rsaKey.Public()}}
+	for _, curve := range []elliptic.Curve{elliptic.P256(), elliptic.P384()} {
+		key, err := ecdsa.GenerateKey(curve, rand.Reader)
+		if err != nil {
+			t.Fatal(err)
+		}
+		others[agentconnect.RS256] = append(others[agentconnect.RS256], key.Public())
+		if curve != elliptic.P256() {
+			others[agentconnect.ES256] = append(others[agentconnect.ES256], key.Public())
+		}
+	}
+	for alg, keys := range others {
+		a := newAppWith(t, []agentconnecttest.ServerOption{agentconnecttest.WithAlgorithms(string(alg), string(alg))}, agentconnect.WithIDTokenAlg(alg))
+		signing, _ := a.provider.SigningKey(string(alg))
+		set := []any{signing.JWK()}
+		for _, key := range keys {
+			set = append(set, jose.JSONWebKey{Key: key})
+		}
+		body, err := json.Marshal(map[string]any{"keys": set})
+		if err != nil {
+			t.Fatal(err)
+		}
+		a.provider.SetJWKS(body)
+		a.provider.Inject(agentconnecttest.IDTokenNoKID)
+		b := a.browser()
+		b.expectLogin(b.callback("/login?return_to=/dossiers/7", "karim"), "karim", "/dossiers/7")
+	}
 }
 
 // A key is used for its own algorithm alone, and RSA keys of less than 2048 bits
