@@ -3,6 +3,7 @@ package agentconnect_test
 import (
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"strings"
 	"testing"
 
@@ -39,6 +40,8 @@ func TestByHost(t *testing.T) {
 	mux.Handle("/silence", hosts.SilentLogin(http.HandlerFunc(serveAgent)))
 	mux.HandleFunc("/login", hosts.Login)
 	mux.HandleFunc("/callback", hosts.Callback)
+	mux.HandleFunc("/own/logout", hosts.Logout)
+	mux.HandleFunc("/own/logout/callback", hosts.LogoutCallback)
 	mux.Handle("/", hosts.Handler())
 
 	for _, a := range []*app{internet, rie} {
@@ -66,8 +69,15 @@ func TestByHost(t *testing.T) {
 		if p := b.navigate("/mfa"); !strings.HasPrefix(p.location(), a.provider.Issuer) {
 			t.Errorf("step-up at %s: got %q, want its own provider", a.url, p.location())
 		}
-		if p := b.post("/logout", nil); !strings.HasPrefix(p.location(), a.provider.Issuer) {
-			t.Errorf("logout at %s: got %q, want its own provider", a.url, p.location())
+		for _, prefix := range []string{"", "/own"} {
+			b.login("/dossiers", "marie")
+			p := b.post(prefix+"/logout", nil)
+			if !strings.HasPrefix(p.location(), a.provider.Issuer) {
+				t.Errorf("logout at %s: got %q, want its own provider", a.url, p.location())
+			}
+			if p := b.navigate(prefix + "/logout/callback?" + stateOf(t, p.location())); p.location() != "/" || b.cookies()["agentconnect-logout"] != "" {
+				t.Errorf("back from the logout at %s: got %q, want /, and the logout to be over", a.url, p.location())
+			}
 		}
 	}
 	req := httptest.NewRequest("GET", "/dossiers", nil)
@@ -77,6 +87,16 @@ func TestByHost(t *testing.T) {
 	if w.Code != http.StatusMisdirectedRequest {
 		t.Errorf("a host name of nobody: got status %d, want 421", w.Code)
 	}
+}
+
+// stateOf returns the state of a URL, as a query of its own.
+func stateOf(t *testing.T, location string) string {
+	t.Helper()
+	u, err := url.Parse(location)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return url.Values{"state": u.Query()["state"]}.Encode()
 }
 
 func TestByHostMistakes(t *testing.T) {

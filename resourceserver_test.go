@@ -540,6 +540,22 @@ func TestRequireScopes(t *testing.T) {
 	}
 }
 
+// A list that is changed after it was given changes no route.
+func TestRequireScopesKeepsItsList(t *testing.T) {
+	t.Parallel()
+	a := newAPI(t, agentconnect.Unsigned)
+	scopes := []string{"siret"}
+	route := a.rs.RequireScopes(scopes...)(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
+	scopes[0] = "openid"
+	r := httptest.NewRequest("GET", "/", nil)
+	r.Header.Set("Authorization", "Bearer "+a.token(a.provider.Client.ID, "openid", "email").AccessToken)
+	w := httptest.NewRecorder()
+	route.ServeHTTP(w, r)
+	if w.Code != http.StatusForbidden {
+		t.Errorf("got status %d, want 403", w.Code)
+	}
+}
+
 func TestRequireScopesPanicsOnWhatIsNoScope(t *testing.T) {
 	t.Parallel()
 	a := newAPI(t, agentconnect.Unsigned)
@@ -677,6 +693,9 @@ func TestNewResourceServerProblems(t *testing.T) {
 		{"a redirect URL", []agentconnect.Option{agentconnect.WithRedirectURL("https://api.example/callback")}, []string{"option 4: conflict"}},
 		{"an acr", []agentconnect.Option{agentconnect.WithLevel(agentconnect.MFA())}, []string{"option 4: conflict"}},
 		{"issuer and environment", []agentconnect.Option{agentconnect.WithIssuer("https://provider.example")}, []string{"WithIssuer (AGENTCONNECT_ISSUER): conflict"}},
+		{"the secret in the issuer", []agentconnect.Option{
+			agentconnect.WithEnvironment(""), agentconnect.WithIssuer("https://provider.example/secret-of-the-api#x"),
+		}, []string{"WithIssuer (AGENTCONNECT_ISSUER): invalid"}},
 		{"all at once", []agentconnect.Option{
 			agentconnect.WithEnvironment("test"), agentconnect.WithClient("", ""), agentconnect.WithAllowedClients(), agentconnect.WithIntrospectionAlg("?"),
 		}, []string{

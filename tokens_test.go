@@ -9,6 +9,7 @@ import (
 	"net/http/httptest"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -155,6 +156,42 @@ func TestTokenSource(t *testing.T) {
 	}
 	if n := a.provider.Requests(agentconnecttest.Revocation); n != 0 {
 		t.Errorf("revocation: got %d requests, want none: it was not asked for", n)
+	}
+}
+
+// A renewal goes through the application's client, within the bounds of every
+// answer, and is an event.
+func TestTokenRefreshGoesThroughTheClient(t *testing.T) {
+	t.Parallel()
+	var calls atomic.Int32
+	transport := roundTripperFunc(func(r *http.Request) (*http.Response, error) {
+		if strings.HasSuffix(r.URL.Path, "/token") {
+			calls.Add(1)
+		}
+		return http.DefaultTransport.RoundTrip(r)
+	})
+	renewed := make(chan agentconnect.Event, 10)
+	a, b := tokenApp(t, nil, agentconnect.WithTokens(), agentconnect.WithHTTPClient(&http.Client{Transport: transport}),
+		agentconnect.WithEvents(func(_ context.Context, e agentconnect.Event) {
+			if e.Kind == agentconnect.EventTokenRefreshed {
+				renewed <- e
+			}
+		}))
+	b.logInOf(a, "marie")
+	a.clock.advance(time.Hour)
+	a.provider.Inject(agentconnecttest.Once(agentconnecttest.TokenHuge))
+	if got := b.fetch("/token").body; !strings.Contains(got, "too large") {
+		t.Errorf("an endless answer: got %q, want a refusal", got)
+	}
+	b.fetch("/token")
+	if got := calls.Load(); got != 3 {
+		t.Errorf("calls to the token endpoint by the application's client: got %d, want the login's and two of renewals", got)
+	}
+	if got := len(renewed); got != 1 {
+		t.Fatalf("events: got %d, want 1, of the renewal that succeeded", got)
+	}
+	if got, want := (<-renewed).Agent, agentconnect.Pseudonym(a.agentSub("marie")); got != want {
+		t.Errorf("event: got agent %s, want %s", got, want)
 	}
 }
 
