@@ -248,8 +248,8 @@ func TestThreatCallbackState(t *testing.T) {
 		if got := b.sub(); got != a.agentSub("karim") {
 			t.Errorf("got agent %q, want karim still", got)
 		}
-		a.clock.advance(13 * time.Hour) // the session is over
-		b.refused(unknown, func() page { return b.navigate(callback.String()) })
+		a.clock.advance(13 * time.Hour) // the session is over, and nobody looked at it yet
+		b.checkErrorPage(b.navigate(callback.String()), unknown)
 	})
 	t.Run("used, by a browser that is not logged in any more", func(t *testing.T) {
 		t.Parallel()
