@@ -279,7 +279,7 @@ func TestThreatSlowProvider(t *testing.T) {
 		}
 		t.Run(string(info.Fault), func(t *testing.T) {
 			t.Parallel()
-			a := newApp(t, agentconnect.WithHTTPClient(&http.Client{Timeout: 700 * time.Millisecond}))
+			a := newApp(t, agentconnect.WithHTTPClient(&http.Client{Timeout: 3 * time.Second}))
 			b := a.browser()
 			want := providerRefusal(info)
 			if info.Endpoint == agentconnecttest.Discovery {

