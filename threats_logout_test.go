@@ -228,14 +228,7 @@ func TestThreatLogoutCallback(t *testing.T) {
 		})
 	}
 	// A browser that logged nobody out has nothing to forget.
-	public := a.auth.SilentLogin(http.HandlerFunc(serveAgent))
-	b := a.browserOf(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.URL.Path == "/logout/callback" {
-			a.auth.LogoutCallback(w, r)
-			return
-		}
-		public.ServeHTTP(w, r)
-	}))
+	b := a.silentBrowser()
 	b.navigate("/") // a silent try
 	if p := b.navigate("/"); p.body != "public" {
 		t.Errorf("a second silent try: got %q to %q, want the public page", p.body, p.location())
@@ -260,19 +253,23 @@ func TestThreatLogoutCallback(t *testing.T) {
 	}
 }
 
+// silentBrowser returns a browser of public pages with silent login, and of the
+// two routes of the logout.
+func (a *app) silentBrowser() *browser {
+	a.t.Helper()
+	mux := http.NewServeMux()
+	mux.HandleFunc("/logout", a.auth.Logout)
+	mux.HandleFunc("/logout/callback", a.auth.LogoutCallback)
+	mux.Handle("/", a.auth.SilentLogin(http.HandlerFunc(serveAgent)))
+	return a.browserOf(mux)
+}
+
 // After a logout that did not come back from the provider, which may still know
 // the agent, no public page logs them in again.
 func TestThreatNoSilentLoginAfterLogout(t *testing.T) {
 	t.Parallel()
 	a := newApp(t)
-	public := a.auth.SilentLogin(http.HandlerFunc(serveAgent))
-	b := a.browserOf(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.URL.Path == "/logout" {
-			a.auth.Logout(w, r)
-			return
-		}
-		public.ServeHTTP(w, r)
-	}))
+	b := a.silentBrowser()
 	b.setCookie("agentconnect", a.sessionOf("marie"))
 	if p := b.post("/logout", nil); !strings.HasPrefix(p.location(), a.provider.Issuer) {
 		t.Fatalf("logout: got status %d to %q, want the provider", p.StatusCode, p.location())
