@@ -127,8 +127,8 @@ func (a Agent) Claim(name string, v any) (bool, error) {
 	if err != nil {
 		return false, fmt.Errorf("agentconnect: claim %s: %w", name, err)
 	}
-	if err := json.Unmarshal(raw, v); err != nil {
-		return false, fmt.Errorf("agentconnect: claim %s: %w", name, err)
+	if err := rawClaim(raw).decode(name, v); err != nil {
+		return false, err
 	}
 	return true, nil
 }

@@ -222,6 +222,7 @@ func TestAgentCustom(t *testing.T) {
 		{`{}`, map[string]any{}},
 		{`{"bureau":"D-101"}`, map[string]any{"bureau": "D-101"}},
 		{`{"n":12,"grand":9007199254740993,"pi":3.14159265358979323846}`, map[string]any{"n": json.Number("12"), "grand": json.Number("9007199254740993"), "pi": json.Number("3.14159265358979323846")}},
+		{`{"n":1e700,"m":-1e-700,"z":-0}`, map[string]any{"n": json.Number("1e700"), "m": json.Number("-1e-700"), "z": json.Number("-0")}}, // JSON, and no float64
 		{`{"oui":true,"non":false,"rien":null}`, map[string]any{"oui": true, "non": false, "rien": nil}},
 		{`{"liste":["a",1,{"b":[]}],"objet":{"c":{"d":""}}}`, map[string]any{
 			"liste": []any{"a", json.Number("1"), map[string]any{"b": []any{}}}, "objet": map[string]any{"c": map[string]any{"d": ""}},
@@ -267,35 +268,47 @@ func TestAgentCustom(t *testing.T) {
 
 func TestAgentClaim(t *testing.T) {
 	t.Parallel()
-	a := newAgent(t, `{"sub":"s","given_name":"Marie","custom":{"bureau":"D-101","anciennete":12},"roles":["agent_public"],"auth_time":1795339800}`)
+	a := newAgent(t, `{"sub":"s","given_name":"Marie","custom":{"bureau":"D-101","anciennete":12},"roles":["agent_public"],"auth_time":1795339800,"matricule":33612345678,"mesure":1e700}`)
 	type custom struct {
 		Bureau     string
 		Anciennete int
 	}
+	type otherCustom struct{ Bureau, Anciennete string }
 	for _, tt := range []struct {
 		name string
 		v    any // a pointer
 		want any
 		ok   bool
-		err  bool
+		err  string // a part of it
 	}{
-		{"given_name", new(string), "Marie", true, false},
-		{"custom", new(custom), custom{"D-101", 12}, true, false},
-		{"roles", new([]string), []string{"agent_public"}, true, false},
-		{"auth_time", new(int64), int64(1795339800), true, false},
-		{"email", new(string), "", false, false},
-		{"Given_Name", new(string), "", false, false},
-		{"", new(string), "", false, false},
-		{"given_name", new(int), 0, false, true},
-		{"custom", new(string), "", false, true},
-		{"given_name", nil, nil, false, true},
+		{"given_name", new(string), "Marie", true, ""},
+		{"custom", new(custom), custom{"D-101", 12}, true, ""},
+		{"roles", new([]string), []string{"agent_public"}, true, ""},
+		{"auth_time", new(int64), int64(1795339800), true, ""},
+		{"matricule", new(int64), int64(33612345678), true, ""},
+		{"mesure", new(json.Number), json.Number("1e700"), true, ""},
+		{"email", new(string), "", false, ""},
+		{"Given_Name", new(string), "", false, ""},
+		{"", new(string), "", false, ""},
+		{"given_name", new(int), 0, false, "cannot unmarshal string into Go value of type int"},
+		{"given_name", new(time.Time), time.Time{}, false, "it does not fit a *time.Time"},
+		{"given_name", nil, nil, false, "Unmarshal(nil)"},
+		{"custom", new(string), "", false, "cannot unmarshal object into Go value of type string"},
+		{"custom", new(otherCustom), otherCustom{Bureau: "D-101"}, false, "cannot unmarshal number into Go struct field otherCustom."},
+		{"matricule", new(int8), int8(0), false, "cannot unmarshal number into Go value of type int8"},
+		{"mesure", new(float64), 0.0, false, "cannot unmarshal number into Go value of type float64"},
 	} {
 		ok, err := a.Claim(tt.name, tt.v)
-		if ok != tt.ok || (err != nil) != tt.err {
-			t.Errorf("Claim(%q, %T): got %t, %v, want %t, error %t", tt.name, tt.v, ok, err, tt.ok, tt.err)
+		if ok != tt.ok || (err != nil) != (tt.err != "") {
+			t.Errorf("Claim(%q, %T): got %t, %v, want %t, error %q", tt.name, tt.v, ok, err, tt.ok, tt.err)
 		}
-		if err != nil && (!strings.HasPrefix(err.Error(), "agentconnect: claim "+tt.name) || strings.Contains(err.Error(), "Marie")) {
-			t.Errorf("Claim(%q, %T): got error %v, want one that names the claim and not its value", tt.name, tt.v, err)
+		if err != nil && (!strings.HasPrefix(err.Error(), "agentconnect: claim "+tt.name+": ") || !strings.Contains(err.Error(), tt.err)) {
+			t.Errorf("Claim(%q, %T): got error %v, want one that names the claim and says %q", tt.name, tt.v, err, tt.err)
+		}
+		for _, value := range []string{"Marie", "D-101", "12", "33612345678", "1e700"} {
+			if err != nil && strings.Contains(err.Error(), value) {
+				t.Errorf("Claim(%q, %T): got error %v, want none that shows %q", tt.name, tt.v, err, value)
+			}
 		}
 		if tt.v != nil {
 			if got := reflect.ValueOf(tt.v).Elem().Interface(); !reflect.DeepEqual(got, tt.want) {

@@ -39,6 +39,23 @@ func (c rawClaim) value() any {
 	return v
 }
 
+// decode decodes the claim of that name into v. Its error does not show the
+// value, which may be personal data: encoding/json's own quotes numbers, and the
+// one of a type that decodes itself may quote anything.
+func (c rawClaim) decode(name string, v any) error {
+	switch err := json.Unmarshal(c, v).(type) {
+	case nil:
+		return nil
+	case *json.UnmarshalTypeError:
+		kind, _, _ := strings.Cut(err.Value, " ") // of "number 12"
+		return fmt.Errorf("agentconnect: claim %s: %w", name, &json.UnmarshalTypeError{Value: kind, Type: err.Type, Offset: err.Offset, Struct: err.Struct, Field: err.Field})
+	case *json.InvalidUnmarshalError:
+		return fmt.Errorf("agentconnect: claim %s: %w", name, err)
+	default:
+		return fmt.Errorf("agentconnect: claim %s: it does not fit a %T", name, v)
+	}
+}
+
 // isNull reports whether the claim is absent or null, which says the same.
 func (c rawClaim) isNull() bool { return len(c) == 0 || string(c) == "null" }
 

@@ -268,6 +268,9 @@ func fuzzPayloads() []string {
 		fmt.Sprintf(`{%s}`, base),
 		fmt.Sprintf(`{%s,"email":"a@b.example","roles":["x"],"custom":{"a":{"b":1}},"siret":null}`, base),
 		fmt.Sprintf(`{%s,"roles":[null],"custom":"x"}`, base),
+		fmt.Sprintf(`{%s,"exp":%d,"nonce":%q,"custom":{"a":1e700,"b":-1e-700,"c":-0}}`, base, now+60, fuzzNonce),
+		fmt.Sprintf(`{%s,"exp":%d,"nonce":%q,"auth_time":1e700}`, base, now+60, fuzzNonce),
+		fmt.Sprintf(`{%s,"exp":1e700,"nonce":%q,"nbf":-1e700}`, base, fuzzNonce),
 		`null`, `[]`, `{}`, `{"sub":"a","sub":"b"}`, `{"a":{"b":1,"b":2}}`, "{\"\xff\":1}", `{"\ud800":1,"\ud801":2}`, `{"sub":"a"}{"sub":"b"}`, strings.Repeat("[", 100),
 	}
 }
@@ -295,14 +298,14 @@ func FuzzIDTokenPayload(f *testing.F) {
 		if sub, _ := claims["sub"].(string); sub == "" || len(sub) > 255 {
 			t.Fatalf("accepted with sub %v: %s", claims["sub"], payload)
 		}
-		if exp, ok := claims["exp"].(float64); !ok || exp <= float64(now.Unix()-61) {
+		if exp, ok := readNumber(claims["exp"]); !ok || exp <= float64(now.Unix()-61) {
 			t.Fatalf("accepted with exp %v: %s", claims["exp"], payload)
 		}
-		if iat, ok := claims["iat"].(float64); !ok || iat >= float64(now.Unix()+61) {
+		if iat, ok := readNumber(claims["iat"]); !ok || iat >= float64(now.Unix()+61) {
 			t.Fatalf("accepted with iat %v: %s", claims["iat"], payload)
 		}
 		if nbf, ok := claims["nbf"]; ok {
-			if n, ok := nbf.(float64); !ok || n >= float64(now.Unix()+61) {
+			if n, ok := readNumber(nbf); !ok || n >= float64(now.Unix()+61) {
 				t.Fatalf("accepted with nbf %v: %s", nbf, payload)
 			}
 		}
@@ -379,14 +382,25 @@ func FuzzUserinfoPayload(f *testing.F) {
 	})
 }
 
-// readJSON decodes an object that was accepted as encoding/json does it.
+// readJSON decodes an object that was accepted as encoding/json does it. Its
+// numbers stay text: 1e700 is JSON, and no float64.
 func readJSON(t *testing.T, payload []byte) map[string]any {
 	t.Helper()
+	dec := json.NewDecoder(bytes.NewReader(payload))
+	dec.UseNumber()
 	var claims map[string]any
-	if err := json.Unmarshal(payload, &claims); err != nil {
+	if err := dec.Decode(&claims); err != nil || dec.More() {
 		t.Fatalf("accepted, and it is not an object: %v: %s", err, payload)
 	}
 	return claims
+}
+
+// readNumber returns a number of readJSON, and whether it is one that a float64
+// holds.
+func readNumber(v any) (float64, bool) {
+	number, _ := v.(json.Number)
+	f, err := number.Float64()
+	return f, err == nil
 }
 
 // What is accepted as unambiguous has one meaning: the same for a reader that

@@ -618,6 +618,7 @@ func TestTokenClaim(t *testing.T) {
 	a.provider.Inject(agentconnecttest.Tamper{Introspection: func(j *agentconnecttest.JWT) {
 		if inner, ok := j.Claims.Get("token_introspection").(agentconnecttest.Members); ok {
 			inner.Set("acr", "eidas2")
+			inner.Set("matricule", 33612345678)
 			j.Claims.Set("token_introspection", inner)
 		}
 	}})
@@ -630,6 +631,10 @@ func TestTokenClaim(t *testing.T) {
 		var number int
 		if ok, err := token.Claim("acr", &number); ok || err == nil {
 			t.Errorf("acr as a number: got %v, %v, want an error", ok, err)
+		}
+		var small int8
+		if ok, err := token.Claim("matricule", &small); ok || err == nil || !strings.Contains(err.Error(), "number into") || strings.Contains(err.Error(), "33612345678") {
+			t.Errorf("matricule as an int8: got %v, %v, want an error that does not show it", ok, err)
 		}
 		if ok, err := token.Claim("absent", &acr); ok || err != nil {
 			t.Errorf("absent: got %v, %v, want false", ok, err)

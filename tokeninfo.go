@@ -2,8 +2,6 @@ package agentconnect
 
 import (
 	"context"
-	"encoding/json"
-	"fmt"
 	"log/slog"
 	"slices"
 	"time"
@@ -34,13 +32,13 @@ func (t TokenInfo) HasScope(scope string) bool { return slices.Contains(t.Scopes
 
 // Claim decodes another member of AgentConnect's answer into v, a pointer as
 // encoding/json takes it. It returns false, and leaves v alone, when the answer has
-// no such member, and an error when it does not fit v.
+// no such member, and an error when it does not fit v, which does not quote it.
 func (t TokenInfo) Claim(name string, v any) (bool, error) {
 	if t.claims[name].isNull() {
 		return false, nil
 	}
-	if err := json.Unmarshal(t.claims[name], v); err != nil {
-		return false, fmt.Errorf("agentconnect: claim %s: %w", name, err)
+	if err := t.claims[name].decode(name, v); err != nil {
+		return false, err
 	}
 	return true, nil
 }
