@@ -1,6 +1,7 @@
 package agentconnecttest_test
 
 import (
+	"context"
 	"go/ast"
 	"go/parser"
 	"go/token"
@@ -285,19 +286,18 @@ func TestSlowFaultsEndWithTheClientAndWithTheServer(t *testing.T) {
 			srv := agentconnecttest.NewServer(t)
 			srv.Inject(fault)
 			for _, end := range []string{"client", "server"} {
-				client := &http.Client{Transport: &http.Transport{}}
-				if end == "client" {
-					client.Timeout = 50 * time.Millisecond
+				ctx, leave := context.WithCancel(t.Context())
+				defer leave()
+				req, err := http.NewRequestWithContext(ctx, http.MethodGet, srv.Issuer+"/.well-known/openid-configuration", nil)
+				if err != nil {
+					t.Fatal(err)
 				}
 				done := make(chan error, 1)
 				before := srv.Requests(agentconnecttest.Discovery)
 				go func() {
-					resp, err := client.Get(srv.Issuer + "/.well-known/openid-configuration")
+					resp, err := (&http.Client{Transport: &http.Transport{}}).Do(req)
 					if err == nil {
-						_, err = resp.Body.Read(make([]byte, 1<<20))
-						for err == nil {
-							_, err = resp.Body.Read(make([]byte, 1<<20))
-						}
+						_, err = io.Copy(io.Discard, resp.Body)
 						resp.Body.Close()
 					}
 					done <- err
@@ -305,7 +305,9 @@ func TestSlowFaultsEndWithTheClientAndWithTheServer(t *testing.T) {
 				for srv.Requests(agentconnecttest.Discovery) == before {
 					time.Sleep(time.Millisecond)
 				}
-				if end == "server" {
+				if end == "client" {
+					leave()
+				} else {
 					srv.Stop()
 				}
 				if err := <-done; err == nil {
