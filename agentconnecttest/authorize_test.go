@@ -17,9 +17,22 @@ import (
 // open answers a navigation without following redirects.
 func open(t *testing.T, browser *http.Client, address string) (*http.Response, string) {
 	t.Helper()
+	return send(t, browser, http.MethodGet, address, nil)
+}
+
+// send is open with a method and a form.
+func send(t *testing.T, browser *http.Client, method, address string, form url.Values) (*http.Response, string) {
+	t.Helper()
+	req, err := http.NewRequest(method, address, strings.NewReader(form.Encode()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if form != nil {
+		req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	}
 	still := *browser
 	still.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
-	resp, err := still.Get(address)
+	resp, err := still.Do(req)
 	if err != nil {
 		t.Fatal(err)
 	}

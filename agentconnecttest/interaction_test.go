@@ -30,20 +30,10 @@ func tab(t *testing.T, a *app, browser *http.Client) (page, state string) {
 // when it leads nowhere.
 func submit(t *testing.T, browser *http.Client, page string, fields url.Values) (*url.URL, string) {
 	t.Helper()
-	still := *browser
-	still.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
-	resp, err := still.PostForm(page, fields)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer resp.Body.Close()
-	body, err := io.ReadAll(resp.Body)
-	if err != nil {
-		t.Fatal(err)
-	}
+	resp, body := send(t, browser, http.MethodPost, page, fields)
 	location, err := resp.Location()
 	if err != nil {
-		return &url.URL{}, string(body)
+		return &url.URL{}, body
 	}
 	return location, ""
 }

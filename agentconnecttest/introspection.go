@@ -10,13 +10,8 @@ const introspectionJWT = "application/token-introspection+jwt"
 // serveIntrospection is RFC 7662. As on the real one, any client may introspect
 // any token. A signed answer goes to a client registered for it that accepts it.
 func (p *Provider) serveIntrospection(a *Answer, r *http.Request) {
-	c, ok := p.authenticate(a, r)
+	c, value, ok := p.authenticateWithToken(a, r)
 	if !ok {
-		return
-	}
-	value := r.PostForm.Get("token")
-	if value == "" {
-		a.oauthError(http.StatusBadRequest, "invalid_request", "missing required parameter 'token'")
 		return
 	}
 	claims := p.introspect(value)
@@ -53,10 +48,7 @@ func (p *Provider) serveIntrospection(a *Answer, r *http.Request) {
 func (p *Provider) introspect(value string) Members {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	found, isAccess := p.state.access[value]
-	if !isAccess {
-		found = p.state.refresh[value]
-	}
+	found, isAccess := p.state.token(value)
 	if found == nil || found.used || found.grant.revoked || p.now().After(found.expires) {
 		return Members{{"active", false}}
 	}
@@ -75,24 +67,28 @@ func (p *Provider) introspect(value string) Members {
 	return claims
 }
 
+// authenticateWithToken finds the client of a request about a token, and that
+// token. On failure it has answered and returns false.
+func (p *Provider) authenticateWithToken(a *Answer, r *http.Request) (Client, string, bool) {
+	c, ok := p.authenticate(a, r)
+	value := r.PostForm.Get("token")
+	if ok && value == "" {
+		a.oauthError(http.StatusBadRequest, "invalid_request", "missing required parameter 'token'")
+		return Client{}, "", false
+	}
+	return c, value, ok
+}
+
 // serveRevocation is RFC 7009: revoking a refresh token revokes its whole grant,
 // and a token nobody knows is no error.
 func (p *Provider) serveRevocation(a *Answer, r *http.Request) {
-	c, ok := p.authenticate(a, r)
+	c, value, ok := p.authenticateWithToken(a, r)
 	if !ok {
-		return
-	}
-	value := r.PostForm.Get("token")
-	if value == "" {
-		a.oauthError(http.StatusBadRequest, "invalid_request", "missing required parameter 'token'")
 		return
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	found, isAccess := p.state.access[value]
-	if !isAccess {
-		found = p.state.refresh[value]
-	}
+	found, isAccess := p.state.token(value)
 	switch {
 	case found == nil:
 	case found.grant.clientID != c.ID:

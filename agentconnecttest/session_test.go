@@ -151,22 +151,8 @@ func TestEndSession(t *testing.T) {
 					if method == "" {
 						method = http.MethodGet
 					}
-					req, err := http.NewRequest(method, srv.Issuer+"/session/end?"+test.query(idToken).Encode(), nil)
-					if err != nil {
-						t.Fatal(err)
-					}
-					still := *browser
-					still.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
-					resp, err := still.Do(req)
-					if err != nil {
-						t.Fatal(err)
-					}
-					defer resp.Body.Close()
-					page, err := io.ReadAll(resp.Body)
-					if err != nil {
-						t.Fatal(err)
-					}
-					if resp.StatusCode != test.status || resp.Header.Get("Location") != test.location || !strings.Contains(string(page), test.page) {
+					resp, page := send(t, browser, method, srv.Issuer+"/session/end?"+test.query(idToken).Encode(), nil)
+					if resp.StatusCode != test.status || resp.Header.Get("Location") != test.location || !strings.Contains(page, test.page) {
 						t.Errorf("got %d to %q: %s, want %d to %q with %q", resp.StatusCode, resp.Header.Get("Location"), page, test.status, test.location, test.page)
 					}
 					if ended := asks(t, a, browser); ended != test.ended {

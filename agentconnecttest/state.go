@@ -44,6 +44,15 @@ func newState() state {
 	}
 }
 
+// token returns an access or a refresh token, nil when it is neither, and whether
+// it is an access token.
+func (s *state) token(value string) (*token, bool) {
+	if found, ok := s.access[value]; ok {
+		return found, true
+	}
+	return s.refresh[value], false
+}
+
 // interaction is one passage through the login page.
 type interaction struct {
 	id      string
