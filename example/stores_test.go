@@ -21,11 +21,7 @@ const quick = 8 * time.Second
 // browser that is logged in.
 func wantStoreDown(t *testing.T, p *program, b *browser) {
 	t.Helper()
-	began := time.Now()
-	b.get(p.url+"/agent").wantStatus(t, http.StatusServiceUnavailable).wantPage(t, "session_store")
-	if got := time.Since(began); got > quick {
-		t.Errorf("got the 503 page after %v, want it within %v", got, quick)
-	}
+	wantStoreSilent(t, p, b)
 	for _, path := range protectedPaths() {
 		b.get(p.url+path, api()...).wantProblem(t, http.StatusServiceUnavailable, "session_store")
 	}
@@ -33,7 +29,32 @@ func wantStoreDown(t *testing.T, p *program, b *browser) {
 	for _, path := range []string{"/healthz", "/readyz"} {
 		b.get(p.url+path).wantStatus(t, 200)
 	}
+}
+
+// wantStoreSilent is the part of wantStoreDown that asks the store once, for each
+// question to a store that does not answer takes its time-out.
+func wantStoreSilent(t *testing.T, p *program, b *browser) {
+	t.Helper()
+	began := time.Now()
+	b.get(p.url+"/agent").wantStatus(t, http.StatusServiceUnavailable).wantPage(t, "session_store")
+	if got := time.Since(began); got > quick {
+		t.Errorf("got the 503 page after %v, want it within %v", got, quick)
+	}
 	newBrowser(t).get(p.url+"/").wantStatus(t, 200).wantPage(t, `action="/login"`)
+}
+
+// wantStartWithoutStore starts the program while its store is down: it serves what
+// needs no store, and logs agents in once the store is there.
+func wantStartWithoutStore(t *testing.T, store string, startStore func(), secrets ...string) {
+	t.Helper()
+	p := startProvided(t, "SESSION_STORE", store)
+	b := newBrowser(t)
+	b.get(p.url+"/").wantStatus(t, 200).wantPage(t, "ProConnect")
+	b.get(p.url+"/readyz").wantStatus(t, 200)
+	p.login(b, "/agent", "marie").wantStatus(t, http.StatusServiceUnavailable).wantPage(t, "session_store")
+	startStore()
+	p.login(b, "/agent", "marie").wantStatus(t, 200).wantAt(t, p.url+"/agent")
+	wantQuietLog(t, p.program, secrets...)
 }
 
 // wantQuietLog checks that the program logged neither who logged in nor a secret.
@@ -118,12 +139,7 @@ func TestRedis(t *testing.T) {
 	})
 	t.Run("frozen and thawed", func(t *testing.T) {
 		redis.Freeze()
-		began := time.Now()
-		b.get(p.url+"/agent").wantStatus(t, http.StatusServiceUnavailable).wantPage(t, "session_store")
-		if got := time.Since(began); got > quick {
-			t.Errorf("got the 503 page after %v, want it within %v", got, quick)
-		}
-		newBrowser(t).get(p.url+"/").wantStatus(t, 200)
+		wantStoreSilent(t, p.program, b)
 		redis.Thaw()
 		b.get(p.url+"/agent").wantStatus(t, 200).wantPage(t, "Marie")
 	})
@@ -140,13 +156,7 @@ func TestRedis(t *testing.T) {
 func TestRedisDownAtStart(t *testing.T) {
 	redis := servers.StartRedis(t)
 	redis.Stop()
-	p := startProvided(t, "SESSION_STORE", redis.URL)
-	b := newBrowser(t)
-	b.get(p.url+"/").wantStatus(t, 200).wantPage(t, "ProConnect")
-	b.get(p.url+"/readyz").wantStatus(t, 200)
-	p.login(b, "/agent", "marie").wantStatus(t, http.StatusServiceUnavailable).wantPage(t, "session_store")
-	redis.Start()
-	p.login(b, "/agent", "marie").wantStatus(t, 200).wantAt(t, p.url+"/agent")
+	wantStartWithoutStore(t, redis.URL, redis.Start)
 }
 
 func TestPostgres(t *testing.T) {
@@ -210,12 +220,7 @@ func TestPostgres(t *testing.T) {
 		if _, err := lock.Exec(context.Background(), "BEGIN; LOCK TABLE sessions IN ACCESS EXCLUSIVE MODE"); err != nil {
 			t.Fatal(err)
 		}
-		began := time.Now()
-		b.get(p.url+"/agent").wantStatus(t, http.StatusServiceUnavailable).wantPage(t, "session_store")
-		if got := time.Since(began); got > quick {
-			t.Errorf("got the 503 page after %v, want it within %v", got, quick)
-		}
-		newBrowser(t).get(p.url+"/").wantStatus(t, 200)
+		wantStoreSilent(t, p.program, b)
 		if err := lock.Close(context.Background()); err != nil {
 			t.Fatal(err)
 		}
@@ -240,14 +245,7 @@ func countSessions(t *testing.T, postgres *servers.Postgres) (count int) {
 func TestPostgresDownAtStart(t *testing.T) {
 	postgres := servers.StartPostgres(t)
 	postgres.Stop()
-	p := startProvided(t, "SESSION_STORE", postgres.URL)
-	b := newBrowser(t)
-	b.get(p.url+"/").wantStatus(t, 200).wantPage(t, "ProConnect")
-	b.get(p.url+"/readyz").wantStatus(t, 200)
-	p.login(b, "/agent", "marie").wantStatus(t, http.StatusServiceUnavailable).wantPage(t, "session_store")
-	postgres.Start()
-	p.login(b, "/agent", "marie").wantStatus(t, 200).wantAt(t, p.url+"/agent")
-	wantQuietLog(t, p.program, postgres.Password)
+	wantStartWithoutStore(t, postgres.URL, postgres.Start, postgres.Password)
 }
 
 // TestPostgresTableIsMadeByManyAtOnce has the first connections of several
