@@ -24,20 +24,21 @@ func (auth authentication) acrFor(essential []string) (string, bool) {
 	if len(essential) == 0 || slices.Contains(essential, acr) {
 		return acr, true
 	}
-	if raised, ok := raisedByMail(acr); ok && auth.mail && slices.Contains(essential, raised) {
+	if raised := raisedByMail(acr); auth.mail && slices.Contains(essential, raised) {
 		return raised, true
 	}
 	return "", false
 }
 
-func raisedByMail(acr string) (string, bool) {
+// raisedByMail is what a code by e-mail makes of an acr.
+func raisedByMail(acr string) string {
 	switch acr {
 	case acrEIDAS0:
-		return acrEIDAS0MFA, true
+		return acrEIDAS0MFA
 	case acrEIDAS1:
-		return acrEIDAS1MFA, true
+		return acrEIDAS1MFA
 	}
-	return "", false
+	return acr
 }
 
 // authenticate lets the agent log in with their FI so as to reach one of the

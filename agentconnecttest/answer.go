@@ -98,9 +98,7 @@ func (a *Answer) send(w http.ResponseWriter, r *http.Request) {
 	}
 	w.Header().Set("Content-Length", strconv.Itoa(length))
 	w.WriteHeader(a.status())
-	if r.Method != http.MethodHead {
-		_, _ = w.Write(a.Body) // a client that has left is not our concern
-	}
+	_, _ = w.Write(a.Body) // a client that has left, or wants the head alone, is not our concern
 	if a.Truncate {
 		panic(http.ErrAbortHandler)
 	}

@@ -50,6 +50,9 @@ func TestDiscovery(t *testing.T) {
 	if got := resp.Header.Get("Cache-Control"); got != "public, max-age=600" {
 		t.Errorf("Cache-Control: got %q, want public, max-age=600", got)
 	}
+	if head, rest := send(t, newBrowser(t), http.MethodHead, srv.Issuer+"/.well-known/openid-configuration", nil); head.StatusCode != http.StatusOK || head.ContentLength != int64(len(body)) || rest != "" {
+		t.Errorf("HEAD: got %d, length %d, body %q, want 200, %d and no body", head.StatusCode, head.ContentLength, rest, len(body))
+	}
 	var got map[string]any
 	if err := json.Unmarshal([]byte(body), &got); err != nil {
 		t.Fatal(err)
@@ -104,6 +107,7 @@ func TestAuthorizeErrorPages(t *testing.T) {
 		{name: "no response_type", with: []string{"response_type", ""}, want: "Y000400"},
 		{name: "no redirect_uri", with: []string{"redirect_uri", ""}, want: "Y000400"},
 		{name: "no scope", with: []string{"scope", ""}, want: "Y000400"},
+		{name: "empty scope", with: []string{"scope", ""}, raw: "&scope=", want: "Y000400"},
 		{name: "no state", with: []string{"state", ""}, want: "Y000400"},
 		{name: "short state", with: []string{"state", strings.Repeat("s", 31)}, want: "Y000400"},
 		{name: "no nonce", with: []string{"nonce", ""}, want: "Y000400"},
@@ -249,6 +253,9 @@ func TestAssurance(t *testing.T) {
 		{name: "an acr that AgentConnect does not know", agent: "marie", with: claimsFor(`{"essential":true,"value":"eidas1"}`), opts: []agentconnecttest.LoginOption{agentconnecttest.WithACR("local")}, acr: `"eidas1"`, amr: `["pwd"]`},
 		{name: "acr_values alone enforces nothing", agent: "lucie", with: []string{"acr_values", "eidas3"}, acr: `"eidas0"`},
 		{name: "acr_values beside claims changes what is essential", agent: "lucie", with: append(claimsFor(`{"essential":true,"values":["eidas0"]}`), "acr_values", "eidas3"), wantError: "access_denied"},
+		{name: "essential, without values", agent: "lucie", with: claimsFor(`{"essential":true}`), acr: `"eidas0"`, amr: `["pwd"]`},
+		{name: "nothing of the ID token is asked for", agent: "lucie", with: []string{"claims", `{"userinfo":{"siret":null}}`}},
+		{name: "the only response mode", agent: "lucie", with: []string{"response_mode", "query"}},
 		{name: "refused by the agent", agent: "marie", opts: []agentconnecttest.LoginOption{agentconnecttest.Refusing()}, wantError: "access_denied"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -303,6 +310,7 @@ func TestSingleSignOn(t *testing.T) {
 		{name: "acr not satisfied", then: essential("eidas1-mfa"), want: true},
 		{name: "acr satisfied by the card", first: essential("eidas1-mfa"), then: essential("eidas1-mfa")},
 		{name: "eidas2 is always fresh", first: essential("eidas2"), then: essential("eidas2"), want: true},
+		{name: "eidas3 is always fresh", first: essential("eidas3"), then: essential("eidas3"), want: true},
 		{name: "eidas2 on a plain login", first: essential("eidas2")},
 		{name: "silent, acr not satisfied", then: append(essential("eidas2"), "prompt", "none"), want: true},
 	} {

@@ -1,6 +1,7 @@
 package agentconnecttest_test
 
 import (
+	"slices"
 	"strings"
 	"testing"
 
@@ -29,7 +30,7 @@ func TestNewReportsEverythingThatIsWrong(t *testing.T) {
 			cfg: agentconnecttest.Config{
 				Clients: []agentconnecttest.Client{
 					good, good,
-					{RedirectURIs: []string{"/callback"}, PostLogoutRedirectURIs: []string{"https://a.example/#top"}, IDTokenAlg: "RS512", UserinfoAlg: "None", IntrospectionAlg: "PS256", Scopes: []string{"profile"}},
+					{RedirectURIs: []string{"/callback", "http://[", "http:///callback"}, PostLogoutRedirectURIs: []string{"https://a.example/#top"}, IDTokenAlg: "RS512", UserinfoAlg: "None", IntrospectionAlg: "PS256", Scopes: []string{"profile"}},
 				},
 				Agents: []agentconnecttest.Agent{
 					{Login: "a", Claims: map[string]any{"sub": "1"}},
@@ -41,7 +42,7 @@ func TestNewReportsEverythingThatIsWrong(t *testing.T) {
 				"Config.Issuer: missing",
 				`Config.Clients[1]: ID "a" is already that of another client`,
 				"Config.Clients[2]: field ID is missing", "field Secret is missing",
-				`"/callback" is not an absolute`, `"https://a.example/#top" is not an absolute`,
+				`"/callback" is not an absolute`, `"http://[" is not an absolute`, `"http:///callback" is not an absolute`, `"https://a.example/#top" is not an absolute`,
 				`field IDTokenAlg: "RS512"`, `field UserinfoAlg: "None"`, `field IntrospectionAlg: "PS256"`, `field Scopes: "profile"`,
 				`Config.Agents[1]: Login "a" is already that of another agent`,
 				"Config.Agents[2]: field Login is missing", `"sub" must be a non-empty string`, `field OtherACRs: "eidas4"`,
@@ -77,6 +78,35 @@ func TestSetClientAndSetAgentChangeNothingWhenTheyFail(t *testing.T) {
 		t.Error("SetAgent: got no error, want one")
 	}
 	a.logIn(t, newBrowser(t), "marie")
+}
+
+func TestSetAgentAdds(t *testing.T) {
+	srv := agentconnecttest.NewServer(t)
+	if err := srv.SetAgent(agentconnecttest.Agent{Login: "new", Claims: map[string]any{"sub": "new-sub", "given_name": "", "usual_name": "Nouvelle"}}); err != nil {
+		t.Fatal(err)
+	}
+	got := newApp(t, srv).logIn(t, newBrowser(t), "new")
+	if _, claims := decode(t, got.tokens.IDToken); member(t, claims, "sub") != `"new-sub"` {
+		t.Errorf("got %s, want the new agent", claims)
+	}
+	if got, want := srv.PersonalData(), []string{"Nouvelle", "new-sub"}; !slices.Equal(got, want) {
+		t.Errorf("personal data: got %q, want %q", got, want)
+	}
+}
+
+func TestWithClient(t *testing.T) {
+	registered := agentconnecttest.Client{ID: "mine", Secret: "my-secret", RedirectURIs: []string{"http://127.0.0.1:1/back"}, PostLogoutRedirectURIs: []string{"http://127.0.0.1:1/out"}}
+	srv := agentconnecttest.NewServer(t, agentconnecttest.WithClient(registered))
+	for what, pair := range map[string][2]string{
+		"ID":              {srv.Client.ID, registered.ID},
+		"secret":          {srv.Client.Secret, registered.Secret},
+		"redirect URIs":   {strings.Join(srv.Client.RedirectURIs, " "), registered.RedirectURIs[0]},
+		"post-logout URI": {strings.Join(srv.Client.PostLogoutRedirectURIs, " "), registered.PostLogoutRedirectURIs[0]},
+	} {
+		if got, want := pair[0], pair[1]; got != want {
+			t.Errorf("%s: got %q, want %q", what, got, want)
+		}
+	}
 }
 
 func TestDemoAgents(t *testing.T) {

@@ -69,6 +69,9 @@ func TestSeveralTabs(t *testing.T) {
 				if !strings.Contains(page, "Y030110") {
 					t.Errorf("tab 2: got %s, want a page with Y030110", to)
 				}
+				if to, page := submit(t, browser, first, pick); !strings.Contains(page, "Y030110") {
+					t.Errorf("tab 1 again, whose answer would be that of tab 2: got %s, want a page with Y030110", to)
+				}
 				return
 			}
 			if got := to.Query().Get("state"); got != state2 {
@@ -110,6 +113,10 @@ func TestLoginPageIsForItsBrowserAndOnce(t *testing.T) {
 			_, body := submit(t, browser, page, nil)
 			return body
 		}, "Y000400"},
+		{"nobody picked, by somebody who refuses", func(browser *http.Client, page string) string {
+			to, _ := submit(t, browser, page, url.Values{"refuse": {"1"}})
+			return to.Query().Get("error")
+		}, "access_denied"},
 		{"after an hour", func(browser *http.Client, page string) string {
 			clock.advance(61 * time.Minute)
 			_, body := submit(t, browser, page, pick)

@@ -56,7 +56,7 @@ func (s *Server) Login(client *http.Client, loginURL, agent string, opts ...Logi
 func (s *Server) CallbackURL(client *http.Client, loginURL, agent string, opts ...LoginOption) (*url.URL, error) {
 	var callback *url.URL
 	resp, err := s.login(client, func(to *url.URL, from *http.Response) bool {
-		if from == nil || !s.ours(from.Request.URL) || s.ours(to) {
+		if !s.ours(from.Request.URL) || s.ours(to) {
 			return false
 		}
 		callback = to

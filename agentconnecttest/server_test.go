@@ -209,6 +209,16 @@ func (s *syncBuffer) String() string {
 func TestLoginErrors(t *testing.T) {
 	srv := agentconnecttest.NewServer(t)
 	a := newApp(t, srv)
+	loop := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, r.URL.Path, http.StatusSeeOther) }))
+	defer loop.Close()
+	page := func(change func(*agentconnecttest.Answer)) agentconnecttest.Injectable {
+		return agentconnecttest.Tamper{Endpoint: agentconnecttest.LoginPage, Answer: change}
+	}
+	cut := page(func(a *agentconnecttest.Answer) {
+		a.Status, a.Truncate = http.StatusOK, true
+		a.Body = bytes.Repeat([]byte(" "), 1<<16) // more than a server holds back
+	})
+	down := page(func(a *agentconnecttest.Answer) { a.Status = http.StatusServiceUnavailable })
 	for _, test := range []struct {
 		name   string
 		client *http.Client
@@ -224,6 +234,10 @@ func TestLoginErrors(t *testing.T) {
 		{name: "error page", client: newBrowser(t), url: a.http.URL + "/login", agent: "marie", with: []string{"state", "short"}, want: "Y000400, state is malformed (status 400)"},
 		{name: "injected error page", client: newBrowser(t), url: a.http.URL + "/login", agent: "marie", fault: agentconnecttest.PageBlockedAccount, want: "Y500024"},
 		{name: "page that is none of ours", client: newBrowser(t), url: a.http.URL + "/login", agent: "marie", fault: agentconnecttest.PageUnavailable, want: "an unknown page (status 503)"},
+		{name: "a login page that is cut", client: newBrowser(t), url: a.http.URL + "/login", agent: "marie", fault: cut, want: "unexpected EOF"},
+		{name: "an answer to the form that is no redirect", client: newBrowser(t), url: a.http.URL + "/login", agent: "marie", fault: agentconnecttest.After(1, down), want: "answered the login form with status 503"},
+		{name: "an answer to the form that is cut", client: newBrowser(t), url: a.http.URL + "/login", agent: "marie", fault: agentconnecttest.After(1, cut), want: "unexpected EOF"},
+		{name: "redirects without end", client: newBrowser(t), url: loop.URL, agent: "marie", want: "more than 20 redirects"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			a.with(test.with...)
@@ -298,17 +312,31 @@ func TestEmbedding(t *testing.T) {
 }
 
 func TestWithAgents(t *testing.T) {
-	srv := agentconnecttest.NewServer(t, agentconnecttest.WithAgents(agentconnecttest.Agent{
-		Login: "bare", Claims: map[string]any{"sub": "bare-sub", "idp_acr": "given"},
-	}))
+	srv := agentconnecttest.NewServer(t, agentconnecttest.WithAgents(
+		agentconnecttest.Agent{Login: "bare", Claims: map[string]any{"sub": "bare-sub"}},
+		agentconnecttest.Agent{Login: "said", Claims: map[string]any{"sub": "said-sub", "idp_acr": "given"}},
+		agentconnecttest.Agent{Login: "card", Claims: map[string]any{"sub": "card-sub"}, ACR: "eidas2", AMR: []string{"pop"}},
+	))
 	a := newApp(t, srv).with(claimsFor(`null`)...)
-	got := a.logIn(t, newBrowser(t), "")
-	_, claims := decode(t, got.tokens.IDToken)
-	if acr, amr := member(t, claims, "acr"), member(t, claims, "amr"); acr != `"eidas1"` || amr != `["pwd"]` {
-		t.Errorf("defaults: got acr %s, amr %s, want eidas1, pwd", acr, amr)
-	}
-	if _, claims := decode(t, got.body); member(t, claims, "idp_acr") != `"given"` {
-		t.Errorf("got %s, want the idp_acr of the agent's claims", claims)
+	for _, test := range []struct {
+		login         string
+		opts          []agentconnecttest.LoginOption
+		acr, amr, idp string
+	}{
+		{login: "", acr: "eidas1", amr: `["pwd"]`, idp: "eidas1"}, // the first
+		{login: "bare", acr: "eidas1", amr: `["pwd"]`, idp: "eidas1"},
+		{login: "said", acr: "eidas1", amr: `["pwd"]`, idp: "given"},
+		{login: "card", acr: "eidas2", amr: `["pop"]`, idp: "eidas2"},
+		{login: "card", opts: []agentconnecttest.LoginOption{agentconnecttest.WithACR("eidas2")}, acr: "eidas2", amr: `["pop"]`, idp: "eidas2"},
+	} {
+		got := a.logIn(t, newBrowser(t), test.login, test.opts...)
+		_, claims := decode(t, got.tokens.IDToken)
+		if acr, amr := member(t, claims, "acr"), member(t, claims, "amr"); acr != `"`+test.acr+`"` || amr != test.amr {
+			t.Errorf("%s: got acr %s, amr %s, want %s, %s", test.login, acr, amr, test.acr, test.amr)
+		}
+		if _, claims := decode(t, got.body); member(t, claims, "idp_acr") != `"`+test.idp+`"` {
+			t.Errorf("%s: got %s, want idp_acr %s", test.login, claims, test.idp)
+		}
 	}
 	if _, ok := srv.Agent("marie"); ok {
 		t.Error("got a demonstration agent, want only those given")

@@ -29,6 +29,7 @@ func TestUserinfo(t *testing.T) {
 	}{
 		{"no token", "", 400},
 		{"not a bearer", "Basic YTpi", 400},
+		{"empty token", "Bearer ", 400},
 		{"unknown token", "Bearer unknown", 401},
 		{"lower case scheme", "bearer " + got.tokens.AccessToken, 200},
 	} {
@@ -128,6 +129,9 @@ func TestEndSession(t *testing.T) {
 				}, status: 303, location: back + "?state=the+state%26more", ended: true},
 				{name: "client_id, back without state", query: func(string) url.Values {
 					return url.Values{"client_id": {"client-id"}, "post_logout_redirect_uri": {back}}
+				}, status: 303, location: back, ended: true},
+				{name: "hint and its client", query: func(id string) url.Values {
+					return url.Values{"id_token_hint": {id}, "client_id": {"client-id"}, "post_logout_redirect_uri": {back}}
 				}, status: 303, location: back, ended: true},
 				{name: "hint alone", query: func(id string) url.Values { return url.Values{"id_token_hint": {id}} }, status: 200, page: "déconnecté", ended: true},
 				{name: "nothing", query: func(string) url.Values { return nil }, status: 200, page: "déconnecté", ended: true},
@@ -395,10 +399,10 @@ func TestLogoutFaults(t *testing.T) {
 
 func TestClaimsParameterOpensUserinfoClaims(t *testing.T) {
 	srv := agentconnecttest.NewServer(t, agentconnecttest.WithAlgorithms("RS256", "none"))
-	a := newApp(t, srv).with("scope", "openid", "claims", `{"userinfo":{"siret":null,"unknown":null},"id_token":{"sid":null}}`)
+	a := newApp(t, srv).with("scope", "openid", "claims", `{"userinfo":{"siret":null,"unknown":null,"sub":null},"id_token":{"sid":null}}`)
 	got := a.logIn(t, newBrowser(t), "marie")
-	if siret, email := member(t, got.body, "siret"), member(t, got.body, "email"); siret != `"00000001800010"` || email != "" {
-		t.Errorf("got %s, want siret and no email", got.body)
+	if siret, email := member(t, got.body, "siret"), member(t, got.body, "email"); siret != `"00000001800010"` || email != "" || strings.Count(got.body, `"sub"`) != 1 {
+		t.Errorf("got %s, want siret, no email, and one sub", got.body)
 	}
 	if _, claims := decode(t, got.tokens.IDToken); member(t, claims, "sid") == "" {
 		t.Errorf("got %s, want a sid", claims)

@@ -148,13 +148,9 @@ func (s *state) purge(now time.Time) {
 	s.nextPurge = max(1024, 2*size)
 }
 
-// endSession forgets a session and revokes what was granted during it.
+// endSession forgets a session that is there and revokes what was granted during it.
 func (s *state) endSession(key string) {
-	ended := s.sessions[key]
-	if ended == nil {
-		return
-	}
-	for _, g := range ended.grants {
+	for _, g := range s.sessions[key].grants {
 		g.revoked = true
 	}
 	delete(s.sessions, key)

@@ -285,6 +285,37 @@ func TestRefresh(t *testing.T) {
 	}
 }
 
+// TestPKCEIsOptional: without a challenge there is nothing to verify, and a
+// verifier is refused (RFC 7636, 4.6; RFC 9700, 4.8.2).
+func TestPKCEIsOptional(t *testing.T) {
+	srv := agentconnecttest.NewServer(t)
+	a := newApp(t, srv).with("code_challenge", "", "code_challenge_method", "")
+	code, verifier := a.fresh(t)
+	if status, got := a.exchange(t.Context(), code, verifier); status != http.StatusBadRequest || got.Error != "invalid_grant" {
+		t.Errorf("with a verifier: got %d %q, want 400 invalid_grant", status, got.Error)
+	}
+	if status, got := a.exchange(t.Context(), code, ""); status != http.StatusOK || got.AccessToken == "" {
+		t.Errorf("without one: got %d %q, want tokens", status, got.Error)
+	}
+}
+
+func TestRefreshTokenIsItsClients(t *testing.T) {
+	srv := agentconnecttest.NewServer(t)
+	srv.AddClient(agentconnecttest.Client{ID: "other", Secret: "other-secret"})
+	a := newApp(t, srv)
+	refresh := a.logIn(t, newBrowser(t), "marie").tokens.RefreshToken
+	use := []string{"grant_type", "refresh_token", "refresh_token", refresh}
+	if status, got := a.tokenRequest(t.Context(), append(use, "client_id", "other", "client_secret", "other-secret")...); status != http.StatusBadRequest || got.Error != "invalid_grant" {
+		t.Errorf("by another client: got %d %q, want 400 invalid_grant", status, got.Error)
+	}
+	if status, got := a.tokenRequest(t.Context(), append(use, "scope", "email")...); status != http.StatusOK || got.IDToken != "" || got.Scope != "email" {
+		t.Errorf("without openid: got %d, scope %q, ID token %q, want tokens without an ID token", status, got.Scope, got.IDToken)
+	}
+	if status, got := a.tokenRequest(t.Context(), use...); status != http.StatusOK || got.IDToken == "" {
+		t.Errorf("by its own: got %d %q, want an ID token", status, got.Error)
+	}
+}
+
 func TestRotatedRefreshTokenUsedByManyAtOnce(t *testing.T) {
 	srv := agentconnecttest.NewServer(t, agentconnecttest.WithRefreshTokenRotation())
 	a := newApp(t, srv)

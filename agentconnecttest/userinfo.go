@@ -59,11 +59,10 @@ func (p *Provider) latestAgent(accessToken string) (*token, Agent, Client, bool)
 		return nil, Agent{}, Client{}, false
 	}
 	latest := p.state.sessions[p.state.latest[found.grant.sub]]
-	c, registered := p.clients[found.grant.clientID]
-	if latest == nil || p.now().After(latest.expires) || !registered {
+	if latest == nil || p.now().After(latest.expires) {
 		return nil, Agent{}, Client{}, false
 	}
-	return found, latest.agent, c, true
+	return found, latest.agent, p.clients[found.grant.clientID], true
 }
 
 // userinfoClaims lists what the scopes of the token and the claims parameter open.
