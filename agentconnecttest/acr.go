@@ -66,13 +66,9 @@ func (a Agent) authenticate(essential []string, chosen string) authentication {
 	if _, ok := auth.acrFor(essential); ok || a.NoMailCode || slices.Contains(auth.amr, "mail") {
 		return auth
 	}
-	withMail := auth
-	withMail.mail = true
-	if _, ok := withMail.acrFor(essential); !ok {
-		return auth
-	}
-	withMail.amr = append(withMail.amr, "mail")
-	return withMail
+	auth.mail = true
+	auth.amr = append(auth.amr, "mail")
+	return auth
 }
 
 func multiFactor(acr string) bool {

@@ -85,7 +85,19 @@ func TestSetAgentAdds(t *testing.T) {
 	if err := srv.SetAgent(agentconnecttest.Agent{Login: "new", Claims: map[string]any{"sub": "new-sub", "given_name": "", "usual_name": "Nouvelle"}}); err != nil {
 		t.Fatal(err)
 	}
-	got := newApp(t, srv).logIn(t, newBrowser(t), "new")
+	a := newApp(t, srv)
+	if err := srv.SetAgent(agentconnecttest.Agent{Login: "nameless", Claims: map[string]any{"sub": "nameless-sub"}}); err != nil {
+		t.Fatal(err)
+	}
+	browser := newBrowser(t)
+	address, _ := tab(t, a, browser)
+	_, page := open(t, browser, address)
+	for _, name := range []string{"Nouvelle", "nameless"} {
+		if want := `<span class="name">` + name + `</span>`; !strings.Contains(page, want) {
+			t.Errorf("got the page %s, want %s in it", page, want)
+		}
+	}
+	got := a.logIn(t, newBrowser(t), "new")
 	if _, claims := decode(t, got.tokens.IDToken); member(t, claims, "sub") != `"new-sub"` {
 		t.Errorf("got %s, want the new agent", claims)
 	}
