@@ -186,6 +186,15 @@ func TestAuthorizeErrorRedirects(t *testing.T) {
 	}
 }
 
+func TestEmptyOptionalParametersAreAbsent(t *testing.T) {
+	srv := agentconnecttest.NewServer(t)
+	a := newApp(t, srv)
+	resp, _ := open(t, newBrowser(t), a.authorizeURL()+"&claims=&response_mode=&idp_hint=&acr_values=")
+	if got := resp.Header.Get("Location"); !strings.HasPrefix(got, srv.Issuer+"/interaction/") {
+		t.Errorf("got %d to %q, want the login page", resp.StatusCode, got)
+	}
+}
+
 func TestScopesOpenClaims(t *testing.T) {
 	srv := agentconnecttest.NewServer(t, agentconnecttest.WithAlgorithms("RS256", "none"))
 	a := newApp(t, srv)
