@@ -170,17 +170,15 @@ func check(params url.Values, c Client) (authorization, *redirectError) {
 	if mode := params.Get("response_mode"); mode != "" && mode != "query" {
 		return request, &redirectError{"unsupported_response_mode", "unsupported response_mode requested"}
 	}
-	if params.Has("prompt") {
-		prompts := strings.Fields(params.Get("prompt"))
-		for _, prompt := range prompts {
-			if !slices.Contains([]string{"login", "consent", "none"}, prompt) {
-				return invalid("unsupported prompt value requested")
-			}
+	prompts := strings.Fields(params.Get("prompt"))
+	for _, prompt := range prompts {
+		if !slices.Contains([]string{"login", "consent", "none"}, prompt) {
+			return invalid("unsupported prompt value requested")
 		}
-		request.silent = slices.Contains(prompts, "none")
-		if request.silent && len(prompts) > 1 {
-			return invalid("prompt none must only be used alone")
-		}
+	}
+	request.silent = slices.Contains(prompts, "none")
+	if request.silent && len(prompts) > 1 {
+		return invalid("prompt none must only be used alone")
 	}
 	switch method := params.Get("code_challenge_method"); {
 	case request.challenge == "" && method != "":

@@ -158,6 +158,7 @@ func TestAuthorizeErrorRedirects(t *testing.T) {
 		{"silent without a session", []string{"prompt", "none"}, "login_required"},
 		{"unknown idp_hint", []string{"idp_hint", "nowhere"}, "idp_hint_not_found"},
 		{"claims is not JSON", []string{"claims", "acr"}, "invalid_request"},
+		{"claims with something after", []string{"claims", `{"id_token":{"acr":null}}{`}, "invalid_request"},
 		{"claims is an array", []string{"claims", "[]"}, "invalid_request"},
 		{"claims asks for nothing", []string{"claims", "{}"}, "invalid_request"},
 		{"acr values is a string", []string{"claims", `{"id_token":{"acr":{"essential":true,"values":"eidas1"}}}`}, "invalid_request"},
@@ -267,6 +268,7 @@ func TestAssurance(t *testing.T) {
 		{name: "acr_values beside claims changes what is essential", agent: "lucie", with: append(claimsFor(`{"essential":true,"values":["eidas0"]}`), "acr_values", "eidas3"), wantError: "access_denied"},
 		{name: "essential, without values", agent: "lucie", with: claimsFor(`{"essential":true}`), acr: `"eidas0"`, amr: `["pwd"]`},
 		{name: "nothing of the ID token is asked for", agent: "lucie", with: []string{"claims", `{"userinfo":{"siret":null}}`}},
+		{name: "two prompts that have no effect", agent: "lucie", with: []string{"prompt", "login consent"}},
 		{name: "the only response mode", agent: "lucie", with: []string{"response_mode", "query"}},
 		{name: "refused by the agent", agent: "marie", opts: []agentconnecttest.LoginOption{agentconnecttest.Refusing()}, wantError: "access_denied"},
 	} {
@@ -416,7 +418,7 @@ func TestAuthorizeByPost(t *testing.T) {
 
 func TestUnknownAddresses(t *testing.T) {
 	srv := agentconnecttest.NewServer(t)
-	for _, address := range []string{srv.URL + "/", srv.URL + "/api", srv.Issuer, srv.Issuer + "/nowhere", srv.Issuer + "/token", srv.Issuer + "/moved/x"} {
+	for _, address := range []string{srv.URL + "/", srv.URL + "/api", srv.Issuer, srv.Issuer + "/nowhere", srv.Issuer + "/token", srv.Issuer + "/moved/x", srv.URL + "/jwks", srv.Issuer + "/interaction/"} {
 		resp, body := open(t, newBrowser(t), address)
 		if resp.StatusCode != http.StatusNotFound || !strings.Contains(body, "Y000404") {
 			t.Errorf("GET %s: got %d, want 404 and a page with Y000404", address, resp.StatusCode)

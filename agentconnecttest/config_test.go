@@ -30,7 +30,7 @@ func TestNewReportsEverythingThatIsWrong(t *testing.T) {
 			cfg: agentconnecttest.Config{
 				Clients: []agentconnecttest.Client{
 					good, good,
-					{RedirectURIs: []string{"/callback", "http://[", "http:///callback"}, PostLogoutRedirectURIs: []string{"https://a.example/#top"}, IDTokenAlg: "RS512", UserinfoAlg: "None", IntrospectionAlg: "PS256", Scopes: []string{"profile"}},
+					{RedirectURIs: []string{"/callback", "http://[", "http:///callback", "ftp://a.example/callback"}, PostLogoutRedirectURIs: []string{"https://a.example/#top"}, IDTokenAlg: "RS512", UserinfoAlg: "None", IntrospectionAlg: "PS256", Scopes: []string{"profile"}},
 				},
 				Agents: []agentconnecttest.Agent{
 					{Login: "a", Claims: map[string]any{"sub": "1"}},
@@ -42,7 +42,7 @@ func TestNewReportsEverythingThatIsWrong(t *testing.T) {
 				"Config.Issuer: missing",
 				`Config.Clients[1]: ID "a" is already that of another client`,
 				"Config.Clients[2]: field ID is missing", "field Secret is missing",
-				`"/callback" is not an absolute`, `"http://[" is not an absolute`, `"http:///callback" is not an absolute`, `"https://a.example/#top" is not an absolute`,
+				`"/callback" is not an absolute`, `"http://[" is not an absolute`, `"http:///callback" is not an absolute`, `"ftp://a.example/callback" is not an absolute`, `"https://a.example/#top" is not an absolute`,
 				`field IDTokenAlg: "RS512"`, `field UserinfoAlg: "None"`, `field IntrospectionAlg: "PS256"`, `field Scopes: "profile"`,
 				`Config.Agents[1]: Login "a" is already that of another agent`,
 				"Config.Agents[2]: field Login is missing", `"sub" must be a non-empty string`, `field OtherACRs: "eidas4"`,

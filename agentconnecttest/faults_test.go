@@ -222,6 +222,40 @@ func TestFaultsDoWhatTheySay(t *testing.T) {
 	}
 }
 
+func TestFaultInfo(t *testing.T) {
+	infos := make(map[agentconnecttest.Fault]agentconnecttest.FaultInfo)
+	for _, info := range agentconnecttest.Faults() {
+		infos[info.Fault] = info
+	}
+	for _, test := range []struct {
+		fault    agentconnecttest.Fault
+		endpoint agentconnecttest.Endpoint
+		algs     string // that it applies to
+	}{
+		{agentconnecttest.IDTokenExpired, agentconnecttest.Token, "RS256 ES256 HS256"},
+		{agentconnecttest.JWKSDrip, agentconnecttest.JWKS, "RS256 ES256"},
+		{agentconnecttest.TokenError503, agentconnecttest.Token, "RS256 ES256 HS256 none"},
+		{agentconnecttest.UserinfoNullText, agentconnecttest.Userinfo, "RS256 ES256 HS256 none"},
+		{agentconnecttest.IntrospectionInactive, agentconnecttest.Introspection, "RS256 ES256 HS256 none"},
+		{agentconnecttest.IntrospectionFlat, agentconnecttest.Introspection, "RS256 ES256 HS256"},
+		{agentconnecttest.LogoutWrongState, agentconnecttest.EndSession, "RS256 ES256 HS256 none"},
+		{agentconnecttest.PageCrossedTabs, agentconnecttest.LoginPage, "RS256 ES256 HS256 none"},
+		{agentconnecttest.PageBlockedAccount, agentconnecttest.Authorize, "RS256 ES256 HS256 none"},
+		{agentconnecttest.CallbackWrongState, agentconnecttest.Authorize, "RS256 ES256 HS256 none"},
+	} {
+		info, ok := infos[test.fault]
+		var applies []string
+		for _, alg := range []string{"RS256", "ES256", "HS256", "none"} {
+			if info.Applies(alg) {
+				applies = append(applies, alg)
+			}
+		}
+		if got := strings.Join(applies, " "); !ok || info.Endpoint != test.endpoint || got != test.algs {
+			t.Errorf("%s: got endpoint %s, algorithms %s, want %s, %s", test.fault, info.Endpoint, got, test.endpoint, test.algs)
+		}
+	}
+}
+
 func TestLimitedFaults(t *testing.T) {
 	for _, test := range []struct {
 		name  string

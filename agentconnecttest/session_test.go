@@ -324,7 +324,7 @@ func TestIssueTokens(t *testing.T) {
 }
 
 func TestIntrospectionFaults(t *testing.T) {
-	srv := agentconnecttest.NewServer(t)
+	srv := agentconnecttest.NewServer(t, agentconnecttest.WithClock(newClock().now)) // answers to one question are the same
 	srv.AddClient(agentconnecttest.Client{ID: "api", Secret: "the secret of the resource server", IntrospectionAlg: "RS256"})
 	issued, err := srv.IssueTokens("client-id", "marie")
 	if err != nil {
@@ -368,9 +368,44 @@ func TestIntrospectionFaults(t *testing.T) {
 				}
 			})
 		}
-		if now := answer(accept); len(now) != len(good) {
+		if now := answer(accept); now != good {
 			t.Errorf("after every fault: got %s, want %s", now, good)
 		}
+	}
+
+	const plain, signed = "application/json", "application/token-introspection+jwt"
+	for _, test := range []struct {
+		fault   agentconnecttest.Fault
+		accept  string
+		kind    string
+		members map[string]string // of the answer
+		inner   string            // "sub" of its token_introspection
+	}{
+		{agentconnecttest.IntrospectionMissingSub, plain, plain, map[string]string{"active": "true", "sub": "", "aud": ""}, ""},
+		{agentconnecttest.IntrospectionMissingSub, signed, signed, map[string]string{"active": "", "sub": "", "aud": `"api"`}, ""},
+		{agentconnecttest.IntrospectionWrongType, signed, signed, map[string]string{"active": "", "sub": "", "aud": `"api"`}, `"demo-4f1c2d9e-marie"`},
+		{agentconnecttest.IntrospectionPlain, signed, plain, map[string]string{"active": "true", "sub": `"demo-4f1c2d9e-marie"`, "aud": ""}, ""},
+		{agentconnecttest.IntrospectionFlat, signed, signed, map[string]string{"active": "true", "sub": `"demo-4f1c2d9e-marie"`, "aud": `"api"`, "token_introspection": ""}, ""},
+	} {
+		t.Run(string(test.fault)+" "+test.accept, func(t *testing.T) {
+			srv.Inject(test.fault)
+			defer srv.Clear()
+			status, body, _ := strings.Cut(answer(test.accept), "; charset=utf-8")
+			if status != "200 OK"+test.kind {
+				t.Fatalf("got %s %s, want 200 and %s", status, body, test.kind)
+			}
+			if test.kind == signed {
+				_, body = decode(t, body)
+			}
+			for name, want := range test.members {
+				if got := member(t, body, name); got != want {
+					t.Errorf("%s: got %s, want %s", name, got, want)
+				}
+			}
+			if inner := member(t, body, "token_introspection"); inner != "" && member(t, inner, "sub") != test.inner {
+				t.Errorf("got %s in token_introspection, want sub %s", inner, test.inner)
+			}
+		})
 	}
 }
 
