@@ -57,7 +57,7 @@ func (a Agent) idp() string {
 func (a Agent) name() string {
 	var parts []string
 	for _, claim := range []string{"given_name", "usual_name"} {
-		if s, ok := a.Claims[claim].(string); ok && s != "" {
+		if s, _ := a.Claims[claim].(string); s != "" {
 			parts = append(parts, s)
 		}
 	}

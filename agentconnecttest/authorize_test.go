@@ -159,6 +159,7 @@ func TestAuthorizeErrorRedirects(t *testing.T) {
 		{"unknown idp_hint", []string{"idp_hint", "nowhere"}, "idp_hint_not_found"},
 		{"claims is not JSON", []string{"claims", "acr"}, "invalid_request"},
 		{"claims with something after", []string{"claims", `{"id_token":{"acr":null}}{`}, "invalid_request"},
+		{"claims with a good part and a bad one", []string{"claims", `{"id_token":{"acr":null},"userinfo":[]}`}, "invalid_request"},
 		{"claims is an array", []string{"claims", "[]"}, "invalid_request"},
 		{"claims asks for nothing", []string{"claims", "{}"}, "invalid_request"},
 		{"acr values is a string", []string{"claims", `{"id_token":{"acr":{"essential":true,"values":"eidas1"}}}`}, "invalid_request"},
@@ -182,6 +183,9 @@ func TestAuthorizeErrorRedirects(t *testing.T) {
 			if !strings.HasPrefix(location.String(), a.http.URL+"/callback?") || q.Get("error") != test.want ||
 				q.Get("state") != state || q.Get("iss") != srv.Issuer || q.Has("code") {
 				t.Errorf("got %s, want error %s with state and iss", location, test.want)
+			}
+			if got := resp.Header.Get("Cache-Control"); got != "no-store" {
+				t.Errorf("Cache-Control: got %q, want no-store", got)
 			}
 		})
 	}

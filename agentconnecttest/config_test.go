@@ -1,6 +1,7 @@
 package agentconnecttest_test
 
 import (
+	"net/http"
 	"slices"
 	"strings"
 	"testing"
@@ -80,6 +81,33 @@ func TestSetClientAndSetAgentChangeNothingWhenTheyFail(t *testing.T) {
 	a.logIn(t, newBrowser(t), "marie")
 }
 
+// TestWhatIsGivenIsCopied: what a test does afterwards with the slices that it gave
+// changes nothing.
+func TestWhatIsGivenIsCopied(t *testing.T) {
+	agent := agentconnecttest.Agent{Login: "a", Claims: map[string]any{"sub": "a"}, AMR: []string{"pwd"}, OtherACRs: []string{"eidas2"}}
+	client := agentconnecttest.Client{Scopes: []string{"openid"}}
+	srv := agentconnecttest.NewServer(t, agentconnecttest.WithAgents(agent), agentconnecttest.WithClient(client))
+	a := newApp(t, srv).with(append(claimsFor(`null`), "scope", "openid")...)
+	uris := []string{a.http.URL + "/callback"}
+	srv.SetRedirectURIs(uris...)
+	back := []string{a.http.URL + "/logout/callback"}
+	srv.SetPostLogoutRedirectURIs(back...)
+	agent.Claims["sub"], agent.AMR[0], agent.OtherACRs[0] = "b", "changed", "eidas3"
+	client.Scopes[0], uris[0], back[0] = "email", "http://127.0.0.1:1/", "http://127.0.0.1:1/"
+
+	_, claims := decode(t, a.logIn(t, newBrowser(t), "a").tokens.IDToken)
+	if sub, amr := member(t, claims, "sub"), member(t, claims, "amr"); sub != `"a"` || amr != `["pwd"]` {
+		t.Errorf("got sub %s, amr %s, want a, pwd", sub, amr)
+	}
+	if got, _ := srv.Agent("a"); got.OtherACRs[0] != "eidas2" {
+		t.Errorf("got other levels %q, want eidas2", got.OtherACRs)
+	}
+	to := srv.Issuer + "/session/end?client_id=client-id&post_logout_redirect_uri=" + a.http.URL + "/logout/callback"
+	if resp, _ := open(t, newBrowser(t), to); resp.StatusCode != http.StatusSeeOther {
+		t.Errorf("logout: got %d, want 303", resp.StatusCode)
+	}
+}
+
 func TestSetAgentAdds(t *testing.T) {
 	srv := agentconnecttest.NewServer(t)
 	if err := srv.SetAgent(agentconnecttest.Agent{Login: "new", Claims: map[string]any{"sub": "new-sub", "given_name": "", "usual_name": "Nouvelle"}}); err != nil {
@@ -107,6 +135,12 @@ func TestSetAgentAdds(t *testing.T) {
 }
 
 func TestWithClient(t *testing.T) {
+	usual := agentconnecttest.NewServer(t).Client
+	if usual.ID != "client-id" || usual.Secret == "" ||
+		!slices.Equal(usual.RedirectURIs, []string{"http://localhost:8080/callback", "http://127.0.0.1:8080/callback"}) ||
+		!slices.Equal(usual.PostLogoutRedirectURIs, []string{"http://localhost:8080/logout/callback", "http://127.0.0.1:8080/logout/callback"}) {
+		t.Errorf("without options: got %+v, want the client that NewServer documents", usual)
+	}
 	registered := agentconnecttest.Client{ID: "mine", Secret: "my-secret", RedirectURIs: []string{"http://127.0.0.1:1/back"}, PostLogoutRedirectURIs: []string{"http://127.0.0.1:1/out"}}
 	srv := agentconnecttest.NewServer(t, agentconnecttest.WithClient(registered))
 	for what, pair := range map[string][2]string{

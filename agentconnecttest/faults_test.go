@@ -373,6 +373,11 @@ func TestRedirectsLeadToTheAnswer(t *testing.T) {
 	if n := srv.Requests(agentconnecttest.Elsewhere); n != 1 {
 		t.Errorf("requests elsewhere: got %d, want 1", n)
 	}
+	first, _ := open(t, newBrowser(t), srv.Issuer+"/.well-known/openid-configuration")
+	open(t, newBrowser(t), srv.Issuer+"/.well-known/openid-configuration")
+	if resp, body := open(t, newBrowser(t), first.Header.Get("Location")); resp.StatusCode != http.StatusOK || body != want {
+		t.Errorf("after another redirect: got %d %s, want the document", resp.StatusCode, body)
+	}
 }
 
 func TestOtherSubOnRefreshLeavesLoginsAlone(t *testing.T) {

@@ -77,7 +77,7 @@ func (p *Provider) PersonalData() []string {
 			continue
 		}
 		for _, name := range []string{"sub", "given_name", "usual_name", "email", "uid", "phone_number"} {
-			if s, ok := agent.Claims[name].(string); ok && s != "" {
+			if s, _ := agent.Claims[name].(string); s != "" {
 				data[s] = true
 			}
 		}

@@ -143,3 +143,17 @@ func TestEmbeddedAttackerKeysAreReachable(t *testing.T) {
 		t.Errorf("got %d requests counted, want 2", got)
 	}
 }
+
+func TestAddJWK(t *testing.T) {
+	srv := agentconnecttest.NewServer(t)
+	own := kids(t, srv)
+	srv.AddJWK([]byte(`{"kid":"first"}`))
+	srv.AddJWK([]byte(`{"kid":"second"}`), []byte(`{"kid":"third"}`))
+	if got, want := kids(t, srv), append([]string{"first", "second", "third"}, own...); !slices.Equal(got, want) {
+		t.Errorf("got keys %q, want %q", got, want)
+	}
+	srv.AddJWK()
+	if got := kids(t, srv); !slices.Equal(got, own) {
+		t.Errorf("after AddJWK without arguments: got keys %q, want %q", got, own)
+	}
+}

@@ -269,6 +269,11 @@ func TestCallbackURLStopsAtTheDoor(t *testing.T) {
 			t.Errorf("%s: got %s, want the callback with a code", name, callback)
 		}
 	}
+	page := httptest.NewServer(http.RedirectHandler(a.http.URL+"/login", http.StatusSeeOther))
+	defer page.Close()
+	if callback, err := srv.CallbackURL(newBrowser(t), page.URL, "marie"); err != nil || !strings.HasPrefix(callback.String(), a.http.URL+"/callback?") {
+		t.Errorf("from a page that leads to the login: got %v, %v, want the callback", callback, err)
+	}
 	if got := srv.Requests(agentconnecttest.Token); got != 0 {
 		t.Errorf("token requests: got %d, want 0, nobody having gone to the callback", got)
 	}

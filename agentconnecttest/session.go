@@ -64,11 +64,12 @@ func (p *Provider) reuseSession(a *Answer, r *http.Request, request authorizatio
 	key, s := p.openSession(r)
 	if s == nil {
 		p.mu.Unlock()
-		if request.silent {
-			p.redirectBack(a, request.redirectURI, "error", "login_required",
-				"error_description", "End-User authentication is required", "state", request.state)
+		if !request.silent {
+			return false
 		}
-		return request.silent
+		p.redirectBack(a, request.redirectURI, "error", "login_required",
+			"error_description", "End-User authentication is required", "state", request.state)
+		return true
 	}
 	acr, fits := s.auth.acrFor(request.claims.essentialACR)
 	fits = fits && (request.loginHint == "" || s.agent.Email() == request.loginHint) &&

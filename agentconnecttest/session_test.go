@@ -159,6 +159,11 @@ func TestEndSession(t *testing.T) {
 					if resp.StatusCode != test.status || resp.Header.Get("Location") != test.location || !strings.Contains(page, test.page) {
 						t.Errorf("got %d to %q: %s, want %d to %q with %q", resp.StatusCode, resp.Header.Get("Location"), page, test.status, test.location, test.page)
 					}
+					for _, cookie := range resp.Cookies() {
+						if cookie.Name == "agentconnecttest_session" && cookie.MaxAge >= 0 {
+							t.Errorf("got the cookie %s, want it gone", cookie)
+						}
+					}
 					if ended := asks(t, a, browser); ended != test.ended {
 						t.Errorf("session ended: got %v, want %v", ended, test.ended)
 					}
@@ -230,6 +235,8 @@ func TestIntrospection(t *testing.T) {
 		{name: "unknown token, signed", client: api, token: "unknown", accept: jwt, status: 200, kind: jwt + "; charset=utf-8",
 			want: map[string]string{"active": "false"}},
 		{name: "no token", client: api, status: 400, kind: "application/json; charset=utf-8", want: map[string]string{"error": `"invalid_request"`}},
+		{name: "wrong secret, no token", client: agentconnecttest.Client{ID: "api", Secret: "wrong"}, status: 401, kind: "application/json; charset=utf-8",
+			want: map[string]string{"error": `"invalid_client"`}},
 		{name: "wrong secret", client: agentconnecttest.Client{ID: "api", Secret: "wrong"}, token: got.AccessToken, status: 401, kind: "application/json; charset=utf-8",
 			want: map[string]string{"error": `"invalid_client"`, "active": ""}},
 	} {
@@ -471,11 +478,38 @@ func TestLogoutHintIsOfThisProviderAndFindsItsClient(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
+		srv.RotateKeys() // what was signed before is still a hint
 		q := url.Values{"id_token_hint": {issued.IDToken}, "post_logout_redirect_uri": {a.http.URL + "/logout/callback"}}
 		resp, _ := open(t, newBrowser(t), here.Issuer+"/session/end?"+q.Encode())
 		if want := []int{http.StatusSeeOther, http.StatusBadRequest}[i]; resp.StatusCode != want {
 			t.Errorf("hint of provider %d: got %d, want %d", i, resp.StatusCode, want)
 		}
+	}
+}
+
+// TestTamperWithoutChangesNothing: a Tamper may be for one place only, and every
+// place meets it.
+func TestTamperWithoutChangesNothing(t *testing.T) {
+	srv := agentconnecttest.NewServer(t)
+	a := newApp(t, srv)
+	srv.Inject(agentconnecttest.Tamper{})
+	for _, endpoint := range []agentconnecttest.Endpoint{
+		agentconnecttest.Discovery, agentconnecttest.Authorize, agentconnecttest.LoginPage, agentconnecttest.Token, agentconnecttest.Userinfo,
+		agentconnecttest.JWKS, agentconnecttest.EndSession, agentconnecttest.Introspection, agentconnecttest.Revocation, agentconnecttest.Elsewhere,
+	} {
+		srv.Inject(agentconnecttest.Tamper{Endpoint: endpoint})
+	}
+	browser := newBrowser(t)
+	got := a.logIn(t, browser, "marie")
+	if got.userinfo.StatusCode != http.StatusOK || got.tokens.IDToken == "" {
+		t.Errorf("got %+v, want a login", got)
+	}
+	if _, body, err := a.post(t.Context(), "/token/introspection", "token", got.tokens.AccessToken); err != nil || member(t, body, "active") != "true" {
+		t.Errorf("introspection: got %s, %v, want active true", body, err)
+	}
+	back := a.http.URL + "/logout/callback"
+	if resp, _ := open(t, browser, srv.Issuer+"/session/end?client_id=client-id&post_logout_redirect_uri="+url.QueryEscape(back)); resp.Header.Get("Location") != back {
+		t.Errorf("logout: got %d to %q, want %s", resp.StatusCode, resp.Header.Get("Location"), back)
 	}
 }
 

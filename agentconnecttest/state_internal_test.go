@@ -1,8 +1,10 @@
 package agentconnecttest
 
 import (
+	"encoding/json"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"testing"
 	"time"
 )
@@ -26,9 +28,11 @@ func TestPurge(t *testing.T) {
 		s.access[random()] = &token{expires: now.Add(-time.Second)}
 		s.refresh[random()] = &token{expires: now.Add(-time.Second)}
 	}
+	s.interactions["open"] = &interaction{expires: now.Add(time.Second)}
+	s.access["open"], s.refresh["open"] = &token{expires: now.Add(time.Second)}, &token{expires: now.Add(time.Second)}
 	s.purge(now)
-	if got := len(s.interactions) + len(s.access) + len(s.refresh); got != 0 {
-		t.Errorf("got %d expired entries, want 0", got)
+	if got := len(s.interactions) + len(s.access) + len(s.refresh); got != 3 || s.interactions["open"] == nil || s.access["open"] == nil || s.refresh["open"] == nil {
+		t.Errorf("got %d interactions and tokens, want the one of each that has not expired", got)
 	}
 	if len(s.sessions) != 1 || s.sessions["open"] == nil || len(s.latest) != 1 || s.latest["here"] == "" {
 		t.Errorf("got sessions %v, latest %v, want those that are open", s.sessions, s.latest)
@@ -63,6 +67,54 @@ func TestMemoriesAreBounded(t *testing.T) {
 	}
 	if got := len(p.moved.answers); got > movedMax {
 		t.Errorf("redirected answers: got %d kept, want at most %d", got, movedMax)
+	}
+}
+
+func TestAlteredTexts(t *testing.T) {
+	for _, test := range []struct{ got, want string }{
+		{flip("h", "p", "BBB"), "h.p.BAB"},
+		{flip("h", "p", "BAB"), "h.p.BBB"},
+		{flip("h", "p", ""), "h.p."},
+		{altered("h", "e30", "s"), "h.e30g.s"},
+		{oddCase("text/html"), "TeXt/hTmL"},
+	} {
+		if test.got != test.want {
+			t.Errorf("got %q, want %q", test.got, test.want)
+		}
+	}
+}
+
+func TestKeySetFaultsKeepTheTypesOfKeys(t *testing.T) {
+	p, err := New(Config{Issuer: "http://127.0.0.1:1/api/v2"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, test := range []struct {
+		fault Fault
+		want  string
+	}{
+		{JWKSOtherAlgorithms, "EC ES512, RSA RS512"},
+		{JWKSSharedKID, "EC ES256, RSA RS256, EC ES256, RSA RS256"},
+	} {
+		p.Clear()
+		p.Inject(test.fault)
+		w := httptest.NewRecorder()
+		p.ServeHTTP(w, httptest.NewRequest(http.MethodGet, "http://127.0.0.1:1/api/v2/jwks", http.NoBody))
+		var set struct {
+			Keys []struct{ Kty, Alg, Kid string }
+		}
+		if err := json.Unmarshal(w.Body.Bytes(), &set); err != nil {
+			t.Fatal(err)
+		}
+		var got []string
+		kids := make(map[string]int)
+		for _, k := range set.Keys {
+			got = append(got, k.Kty+" "+k.Alg)
+			kids[k.Kid]++
+		}
+		if strings.Join(got, ", ") != test.want || len(kids) != 2 {
+			t.Errorf("%s: got %s under %d identifiers, want %s under 2", test.fault, strings.Join(got, ", "), len(kids), test.want)
+		}
 	}
 }
 
