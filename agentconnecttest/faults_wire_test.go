@@ -1,12 +1,15 @@
 package agentconnecttest_test
 
 import (
+	"bytes"
+	"compress/gzip"
 	"crypto"
 	"crypto/ecdsa"
 	"crypto/hmac"
 	"crypto/rsa"
 	"crypto/sha256"
 	"encoding/base64"
+	"errors"
 	"flag"
 	"fmt"
 	"io"
@@ -17,6 +20,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"unicode/utf8"
 
@@ -209,13 +213,16 @@ func (w *wire) latest() agentconnecttest.Issued {
 // answer returns an answer as text: status, headers, body.
 func (w *wire) answer(req *http.Request) (*http.Response, string) {
 	resp, err := (&http.Transport{DisableCompression: true, DisableKeepAlives: true}).RoundTrip(req)
-	if err != nil {
+	switch {
+	case errors.Is(err, syscall.ECONNRESET):
+		return &http.Response{}, "the connection is reset"
+	case err != nil:
 		return &http.Response{}, "no answer"
 	}
 	defer resp.Body.Close()
 	text := resp.Status
 	for _, name := range []string{"Content-Type", "Content-Encoding", "Cache-Control", "Location", "Retry-After", "WWW-Authenticate"} {
-		for _, value := range resp.Header[name] {
+		for _, value := range resp.Header.Values(name) {
 			text += "\n" + name + ": " + value
 		}
 	}
@@ -224,13 +231,26 @@ func (w *wire) answer(req *http.Request) (*http.Response, string) {
 	case len(body) == bodyMax:
 		body = []byte("more than anybody reads")
 	case !utf8.Valid(body):
-		body = fmt.Appendf(nil, "about %d0 kB that are no text", (len(body)+5000)/10_000)
+		body = []byte("no text" + unzipped(body))
 	}
 	text += "\n" + string(body)
 	if err != nil {
 		text += "\ncut"
 	}
 	return resp, text
+}
+
+// unzipped says how large a body is that is compressed with gzip.
+func unzipped(body []byte) string {
+	r, err := gzip.NewReader(bytes.NewReader(body))
+	if err != nil {
+		return ""
+	}
+	n, err := io.Copy(io.Discard, r)
+	if err != nil {
+		return ", and no gzip either"
+	}
+	return fmt.Sprintf(", gzip of %d MiB", n>>20)
 }
 
 var (

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"runtime"
 	"slices"
 	"strings"
@@ -147,11 +148,28 @@ func TestReceived(t *testing.T) {
 func TestSecretsAndPersonalData(t *testing.T) {
 	srv := agentconnecttest.NewServer(t)
 	a := newApp(t, srv)
-	got := a.logIn(t, newBrowser(t), "marie")
+	browser := newBrowser(t)
+	got := a.logIn(t, browser, "marie")
+	a.logIn(t, browser, "") // with the provider's cookies
 	asked := srv.Received(agentconnecttest.Authorize)[0].Form
+	srv.AddClient(agentconnecttest.Client{ID: "silent", Secret: "the secret of a client that has not come"})
 	secrets := srv.Secrets()
+	address, err := url.Parse(srv.Issuer + "/")
+	if err != nil {
+		t.Fatal(err)
+	}
+	cookies := browser.Jar.Cookies(address)
+	if len(cookies) != 2 {
+		t.Errorf("got the cookies %v, want the provider's two", cookies)
+	}
+	for _, cookie := range cookies {
+		if !slices.Contains(secrets, cookie.Value) {
+			t.Errorf("got the cookie %s among no secrets, want it there", cookie.Name)
+		}
+	}
 	for name, want := range map[string]string{
-		"code": got.query.Get("code"), "state": got.query.Get("state"), "nonce": asked.Get("nonce"),
+		"secret of a silent client": "the secret of a client that has not come",
+		"code":                      got.query.Get("code"), "state": got.query.Get("state"), "nonce": asked.Get("nonce"),
 		"verifier": a.verifierOf(got.query.Get("state")), "client secret": srv.Client.Secret,
 		"access token": got.tokens.AccessToken, "refresh token": got.tokens.RefreshToken, "ID token": got.tokens.IDToken,
 	} {

@@ -479,10 +479,18 @@ func TestLogoutHintIsOfThisProviderAndFindsItsClient(t *testing.T) {
 			t.Fatal(err)
 		}
 		srv.RotateKeys() // what was signed before is still a hint
-		q := url.Values{"id_token_hint": {issued.IDToken}, "post_logout_redirect_uri": {a.http.URL + "/logout/callback"}}
-		resp, _ := open(t, newBrowser(t), here.Issuer+"/session/end?"+q.Encode())
-		if want := []int{http.StatusSeeOther, http.StatusBadRequest}[i]; resp.StatusCode != want {
-			t.Errorf("hint of provider %d: got %d, want %d", i, resp.StatusCode, want)
+		srv.SignWith(srv.NewKey("RS256"))
+		unpublished, err := srv.IssueTokens("client-id", "marie")
+		if err != nil {
+			t.Fatal(err)
+		}
+		q := url.Values{"post_logout_redirect_uri": {a.http.URL + "/logout/callback"}}
+		for _, hint := range []string{issued.IDToken, unpublished.IDToken} {
+			q.Set("id_token_hint", hint)
+			resp, _ := open(t, newBrowser(t), here.Issuer+"/session/end?"+q.Encode())
+			if want := []int{http.StatusSeeOther, http.StatusBadRequest}[i]; resp.StatusCode != want {
+				t.Errorf("hint of provider %d: got %d, want %d", i, resp.StatusCode, want)
+			}
 		}
 	}
 }

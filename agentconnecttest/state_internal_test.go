@@ -84,6 +84,23 @@ func TestAlteredTexts(t *testing.T) {
 	}
 }
 
+func TestFaultsOfES256(t *testing.T) {
+	p, err := New(Config{Issuer: "http://127.0.0.1:1/api/v2"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for alg, size := range map[string]int{"RS256": 256, "ES256": 65} { // the modulus; the point, uncompressed
+		token := p.newJWT(Client{}, alg, "JWT")
+		raw, err := publicRaw(token.SigningKey(alg).Private.Public())
+		if err != nil || len(raw) != size {
+			t.Errorf("%s: got %d raw bytes, %v, want %d", alg, len(raw), err, size)
+		}
+		if got := attackersKey(token).Alg; got != alg {
+			t.Errorf("%s: got an attacker's key for %s", alg, got)
+		}
+	}
+}
+
 func TestKeySetFaultsKeepTheTypesOfKeys(t *testing.T) {
 	p, err := New(Config{Issuer: "http://127.0.0.1:1/api/v2"})
 	if err != nil {
