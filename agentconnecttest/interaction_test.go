@@ -173,6 +173,9 @@ func TestPages(t *testing.T) {
 			if resp.StatusCode != test.status {
 				t.Errorf("status: got %d, want %d", resp.StatusCode, test.status)
 			}
+			if got := resp.Header.Get("Vary"); got != "Accept-Language" {
+				t.Errorf("Vary: got %q, want Accept-Language", got)
+			}
 			for _, want := range test.want {
 				if !strings.Contains(string(body), want) {
 					t.Errorf("got %s, want %q in it", body, want)

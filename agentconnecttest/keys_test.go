@@ -144,7 +144,7 @@ func TestEmbeddedAttackerKeysAreReachable(t *testing.T) {
 	}
 }
 
-func TestAddJWK(t *testing.T) {
+func TestKeysOfTheTest(t *testing.T) {
 	srv := agentconnecttest.NewServer(t)
 	own := kids(t, srv)
 	srv.AddJWK([]byte(`{"kid":"first"}`))
@@ -155,5 +155,18 @@ func TestAddJWK(t *testing.T) {
 	srv.AddJWK()
 	if got := kids(t, srv); !slices.Equal(got, own) {
 		t.Errorf("after AddJWK without arguments: got keys %q, want %q", got, own)
+	}
+	srv.SetJWKS([]byte(`{"keys":[{"kid":"only"}]}`))
+	if got := kids(t, srv); !slices.Equal(got, []string{"only"}) {
+		t.Errorf("after SetJWKS: got keys %q, want only", got)
+	}
+	srv.SetJWKS(nil)
+	if got := kids(t, srv); !slices.Equal(got, own) {
+		t.Errorf("after SetJWKS(nil): got keys %q, want %q", got, own)
+	}
+	for _, alg := range []string{"RS256", "ES256"} {
+		if first, second := srv.NewKey(alg), srv.NewKey(alg); first.ID == second.ID {
+			t.Errorf("NewKey(%s) twice: got one key, want two", alg)
+		}
 	}
 }

@@ -310,7 +310,7 @@ func TestWithRequestEditsTheFirstRequest(t *testing.T) {
 		t.Fatal(err)
 	}
 	resp.Body.Close()
-	if got := fmt.Sprint(seen.Get("Accept-Language"), " ", seen.Get("Sec-Fetch-Mode")); got != "en navigate" {
+	if got := fmt.Sprint(seen.Get("Accept-Language"), " ", seen.Get("Sec-Fetch-Mode"), " ", seen.Get("Sec-Fetch-Dest"), " ", seen.Get("Accept")); got != "en navigate document text/html,application/xhtml+xml,*/*;q=0.8" {
 		t.Errorf("got %q, want the edited header beside those of a navigation", got)
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"net/http"
+	"net/url"
 	"strconv"
 	"strings"
 	"sync"
@@ -313,6 +314,14 @@ func TestRefreshTokenIsItsClients(t *testing.T) {
 	}
 	if status, got := a.tokenRequest(t.Context(), use...); status != http.StatusOK || got.IDToken == "" {
 		t.Errorf("by its own: got %d %q, want an ID token", status, got.Error)
+	}
+}
+
+func TestRequestsAreBounded(t *testing.T) {
+	srv := agentconnecttest.NewServer(t)
+	resp, body := send(t, newBrowser(t), http.MethodPost, srv.Issuer+"/token", url.Values{"grant_type": {strings.Repeat("x", 2<<20)}})
+	if resp.StatusCode != http.StatusBadRequest || !strings.Contains(body, "Y000400") {
+		t.Errorf("two megabytes: got %d %s, want 400", resp.StatusCode, body)
 	}
 }
 
