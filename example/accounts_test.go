@@ -5,6 +5,7 @@ import (
 	"net/url"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/agentconnect-go/agentconnect"
 )
@@ -38,11 +39,28 @@ func TestAccountsAreFoundBySub(t *testing.T) {
 
 func TestAccountIsShown(t *testing.T) {
 	p := startProvided(t)
-	const text = "Cette application vous connaît depuis le 2"
+	const text = "Cette application vous connaît depuis le "
 	p.loggedIn("marie").get(p.url+"/agent").wantPage(t, text)
 	home := newBrowser(t).get(p.url + "/")
 	if strings.Contains(home.body, text) {
 		t.Errorf("got the page %s, want nothing of an account", home.body)
+	}
+}
+
+func TestMoment(t *testing.T) {
+	winter, summer := time.Date(2026, 11, 22, 23, 30, 0, 0, time.UTC), time.Date(2026, 7, 1, 8, 5, 0, 0, time.UTC)
+	for _, test := range []struct {
+		lang string
+		at   time.Time
+		want string
+	}{
+		{"fr", winter, "23/11/2026 à 00:30 CET"},
+		{"fr", summer, "01/07/2026 à 10:05 CEST"},
+		{"en", winter, "23 November 2026 at 00:30 CET"},
+	} {
+		if got := (page{Lang: test.lang}).Moment(test.at); got != test.want {
+			t.Errorf("%s: got %q, want %q", test.lang, got, test.want)
+		}
 	}
 }
 

@@ -59,6 +59,16 @@ func (p page) T(french, english string) string {
 	return french
 }
 
+// Moment returns a time as the agents' clocks show it, or in UTC on a machine
+// without time zones.
+func (p page) Moment(t time.Time) string {
+	t = t.UTC()
+	if paris, err := time.LoadLocation("Europe/Paris"); err == nil {
+		t = t.In(paris)
+	}
+	return t.Format(p.T("02/01/2006 à 15:04 MST", "2 January 2006 at 15:04 MST"))
+}
+
 // FullName is how the agent is called, as far as is known.
 func (p page) FullName() string {
 	return strings.TrimSpace(p.Agent.GivenName + " " + p.Agent.UsualName)
@@ -74,7 +84,7 @@ func (p page) Claims() []claim {
 	var list []claim
 	add := func(label, name string) {
 		if value, ok := values[name]; ok {
-			list = append(list, claim{label, name, claimText(name, value)})
+			list = append(list, claim{label, name, p.claimText(name, value)})
 			delete(values, name)
 		}
 	}
@@ -99,13 +109,13 @@ func (p page) Claims() []claim {
 	add(p.T("Heure de la connexion", "Time of the login"), "auth_time")
 	add(p.T("Données propres à l’administration", "Data of the administration’s own"), "custom")
 	for _, name := range slices.Sorted(maps.Keys(values)) {
-		list = append(list, claim{p.T("Autre donnée", "Other data"), name, claimText(name, values[name])})
+		list = append(list, claim{p.T("Autre donnée", "Other data"), name, p.claimText(name, values[name])})
 	}
 	return list
 }
 
 // claimText returns a claim for a person to read.
-func claimText(name string, value any) string {
+func (p page) claimText(name string, value any) string {
 	switch v := value.(type) {
 	case string:
 		return v
@@ -113,7 +123,7 @@ func claimText(name string, value any) string {
 		return strings.Join(v, ", ")
 	case int64:
 		if name == "auth_time" {
-			return time.Unix(v, 0).UTC().Format("2006-01-02 15:04:05 UTC")
+			return p.Moment(time.Unix(v, 0))
 		}
 	}
 	text, err := json.MarshalIndent(value, "", "  ")
