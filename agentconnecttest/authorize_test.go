@@ -138,6 +138,15 @@ func TestAuthorizeErrorPages(t *testing.T) {
 	}
 }
 
+func TestErrorPageOfAnyCode(t *testing.T) {
+	srv := agentconnecttest.NewServer(t)
+	a := newApp(t, srv)
+	srv.Inject(agentconnecttest.Tamper{ErrorPage: "Y999999"})
+	if _, body := open(t, newBrowser(t), a.authorizeURL()); !strings.Contains(body, "<code>Y999999</code>") || !strings.Contains(body, "La demande du service n’a pas pu être traitée.") {
+		t.Errorf("got %s, want a page with Y999999 and what is said of unknown codes", body)
+	}
+}
+
 func TestAuthorizeErrorRedirects(t *testing.T) {
 	srv := agentconnecttest.NewServer(t, agentconnecttest.WithClient(agentconnecttest.Client{Scopes: []string{"openid", "email"}}))
 	a := newApp(t, srv)

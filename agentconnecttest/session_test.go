@@ -441,10 +441,15 @@ func TestLogoutFaults(t *testing.T) {
 
 func TestClaimsParameterOpensUserinfoClaims(t *testing.T) {
 	srv := agentconnecttest.NewServer(t, agentconnecttest.WithAlgorithms("RS256", "none"))
-	a := newApp(t, srv).with("scope", "openid", "claims", `{"userinfo":{"siret":null,"unknown":null,"sub":null},"id_token":{"sid":null}}`)
+	marie, _ := srv.Agent("marie")
+	marie.Claims["colour"] = "blue" // which AgentConnect does not support
+	if err := srv.SetAgent(marie); err != nil {
+		t.Fatal(err)
+	}
+	a := newApp(t, srv).with("scope", "openid", "claims", `{"userinfo":{"siret":null,"colour":null,"sub":null},"id_token":{"sid":null}}`)
 	got := a.logIn(t, newBrowser(t), "marie")
-	if siret, email := member(t, got.body, "siret"), member(t, got.body, "email"); siret != `"00000001800010"` || email != "" || strings.Count(got.body, `"sub"`) != 1 {
-		t.Errorf("got %s, want siret, no email, and one sub", got.body)
+	if siret, email := member(t, got.body, "siret"), member(t, got.body, "email"); siret != `"00000001800010"` || email != "" || member(t, got.body, "colour") != "" || strings.Count(got.body, `"sub"`) != 1 {
+		t.Errorf("got %s, want siret, neither email nor colour, and one sub", got.body)
 	}
 	if _, claims := decode(t, got.tokens.IDToken); member(t, claims, "sid") == "" {
 		t.Errorf("got %s, want a sid", claims)

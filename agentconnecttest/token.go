@@ -68,8 +68,8 @@ func (p *Provider) useCode(c Client, form url.Values) *grant {
 // pkceMatches is RFC 7636, 4.6, with S256. A verifier without a challenge is
 // refused too.
 func pkceMatches(challenge, verifier string) bool {
-	if challenge == "" || verifier == "" {
-		return challenge == verifier
+	if challenge == "" {
+		return verifier == ""
 	}
 	digest := sha256.Sum256([]byte(verifier))
 	return base64.RawURLEncoding.EncodeToString(digest[:]) == challenge

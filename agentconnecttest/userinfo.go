@@ -65,11 +65,12 @@ func (p *Provider) latestAgent(accessToken string) (*token, Agent, Client, bool)
 	return found, latest.agent, p.clients[found.grant.clientID], true
 }
 
-// userinfoClaims lists what the scopes of the token and the claims parameter open.
+// userinfoClaims lists what the scopes of the token and the claims parameter open,
+// some of it twice.
 func userinfoClaims(t *token) []string {
 	names := claimsOf(t.scopes)
 	for _, name := range t.grant.claims.userinfo {
-		if slices.Contains(supportedClaims(), name) && !slices.Contains(names, name) {
+		if slices.Contains(supportedClaims(), name) {
 			names = append(names, name)
 		}
 	}
@@ -79,7 +80,7 @@ func userinfoClaims(t *token) []string {
 // bearer returns the token of the Authorization header (RFC 6750, 2.1) or of the
 // form (2.2).
 func bearer(r *http.Request) (string, bool) {
-	if scheme, value, ok := strings.Cut(r.Header.Get("Authorization"), " "); ok && strings.EqualFold(scheme, "Bearer") && value != "" {
+	if scheme, value, _ := strings.Cut(r.Header.Get("Authorization"), " "); strings.EqualFold(scheme, "Bearer") && value != "" {
 		return value, true
 	}
 	value := r.PostForm.Get("access_token")
