@@ -188,13 +188,6 @@ func snippetSource(code, where string) (source string, whole bool) {
 // of all that they depend on. Those that only the example needs are in its module.
 func exportData(t *testing.T, paths []string) map[string]string {
 	t.Helper()
-	if _, err := os.Stat("example/go.mod"); err != nil {
-		const missing = "this is not a clone of the repository: there is no module example"
-		if os.Getenv("CI") == "true" {
-			t.Fatal(missing)
-		}
-		t.Skip(missing)
-	}
 	cmd := exec.Command("go", append([]string{"list", "-export", "-deps", "-f", "{{.ImportPath}}\t{{.Export}}"}, paths...)...)
 	cmd.Dir = "example"
 	var stderr bytes.Buffer
