@@ -49,6 +49,7 @@ type page struct {
 	LoggedIn bool
 	Agent    agentconnect.Agent
 	Since    time.Time // of the account, zero when there is none
+	Zone     *time.Location
 }
 
 // T returns the text in the language of the page.
@@ -59,14 +60,9 @@ func (p page) T(french, english string) string {
 	return french
 }
 
-// Moment returns a time as the agents' clocks show it, or in UTC on a machine
-// without time zones.
+// Moment returns a time as the agents' clocks show it.
 func (p page) Moment(t time.Time) string {
-	t = t.UTC()
-	if paris, err := time.LoadLocation("Europe/Paris"); err == nil {
-		t = t.In(paris)
-	}
-	return t.Format(p.T("02/01/2006 à 15:04 MST", "2 January 2006 at 15:04 MST"))
+	return t.In(p.Zone).Format(p.T("02/01/2006 à 15:04 MST", "2 January 2006 at 15:04 MST"))
 }
 
 // FullName is how the agent is called, as far as is known.
@@ -139,7 +135,7 @@ func (s *site) show(w http.ResponseWriter, r *http.Request, status int, name str
 	var body bytes.Buffer
 	err := s.pages[name].ExecuteTemplate(&body, "layout.html", page{
 		Lang: lang(r), Name: name, Status: status,
-		LoggedIn: loggedIn, Agent: agent, Since: s.accounts.sinceOf(agent),
+		LoggedIn: loggedIn, Agent: agent, Since: s.accounts.sinceOf(agent), Zone: s.paris,
 	})
 	if err != nil {
 		s.logger.ErrorContext(r.Context(), "making a page", "page", name, "cause", err)

@@ -4,6 +4,8 @@ import (
 	"log/slog"
 	"net/http"
 	"strings"
+	"time"
+	_ "time/tzdata" // for systems without time zones
 
 	"github.com/go-chi/chi/v5"
 	"github.com/go-chi/chi/v5/middleware"
@@ -17,6 +19,7 @@ type site struct {
 	accounts *accounts
 	forms    *http.CrossOriginProtection
 	pages    pages
+	paris    *time.Location
 	logger   *slog.Logger
 }
 
@@ -26,7 +29,11 @@ func newSite(auth *agentconnect.Authenticator, accounts *accounts, url string, l
 	if err != nil {
 		return nil, err
 	}
-	s := &site{auth: auth, accounts: accounts, forms: http.NewCrossOriginProtection(), pages: pages, logger: logger}
+	paris, err := time.LoadLocation("Europe/Paris")
+	if err != nil {
+		return nil, err
+	}
+	s := &site{auth: auth, accounts: accounts, forms: http.NewCrossOriginProtection(), pages: pages, paris: paris, logger: logger}
 	// Behind a proxy that rewrites Host our own forms must not look foreign.
 	if err := s.forms.AddTrustedOrigin(strings.TrimSuffix(url, "/")); err != nil {
 		return nil, err
