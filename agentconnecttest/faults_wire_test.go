@@ -73,8 +73,9 @@ func TestFaultsOnTheWire(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if lines := difference(strings.Split(string(want), "\n"), strings.Split(all.String(), "\n")); len(lines) != 0 {
-		t.Errorf("the faults are not those of %s; if that is meant, run the test with -update:\n%s", golden, strings.Join(lines, "\n"))
+	if got := all.String(); got != string(want) {
+		lines := difference(strings.Split(string(want), "\n"), strings.Split(got, "\n"))
+		t.Errorf("the faults, or their order, are not those of %s; if that is meant, run the test with -update:\n%s", golden, strings.Join(lines, "\n"))
 	}
 }
 
@@ -143,7 +144,7 @@ func (w *wire) exchange(t *testing.T) []string {
 	t.Helper()
 	srv := w.app.srv
 	var lines []string
-	note := func(what, method, path string, form url.Values, headers ...string) *http.Response {
+	note := func(what, method, path string, form url.Values, headers ...string) {
 		req, err := http.NewRequest(method, srv.Issuer+path, strings.NewReader(form.Encode()))
 		if err != nil {
 			t.Fatal(err)
@@ -152,11 +153,9 @@ func (w *wire) exchange(t *testing.T) []string {
 		for i := 0; i < len(headers); i += 2 {
 			req.Header.Set(headers[i], headers[i+1])
 		}
-		resp, text := w.answer(req)
-		for _, line := range w.lines(text) {
+		for _, line := range w.lines(answer(req)) {
 			lines = append(lines, what+": "+line)
 		}
-		return resp
 	}
 	note("discovery", http.MethodGet, "/.well-known/openid-configuration", nil)
 	note("keys", http.MethodGet, "/jwks", nil)
@@ -211,13 +210,13 @@ func (w *wire) latest() agentconnecttest.Issued {
 }
 
 // answer returns an answer as text: status, headers, body.
-func (w *wire) answer(req *http.Request) (*http.Response, string) {
+func answer(req *http.Request) string {
 	resp, err := (&http.Transport{DisableCompression: true, DisableKeepAlives: true}).RoundTrip(req)
 	switch {
 	case errors.Is(err, syscall.ECONNRESET):
-		return &http.Response{}, "the connection is reset"
+		return "the connection is reset"
 	case err != nil:
-		return &http.Response{}, "no answer"
+		return "no answer"
 	}
 	defer resp.Body.Close()
 	text := resp.Status
@@ -237,7 +236,7 @@ func (w *wire) answer(req *http.Request) (*http.Response, string) {
 	if err != nil {
 		text += "\ncut"
 	}
-	return resp, text
+	return text
 }
 
 // unzipped says how large a body is that is compressed with gzip.
