@@ -63,7 +63,7 @@ func (a *answer) checkIssuer(issuer string, advertised bool) error {
 	if a.iss == issuer || a.iss == "" && !advertised {
 		return nil
 	}
-	return refusef(CodeIssuerMismatch, "the answer's iss is missing, or not the provider's issuer")
+	return errorf(CodeIssuerMismatch, "the answer's iss is missing, or not the provider's issuer")
 }
 
 // refusal is what an error of the provider amounts to.
@@ -79,7 +79,7 @@ func (a *answer) refusal() *Error {
 	case "temporarily_unavailable":
 		code = CodeProviderUnavailable
 	}
-	refusal := refuse(code, nil)
+	refusal := newError(code, nil)
 	refusal.ProviderError, refusal.ProviderDescription = a.err, a.description
 	return refusal
 }

@@ -122,7 +122,7 @@ func call(client *http.Client, req *http.Request, what string) (mediaType string
 	}
 	mediaType, _, err = mime.ParseMediaType(res.Header.Get("Content-Type"))
 	if err != nil {
-		return "", nil, refusef(CodeProviderAnswer, "%s: the answer has no media type", what)
+		return "", nil, errorf(CodeProviderAnswer, "%s: the answer has no media type", what)
 	}
 	return mediaType, body, nil
 }
@@ -133,11 +133,11 @@ func callFailed(what string, err error) *Error {
 	var bad answerError
 	switch {
 	case errors.As(err, &bad):
-		return refusef(CodeProviderAnswer, "%s: %w", what, bad)
+		return errorf(CodeProviderAnswer, "%s: %w", what, bad)
 	case errors.As(err, &netErr) && netErr.Timeout(): // context.DeadlineExceeded is one
-		return refusef(CodeProviderTimeout, "%s: %w", what, err)
+		return errorf(CodeProviderTimeout, "%s: %w", what, err)
 	}
-	return refusef(CodeProviderUnavailable, "%s: %w", what, err)
+	return errorf(CodeProviderUnavailable, "%s: %w", what, err)
 }
 
 // A statusError is an answer whose status is not the one expected.
@@ -154,7 +154,7 @@ func (e *statusError) Error() string {
 func badStatus(what string, status int) *Error {
 	err := &statusError{what, status}
 	if status == http.StatusServiceUnavailable || status == http.StatusTooManyRequests {
-		return refuse(CodeProviderUnavailable, err)
+		return newError(CodeProviderUnavailable, err)
 	}
-	return refuse(CodeProviderAnswer, err)
+	return newError(CodeProviderAnswer, err)
 }

@@ -16,21 +16,21 @@ const maxBearerToken = 4096
 func bearerToken(r *http.Request) (string, error) {
 	headers := r.Header.Values("Authorization")
 	if len(headers) > 1 {
-		return "", refusef(CodeInvalidRequest, "the header Authorization is repeated")
+		return "", errorf(CodeInvalidRequest, "the header Authorization is repeated")
 	}
 	scheme, token, _ := strings.Cut(strings.Join(headers, ""), " ")
 	if !strings.EqualFold(scheme, "Bearer") {
-		return "", refuse(CodeUnauthenticated, nil)
+		return "", newError(CodeUnauthenticated, nil)
 	}
 	if r.URL.RawQuery != "" && r.URL.Query().Has("access_token") {
-		return "", refusef(CodeInvalidRequest, "there is a second access token, in the query")
+		return "", errorf(CodeInvalidRequest, "there is a second access token, in the query")
 	}
 	token = strings.TrimLeft(token, " ")
 	if !isB68(token) {
-		return "", refusef(CodeInvalidRequest, "the header Authorization is malformed")
+		return "", errorf(CodeInvalidRequest, "the header Authorization is malformed")
 	}
 	if len(token) > maxBearerToken {
-		return "", refusef(CodeInvalidToken, "the token is longer than %d bytes", maxBearerToken)
+		return "", errorf(CodeInvalidToken, "the token is longer than %d bytes", maxBearerToken)
 	}
 	return token, nil
 }

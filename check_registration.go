@@ -113,7 +113,7 @@ type visit struct {
 func (c *checkup) visit(ctx context.Context, p *provider, address string) (*visit, error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
 	if err != nil {
-		return nil, refusef(CodeProviderAnswer, "the address of the page is malformed")
+		return nil, errorf(CodeProviderAnswer, "the address of the page is malformed")
 	}
 	req.Header.Set("Accept", "text/html")
 	res, err := p.client.Do(req)

@@ -148,14 +148,14 @@ type Reason struct {
 	French, English string
 }
 
-// refuse makes the error of a refusal; cause is for the log alone and may be nil.
-func refuse(code Code, cause error) *Error {
+// newError makes the error of a refusal; cause is for the log alone and may be nil.
+func newError(code Code, cause error) *Error {
 	return &Error{Code: code, Status: code.status(), cause: cause}
 }
 
-// refusef is refuse with a formatted cause.
-func refusef(code Code, format string, args ...any) *Error {
-	return refuse(code, fmt.Errorf(format, args...))
+// errorf is newError with a formatted cause.
+func errorf(code Code, format string, args ...any) *Error {
+	return newError(code, fmt.Errorf(format, args...))
 }
 
 // Error returns "agentconnect: CODE", followed by the cause if there is one.
@@ -224,5 +224,5 @@ func asError(err error) *Error {
 		copied := *e // it may be shared by several requests
 		return &copied
 	}
-	return refuse(CodeInternal, fmt.Errorf("unexpected: %w", err))
+	return newError(CodeInternal, fmt.Errorf("unexpected: %w", err))
 }

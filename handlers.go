@@ -39,12 +39,12 @@ func (a *Authenticator) Login(w http.ResponseWriter, r *http.Request) {
 	}
 	r.Body = http.MaxBytesReader(w, r.Body, maxForm)
 	if err := r.ParseForm(); err != nil {
-		a.refuse(w, r, refusef(CodeInvalidRequest, "the login's parameters cannot be read"))
+		a.refuse(w, r, errorf(CodeInvalidRequest, "the login's parameters cannot be read"))
 		return
 	}
 	login, err := a.visitorsLogin(r.Form)
 	if err != nil {
-		a.refuse(w, r, refuse(CodeInvalidRequest, err))
+		a.refuse(w, r, newError(CodeInvalidRequest, err))
 		return
 	}
 	a.startLogin(w, r, login)
@@ -68,7 +68,7 @@ func (a *Authenticator) Callback(w http.ResponseWriter, r *http.Request) {
 	}
 	answer, err := parseAnswer(r.URL.RawQuery)
 	if err != nil {
-		a.refuse(w, r, refuse(CodeInvalidRequest, err))
+		a.refuse(w, r, newError(CodeInvalidRequest, err))
 		return
 	}
 	login, ok := a.pending.find(r, answer.state)
@@ -117,7 +117,7 @@ func (a *Authenticator) callbackWithoutLogin(w http.ResponseWriter, r *http.Requ
 		redirect(w, a.config.homePath)
 		return
 	}
-	a.refuse(w, r, refusef(CodeUnknownState, "this browser has no pending login with this state"))
+	a.refuse(w, r, errorf(CodeUnknownState, "this browser has no pending login with this state"))
 }
 
 // finishLogin does what a callback does once: from the provider's answer to a
@@ -143,12 +143,12 @@ func (a *Authenticator) finishLogin(ctx context.Context, r *http.Request, answer
 	}
 	agent, err := agentFromClaims(userinfo)
 	if err != nil {
-		return nil, refuse(CodeInvalidUserinfo, err)
+		return nil, newError(CodeInvalidUserinfo, err)
 	}
 	agent.setAuthentication(tokens.claims)
 
 	if login.ACR != nil && !slices.Contains(login.ACR, agent.ACR) {
-		return nil, refusef(CodeInsufficientLevel, "the acr of the ID token is not one of those demanded")
+		return nil, errorf(CodeInsufficientLevel, "the acr of the ID token is not one of those demanded")
 	}
 	if refusal := a.config.level.lacking(agent, a.level); refusal != nil {
 		return nil, refusal
@@ -160,11 +160,11 @@ func (a *Authenticator) finishLogin(ctx context.Context, r *http.Request, answer
 	}
 	session := &session{owner: a, agent: agent, login: a.sessions.store.loginID(login.State)}
 	if err := a.sessions.create(ctx, session, tokens.idToken); err != nil {
-		return nil, refuse(CodeSessionStore, err)
+		return nil, newError(CodeSessionStore, err)
 	}
 	if a.tokens != nil {
 		if err := a.tokens.keep(ctx, session, tokens.access); err != nil {
-			return nil, refuse(CodeSessionStore, errors.Join(err, a.sessions.destroy(ctx, session.token)))
+			return nil, newError(CodeSessionStore, errors.Join(err, a.sessions.destroy(ctx, session.token)))
 		}
 	}
 	a.emit(ctx, agentEvent(EventLoginSucceeded, agent))
@@ -210,7 +210,7 @@ func (a *Authenticator) Logout(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if err := a.origin.Check(r); err != nil {
-		a.refuse(w, r, refuse(CodeCrossOrigin, err))
+		a.refuse(w, r, newError(CodeCrossOrigin, err))
 		return
 	}
 	// Also one that is over, which the provider's may outlive.
@@ -218,7 +218,7 @@ func (a *Authenticator) Logout(w http.ResponseWriter, r *http.Request) {
 	a.sessions.forgetCookie(r.Context(), w)
 	a.rememberSilentTry(w) // or a public page would log the agent in again
 	if destroyErr := a.sessions.destroy(r.Context(), a.sessions.cookieToken(r)); err != nil || destroyErr != nil {
-		a.refuse(w, r, refuse(CodeSessionStore, errors.Join(err, destroyErr)))
+		a.refuse(w, r, newError(CodeSessionStore, errors.Join(err, destroyErr)))
 		return
 	}
 	if session == nil {
@@ -287,5 +287,5 @@ func noStore(w http.ResponseWriter) { w.Header().Set("Cache-Control", "no-store"
 // refuseMethod answers a method that a handler does not take.
 func (a *Authenticator) refuseMethod(w http.ResponseWriter, r *http.Request, allow string) {
 	w.Header().Set("Allow", allow)
-	a.refuse(w, r, refusef(CodeMethodNotAllowed, "the handler takes %s", allow))
+	a.refuse(w, r, errorf(CodeMethodNotAllowed, "the handler takes %s", allow))
 }

@@ -35,9 +35,9 @@ func (e *loginRefusal) Error() string { return "agentconnect: the login hook ref
 func hookRefusal(err error) *Error {
 	var refusal *loginRefusal
 	if !errors.As(err, &refusal) {
-		return refusef(CodeInternal, "login hook: %w", err)
+		return errorf(CodeInternal, "login hook: %w", err)
 	}
-	e := refuse(CodeLoginRefused, nil)
+	e := newError(CodeLoginRefused, nil)
 	e.Reasons = []Reason{refusal.reason}
 	return e
 }

@@ -33,7 +33,7 @@ func (rs *ResourceServer) introspect(ctx context.Context, token string) (*TokenI
 	}
 	req, err := rs.provider.formRequest(ctx, endpoint, url.Values{"token": {token}, "token_type_hint": {"access_token"}})
 	if err != nil {
-		return nil, refusef(CodeProviderAnswer, "%s: %w", what, err)
+		return nil, errorf(CodeProviderAnswer, "%s: %w", what, err)
 	}
 	// Without this very Accept a signature that is registered is left out.
 	req.Header.Set("Accept", rs.mediaType())
@@ -41,12 +41,12 @@ func (rs *ResourceServer) introspect(ctx context.Context, token string) (*TokenI
 	if err != nil {
 		var unexpected *statusError
 		if errors.As(err, &unexpected) && unexpected.status == http.StatusUnauthorized {
-			return nil, refuse(CodeInvalidClient, unexpected)
+			return nil, newError(CodeInvalidClient, unexpected)
 		}
 		return nil, err
 	}
 	if mediaType != rs.mediaType() {
-		return nil, refusef(CodeProviderAnswer, "%s: the answer is %s, and %s was registered", what, mediaType, rs.mediaType())
+		return nil, errorf(CodeProviderAnswer, "%s: the answer is %s, and %s was registered", what, mediaType, rs.mediaType())
 	}
 	answer, err := rs.verifyAnswer(ctx, body)
 	if err != nil {
@@ -101,9 +101,9 @@ func (rs *ResourceServer) judge(answer claims) (*TokenInfo, error) {
 	switch string(answer["active"]) {
 	case "true":
 	case "false":
-		return nil, refusef(CodeInvalidToken, "the token is not active")
+		return nil, errorf(CodeInvalidToken, "the token is not active")
 	default:
-		return nil, refusef(CodeProviderAnswer, "introspection: active is neither true nor false")
+		return nil, errorf(CodeProviderAnswer, "introspection: active is neither true nor false")
 	}
 	t := &TokenInfo{claims: answer}
 	var errs [5]error
@@ -114,21 +114,21 @@ func (rs *ResourceServer) judge(answer claims) (*TokenInfo, error) {
 	t.Sub, errs[3] = answer.text("sub")
 	t.ClientID, errs[4] = answer.text("client_id")
 	if err := errors.Join(errs[:]...); err != nil {
-		return nil, refusef(CodeProviderAnswer, "introspection: %w", err)
+		return nil, errorf(CodeProviderAnswer, "introspection: %w", err)
 	}
 	switch {
 	case iss != "" && iss != rs.config.issuer:
-		return nil, refusef(CodeProviderAnswer, "introspection: the iss is another one")
+		return nil, errorf(CodeProviderAnswer, "introspection: the iss is another one")
 	case !strings.EqualFold(tokenType, "Bearer"):
 		// A refresh token is active too, and has no token_type.
-		return nil, refusef(CodeInvalidToken, "it is not a bearer token")
+		return nil, errorf(CodeInvalidToken, "it is not a bearer token")
 	case !answer["cnf"].isNull():
-		return nil, refusef(CodeInvalidToken, "the token is bound to a key of its owner, which is not verified here")
+		return nil, errorf(CodeInvalidToken, "the token is bound to a key of its owner, which is not verified here")
 	case !slices.Contains(rs.clients, t.ClientID):
-		return nil, refusef(CodeInvalidToken, "the token was issued to the client %q, which is not allowed", t.ClientID)
+		return nil, errorf(CodeInvalidToken, "the token was issued to the client %q, which is not allowed", t.ClientID)
 	}
 	if err := errors.Join(checkSub(t.Sub), rs.provider.checkTimes(answer)); err != nil {
-		return nil, refusef(CodeInvalidToken, "introspection: %w", err)
+		return nil, errorf(CodeInvalidToken, "introspection: %w", err)
 	}
 	t.Scopes = strings.Fields(scope)
 	// checkTimes has read both.

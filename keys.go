@@ -180,11 +180,11 @@ func (s *keySet) takeToken() bool {
 func parseKeys(body []byte) ([]jose.JSONWebKey, error) {
 	doc, err := decodeObject(body)
 	if err != nil {
-		return nil, refusef(CodeProviderAnswer, "keys: %w", err)
+		return nil, errorf(CodeProviderAnswer, "keys: %w", err)
 	}
 	var raw []json.RawMessage
 	if err := json.Unmarshal(doc["keys"], &raw); err != nil {
-		return nil, refusef(CodeProviderAnswer, "keys: the document has no list of keys")
+		return nil, errorf(CodeProviderAnswer, "keys: the document has no list of keys")
 	}
 	var keys []jose.JSONWebKey
 	for _, one := range raw {

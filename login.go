@@ -167,7 +167,7 @@ func (a *Authenticator) StartLogin(w http.ResponseWriter, r *http.Request, opts 
 	noStore(w)
 	login, err := a.newLogin(opts)
 	if err != nil {
-		a.refuse(w, r, refuse(CodeInvalidRequest, err))
+		a.refuse(w, r, newError(CodeInvalidRequest, err))
 		return
 	}
 	a.startLogin(w, r, login)
@@ -248,7 +248,7 @@ func (a *Authenticator) startLogin(w http.ResponseWriter, r *http.Request, login
 		Silent:   login.Prompt == "none",
 	}
 	if err := a.pending.add(w, r, pending); err != nil {
-		a.refuse(w, r, refuse(CodeInternal, err))
+		a.refuse(w, r, newError(CodeInternal, err))
 		return
 	}
 	kind := EventLoginStarted

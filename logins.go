@@ -57,7 +57,7 @@ func (l *logins) end(state string, finish func() (*session, error)) (*session, e
 	if again {
 		select {
 		case <-login.done:
-			return nil, refusef(CodeUnknownState, "the login already ended")
+			return nil, errorf(CodeUnknownState, "the login already ended")
 		default:
 		}
 		<-login.done
@@ -70,7 +70,7 @@ func (l *logins) end(state string, finish func() (*session, error)) (*session, e
 		l.mu.Unlock()
 		close(login.done)
 	}()
-	login.session, login.err = nil, refusef(CodeInternal, "the login did not end")
+	login.session, login.err = nil, errorf(CodeInternal, "the login did not end")
 	login.session, login.err = finish()
 	return login.session, login.err
 }

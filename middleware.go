@@ -57,7 +57,7 @@ func (a *Authenticator) protect(rs requirements, acr []string, next http.Handler
 		if session == nil || session.owner != a {
 			var err error
 			if session, err = a.identify(w, r); err != nil {
-				a.refuse(w, r, refuse(CodeSessionStore, err))
+				a.refuse(w, r, newError(CodeSessionStore, err))
 				return
 			}
 			if session == nil {
@@ -142,7 +142,7 @@ func dependsOnAgent(h http.Header) {
 func (a *Authenticator) refuseStranger(w http.ResponseWriter, r *http.Request, acr []string) {
 	switch {
 	case !isNavigation(r):
-		refusal := refuse(CodeUnauthenticated, nil)
+		refusal := newError(CodeUnauthenticated, nil)
 		refusal.ReturnTo = a.pageOf(r)
 		a.refuse(w, r, refusal)
 	case acr != nil:

@@ -77,10 +77,10 @@ func (p *provider) discover(ctx context.Context, previous *metadata) (*metadata,
 	}
 	m, err := parseMetadata(body, p.config.issuer)
 	if err != nil {
-		return nil, refusef(CodeProviderAnswer, "%s: %w", what, err)
+		return nil, errorf(CodeProviderAnswer, "%s: %w", what, err)
 	}
 	if previous != nil && previous.endSessionEndpoint != "" && m.endSessionEndpoint == "" {
-		return nil, refusef(CodeProviderAnswer, "%s: the document lost its end_session_endpoint", what)
+		return nil, errorf(CodeProviderAnswer, "%s: the document lost its end_session_endpoint", what)
 	}
 	return m, nil
 }
@@ -128,7 +128,7 @@ func (m *metadata) endpoint(name string) (string, error) {
 		err = checkEndpoint(name, endpoint)
 	}
 	if err != nil {
-		return "", refusef(CodeProviderAnswer, "discovery: %w", err)
+		return "", errorf(CodeProviderAnswer, "discovery: %w", err)
 	}
 	return endpoint, nil
 }
@@ -151,7 +151,7 @@ func checkEndpoint(name, raw string) error {
 func (p *provider) getJSON(ctx context.Context, what, endpoint string) ([]byte, error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, endpoint, nil)
 	if err != nil {
-		return nil, refusef(CodeProviderAnswer, "%s: %w", what, err)
+		return nil, errorf(CodeProviderAnswer, "%s: %w", what, err)
 	}
 	req.Header.Set("Accept", "application/json")
 	mediaType, body, err := call(p.client, req, what)
@@ -159,7 +159,7 @@ func (p *provider) getJSON(ctx context.Context, what, endpoint string) ([]byte, 
 		return nil, err
 	}
 	if mediaType != "application/json" && !strings.HasSuffix(mediaType, "+json") {
-		return nil, refusef(CodeProviderAnswer, "%s: the answer is %s, not JSON", what, mediaType)
+		return nil, errorf(CodeProviderAnswer, "%s: the answer is %s, not JSON", what, mediaType)
 	}
 	return body, nil
 }
@@ -234,7 +234,7 @@ func verificationFailed(code Code, err error) *Error {
 	if errors.As(err, &away) {
 		return away
 	}
-	return refuse(code, err)
+	return newError(code, err)
 }
 
 // userinfo reads the claims about the agent, once, and verifies them (Core 1.0
@@ -242,7 +242,7 @@ func verificationFailed(code Code, err error) *Error {
 func (p *provider) userinfo(ctx context.Context, m *metadata, t *tokens) (claims, error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, m.userinfoEndpoint, nil)
 	if err != nil {
-		return nil, refusef(CodeProviderAnswer, "userinfo: %w", err)
+		return nil, errorf(CodeProviderAnswer, "userinfo: %w", err)
 	}
 	req.Header.Set("Authorization", "Bearer "+t.access.AccessToken)
 	mediaType, body, err := call(p.client, req, "userinfo")

@@ -252,12 +252,12 @@ func (rs requirements) lacking(agent Agent, acr []string) *Error {
 		}
 	}
 	if len(rules) > 0 {
-		err := refuse(CodeForbidden, nil)
+		err := newError(CodeForbidden, nil)
 		err.Reasons = rules
 		return err
 	}
 	if acr != nil && !slices.Contains(acr, agent.ACR) {
-		err := refuse(CodeInsufficientLevel, nil)
+		err := newError(CodeInsufficientLevel, nil)
 		err.Reasons, err.AcceptedACR = levels, acr
 		return err
 	}

@@ -164,7 +164,7 @@ func (rs *ResourceServer) protect(scopes []string, next http.Handler) http.Handl
 			r = r.WithContext(context.WithValue(r.Context(), tokenKey{}, token))
 		}
 		if lacking := slices.DeleteFunc(slices.Clone(scopes), token.info.HasScope); len(lacking) > 0 {
-			refusal := refuse(CodeInsufficientScope, nil)
+			refusal := newError(CodeInsufficientScope, nil)
 			for _, scope := range lacking {
 				refusal.Reasons = append(refusal.Reasons, Reason{French: "le scope " + scope, English: "the scope " + scope})
 			}

@@ -29,7 +29,7 @@ func (p *provider) exchange(ctx context.Context, m *metadata, code string, login
 	}
 	raw, _ := token.Extra("id_token").(string)
 	if raw == "" {
-		return nil, refusef(CodeProviderAnswer, "%s: the answer has no id_token", what)
+		return nil, errorf(CodeProviderAnswer, "%s: the answer has no id_token", what)
 	}
 	idToken, err := p.verifyIDToken(ctx, raw, login.Nonce, token.AccessToken)
 	if err != nil {
@@ -45,7 +45,7 @@ func checkToken(what string, token *oauth2.Token, err error) error {
 		return exchangeFailed(what, err)
 	}
 	if !strings.EqualFold(token.TokenType, "Bearer") {
-		return refusef(CodeProviderAnswer, "%s: the token_type is not Bearer", what)
+		return errorf(CodeProviderAnswer, "%s: the token_type is not Bearer", what)
 	}
 	return nil
 }
@@ -59,13 +59,13 @@ func exchangeFailed(what string, err error) *Error {
 			return callFailed(what, err)
 		}
 		// x/oauth2 could not read the answer; its words may quote it.
-		return refusef(CodeProviderAnswer, "%s: the answer is not a token answer", what)
+		return errorf(CodeProviderAnswer, "%s: the answer is not a token answer", what)
 	}
 	switch answer.ErrorCode {
 	case "invalid_grant":
-		return refusef(CodeInvalidGrant, "%s: invalid_grant", what)
+		return errorf(CodeInvalidGrant, "%s: invalid_grant", what)
 	case "invalid_client", "unauthorized_client":
-		return refusef(CodeInvalidClient, "%s: %s", what, answer.ErrorCode)
+		return errorf(CodeInvalidClient, "%s: %s", what, answer.ErrorCode)
 	}
 	return badStatus(what, answer.Response.StatusCode)
 }
@@ -89,7 +89,7 @@ func (p *provider) refresh(ctx context.Context, refreshToken, sub string) (*oaut
 			return nil, verificationFailed(CodeInvalidIDToken, err)
 		}
 		if got, _ := c.text("sub"); got != sub {
-			return nil, refusef(CodeInvalidIDToken, "%s: the sub is not that of the session", what)
+			return nil, errorf(CodeInvalidIDToken, "%s: the sub is not that of the session", what)
 		}
 	}
 	return token, nil
