@@ -6,6 +6,8 @@ import (
 	"net/http"
 	"strings"
 	"sync/atomic"
+
+	"github.com/agentconnect-go/agentconnect/internal/seal"
 )
 
 // An Authenticator logs agents in and out, and keeps strangers out of routes.
@@ -18,8 +20,8 @@ type Authenticator struct {
 	provider *provider
 	sessions *sessions
 	pending  *pendingLogins
-	logouts  *sealer
-	links    *sealer
+	logouts  *seal.Sealer
+	links    *seal.Sealer
 	logins   *logins
 	tokens   *tokenKeeper // nil: access tokens are not kept
 	origin   *http.CrossOriginProtection
@@ -42,15 +44,15 @@ func New(opts ...Option) (*Authenticator, error) {
 	if err != nil {
 		return nil, err
 	}
-	pending, err := newSealer(c.purpose("pending login"), c.secrets()...)
+	pending, err := seal.New(c.purpose("pending login"), c.secrets()...)
 	if err != nil {
 		return nil, err
 	}
-	logouts, err := newSealer(c.purpose("logout"), c.secrets()...)
+	logouts, err := seal.New(c.purpose("logout"), c.secrets()...)
 	if err != nil {
 		return nil, err
 	}
-	links, err := newSealer(c.purpose("login link"), c.secrets()...)
+	links, err := seal.New(c.purpose("login link"), c.secrets()...)
 	if err != nil {
 		return nil, err
 	}

@@ -324,25 +324,33 @@ func ExampleNewResourceServer_incorrect() {
 	// Output: WithAllowedClients missing
 }
 
-// Two registrations in one process, on the Internet and on the RIE.
-func ExampleByHost() {
+// Two registrations in one process, on the Internet and on the RIE: the router's
+// host patterns choose.
+func ExampleNew_twoNetworks() {
 	internet := newAuth()
 	rie := newAuth(
 		agentconnect.WithEnvironment(agentconnect.IntegrationRIE),
 		agentconnect.WithRedirectURL("https://demarches.example.rie.gouv.fr/callback"),
 		agentconnect.WithPostLogoutRedirectURL("https://demarches.example.rie.gouv.fr/logout/callback"),
 	)
-	hosts, err := agentconnect.ByHost(internet, rie)
-	if err != nil {
-		log.Fatal(err)
+	application := func(auth *agentconnect.Authenticator) http.Handler {
+		mux := http.NewServeMux()
+		mux.HandleFunc("/login", auth.Login)
+		mux.HandleFunc("/callback", auth.Callback)
+		mux.HandleFunc("/logout", auth.Logout)
+		mux.HandleFunc("/logout/callback", auth.LogoutCallback)
+		mux.Handle("GET /dossiers", auth.RequireAgent(http.NotFoundHandler()))
+		return mux
 	}
-	dossiers := hosts.RequireAgent(http.NotFoundHandler())
+	mux := http.NewServeMux()
+	mux.Handle("demarches.example.gouv.fr/", application(internet))
+	mux.Handle("demarches.example.rie.gouv.fr/", application(rie))
 
-	open(dossiers, "https://demarches.example.gouv.fr/dossiers")
-	open(dossiers, "https://demarches.example.rie.gouv.fr/dossiers")
-	open(dossiers, "https://elsewhere.example/dossiers")
+	open(mux, "https://demarches.example.gouv.fr/dossiers")
+	open(mux, "https://demarches.example.rie.gouv.fr/dossiers")
+	open(mux, "https://elsewhere.example/dossiers")
 	// Output:
 	// 303 /login?return_to=%2Fdossiers
 	// 303 /login?return_to=%2Fdossiers
-	// 421
+	// 404
 }

@@ -69,12 +69,12 @@ func ParseCallback(rawQuery string) (CallbackAnswer, error) {
 
 // SealPending seals a text as the cookie of a pending login is sealed.
 func SealPending(a *Authenticator, plain, name string) string {
-	return a.pending.sealer.seal([]byte(plain), name)
+	return a.pending.sealer.Seal([]byte(plain), name)
 }
 
 // OpenPending opens what SealPending sealed.
 func OpenPending(a *Authenticator, sealed, name string) (string, bool) {
-	plain, ok := a.pending.sealer.open(sealed, name)
+	plain, ok := a.pending.sealer.Open(sealed, name)
 	return string(plain), ok
 }
 

@@ -248,7 +248,7 @@ func (a *Authenticator) logOutOfProvider(w http.ResponseWriter, r *http.Request,
 	}
 	state := randomText()
 	name := a.logoutCookieName()
-	http.SetCookie(w, newCookie(name, a.logouts.seal([]byte(state), name), int(logoutLifetime.Seconds()), a.config.secureCookies))
+	http.SetCookie(w, newCookie(name, a.logouts.Seal([]byte(state), name), int(logoutLifetime.Seconds()), a.config.secureCookies))
 	redirect(w, a.provider.endSessionURL(m, session.idToken(), state))
 }
 
@@ -266,7 +266,7 @@ func (a *Authenticator) LogoutCallback(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	name := a.logoutCookieName()
-	state, ok := a.logouts.open(cookieValue(r, name), name)
+	state, ok := a.logouts.Open(cookieValue(r, name), name)
 	if ok && r.URL.Query().Get("state") == string(state) {
 		http.SetCookie(w, newCookie(name, "", -1, a.config.secureCookies))
 		a.forgetSilentTry(w) // the provider has no session to log in with

@@ -4,6 +4,8 @@ import (
 	"encoding/binary"
 	"net/http"
 	"time"
+
+	"github.com/agentconnect-go/agentconnect/internal/seal"
 )
 
 // idleCookiePeriod is how often the time of the last request is renewed.
@@ -19,12 +21,12 @@ type idleCookie struct {
 	timeout time.Duration
 	maxAge  int
 	secure  bool
-	sealer  *sealer
+	sealer  *seal.Sealer
 	now     func() time.Time
 }
 
 func newIdleCookie(c *config) (*idleCookie, error) {
-	sealer, err := newSealer(c.purpose("idle timeout"), c.secrets()...)
+	sealer, err := seal.New(c.purpose("idle timeout"), c.secrets()...)
 	if err != nil {
 		return nil, err
 	}
@@ -41,7 +43,7 @@ func newIdleCookie(c *config) (*idleCookie, error) {
 // lastSeen returns when the session was last used, as far as is proven: at its
 // creation, if the browser has no cookie for this session.
 func (c *idleCookie) lastSeen(r *http.Request, s *session) time.Time {
-	plain, _ := c.sealer.open(cookieValue(r, c.name), s.token)
+	plain, _ := c.sealer.Open(cookieValue(r, c.name), s.token)
 	if len(plain) != 8 {
 		return s.created
 	}
@@ -58,7 +60,7 @@ func (c *idleCookie) renew(w http.ResponseWriter, s *session) {
 // touch sets the cookie to now.
 func (c *idleCookie) touch(w http.ResponseWriter, s *session) {
 	plain := binary.BigEndian.AppendUint64(nil, uint64(c.now().Unix()))
-	http.SetCookie(w, newCookie(c.name, c.sealer.seal(plain, s.token), c.maxAge, c.secure))
+	http.SetCookie(w, newCookie(c.name, c.sealer.Seal(plain, s.token), c.maxAge, c.secure))
 }
 
 func (c *idleCookie) forget(w http.ResponseWriter) {

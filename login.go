@@ -199,7 +199,7 @@ func (a *Authenticator) linkTo(login *loginRequest) string {
 	}
 	request, _ := json.Marshal(login) // never fails
 	if string(request) != "{}" {
-		query.Set(paramRequest, a.links.seal(request, paramRequest))
+		query.Set(paramRequest, a.links.Seal(request, paramRequest))
 	}
 	if len(query) == 0 {
 		return a.config.loginPath
@@ -213,7 +213,7 @@ func (a *Authenticator) linkTo(login *loginRequest) string {
 func (a *Authenticator) visitorsLogin(form url.Values) (*loginRequest, error) {
 	login := &loginRequest{ACR: slices.Clone(a.level)} // decoded into below
 	if sealed := form.Get(paramRequest); sealed != "" {
-		request, ok := a.links.open(sealed, paramRequest)
+		request, ok := a.links.Open(sealed, paramRequest)
 		if !ok {
 			return nil, fmt.Errorf("the parameter %s was not made here", paramRequest)
 		}

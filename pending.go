@@ -10,6 +10,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/agentconnect-go/agentconnect/internal/seal"
 )
 
 const (
@@ -49,7 +51,7 @@ func randomText() string {
 type pendingLogins struct {
 	prefix string // of the cookies' names
 	secure bool
-	sealer *sealer
+	sealer *seal.Sealer
 	now    func() time.Time
 }
 
@@ -64,7 +66,7 @@ func (l *pendingLogins) add(w http.ResponseWriter, r *http.Request, p *pendingLo
 		return err
 	}
 	name := l.prefix + p.State[:stateNameLen]
-	value := l.sealer.seal(record.Bytes(), name)
+	value := l.sealer.Seal(record.Bytes(), name)
 
 	room := maxPendingBytes - len(value)
 	kept := 1
@@ -134,7 +136,7 @@ func (l *pendingLogins) all(r *http.Request) []pendingCookie {
 
 // open returns the pending login that a cookie holds, or nil.
 func (l *pendingLogins) open(name, value string) *pendingLogin {
-	record, ok := l.sealer.open(value, name)
+	record, ok := l.sealer.Open(value, name)
 	if !ok {
 		return nil
 	}

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/agentconnect-go/agentconnect/internal/seal"
 	"github.com/alexedwards/scs/v2"
 )
 
@@ -47,7 +48,7 @@ type sessions struct {
 func newSessions(c *config) (*sessions, error) {
 	store := recordStore{store: c.sessionStore, registration: registrationOf(c)}
 	if len(c.sealingKeys) > 0 {
-		sealer, err := newSealer(c.purpose("session record"), c.sealingKeys...)
+		sealer, err := seal.New(c.purpose("session record"), c.sealingKeys...)
 		if err != nil {
 			return nil, err
 		}

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"time"
 
+	"github.com/agentconnect-go/agentconnect/internal/seal"
 	"github.com/alexedwards/scs/v2"
 )
 
@@ -21,7 +22,7 @@ const storeTimeout = 3 * time.Second
 type recordStore struct {
 	store        scs.Store
 	registration [8]byte
-	sealer       *sealer // nil: records are kept as they are
+	sealer       *seal.Sealer // nil: records are kept as they are
 }
 
 // registrationOf tells registrations apart: not a secret, and short, so that with
@@ -81,14 +82,14 @@ func (s recordStore) open(key string, record []byte) ([]byte, bool) {
 	if s.sealer == nil {
 		return record, true
 	}
-	return s.sealer.openBytes(record, key)
+	return s.sealer.OpenBytes(record, key)
 }
 
 // CommitCtx implements scs.CtxStore.
 func (s recordStore) CommitCtx(ctx context.Context, token string, record []byte, expiry time.Time) error {
 	key := s.key(token)
 	if s.sealer != nil {
-		record = s.sealer.sealBytes(record, key)
+		record = s.sealer.SealBytes(record, key)
 	}
 	store, ok := s.store.(scs.CtxStore)
 	if !ok {

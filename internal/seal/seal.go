@@ -1,4 +1,7 @@
-package agentconnect
+// Package seal encrypts and authenticates what leaves the process and comes back:
+// cookies, links and session records. It knows bytes, keys and purposes, and nothing
+// of what is sealed.
+package seal
 
 import (
 	"crypto/aes"
@@ -10,17 +13,17 @@ import (
 	"strings"
 )
 
-// A sealer encrypts and authenticates what leaves the process and comes back:
+// A Sealer encrypts and authenticates what leaves the process and comes back:
 // AES-256-GCM with a random nonce. The first key seals, every key opens.
-type sealer struct {
+type Sealer struct {
 	aeads []cipher.AEAD
 	text  *base64.Encoding // strict: of each sealed text there is one spelling
 }
 
-// newSealer derives a key for one purpose from each secret with HKDF-SHA-256
+// New derives a key for one purpose from each secret with HKDF-SHA-256
 // (RFC 5869). What was sealed for one purpose opens for no other.
-func newSealer(purpose string, secrets ...string) (*sealer, error) {
-	s := &sealer{text: base64.RawURLEncoding.Strict()}
+func New(purpose string, secrets ...string) (*Sealer, error) {
+	s := &Sealer{text: base64.RawURLEncoding.Strict()}
 	for _, secret := range secrets {
 		key, err := hkdf.Key(sha256.New, []byte(secret), nil, "agentconnect "+purpose, 32)
 		if err != nil {
@@ -39,14 +42,14 @@ func newSealer(purpose string, secrets ...string) (*sealer, error) {
 	return s, nil
 }
 
-// sealBytes returns plaintext sealed and bound to context.
-func (s *sealer) sealBytes(plaintext []byte, context string) []byte {
+// SealBytes returns plaintext sealed and bound to context.
+func (s *Sealer) SealBytes(plaintext []byte, context string) []byte {
 	return s.aeads[0].Seal(nil, nil, plaintext, []byte(context))
 }
 
-// openBytes returns what was sealed, and false for anything that was not sealed
+// OpenBytes returns what was sealed, and false for anything that was not sealed
 // by one of the keys for the same context.
-func (s *sealer) openBytes(sealed []byte, context string) ([]byte, bool) {
+func (s *Sealer) OpenBytes(sealed []byte, context string) ([]byte, bool) {
 	for _, aead := range s.aeads {
 		if plaintext, err := aead.Open(nil, nil, sealed, []byte(context)); err == nil {
 			return plaintext, true
@@ -55,15 +58,15 @@ func (s *sealer) openBytes(sealed []byte, context string) ([]byte, bool) {
 	return nil, false
 }
 
-// seal is sealBytes as base64url text, for cookies and URLs.
-func (s *sealer) seal(plaintext []byte, context string) string {
-	return s.text.EncodeToString(s.sealBytes(plaintext, context))
+// Seal is SealBytes as base64url text, for cookies and URLs.
+func (s *Sealer) Seal(plaintext []byte, context string) string {
+	return s.text.EncodeToString(s.SealBytes(plaintext, context))
 }
 
-// open is openBytes of the text of seal. It allocates once, for what is opened,
+// Open is OpenBytes of the text of Seal. It allocates once, for what is opened,
 // the context and the result: with an idle timeout, every protected request opens
 // a cookie.
-func (s *sealer) open(sealed, context string) ([]byte, bool) {
+func (s *Sealer) Open(sealed, context string) ([]byte, bool) {
 	if strings.ContainsAny(sealed, "\r\n") {
 		return nil, false // encoding/base64 skips line breaks, even when it is strict
 	}
