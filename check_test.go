@@ -201,7 +201,7 @@ func TestCheckWithoutMetadata(t *testing.T) {
 			a.provider.Inject(fault.Fault) // what is known already does not hide it
 			findings := a.auth.Check(t.Context())
 			advice := "Compare the issuer" // what answers is no provider of ours
-			if slices.Contains([]agentconnecttest.Fault{agentconnecttest.DiscoveryError503, agentconnecttest.DiscoveryError429, agentconnecttest.DiscoveryTruncated, agentconnecttest.DiscoveryReset}, fault.Fault) {
+			if slices.Contains([]agentconnecttest.Fault{agentconnecttest.DiscoveryError503, agentconnecttest.Fault("discovery-error-429"), agentconnecttest.Fault("discovery-truncated"), agentconnecttest.Fault("discovery-reset")}, fault.Fault) {
 				advice = "Allow outgoing HTTPS"
 			}
 			wantFinding(t, findings, "discovery", agentconnect.SeverityProblem, advice)
@@ -233,7 +233,7 @@ func TestCheckWithoutMetadata(t *testing.T) {
 	t.Run("given up", func(t *testing.T) {
 		t.Parallel()
 		a := newApp(t)
-		a.provider.Inject(agentconnecttest.DiscoveryHang)
+		a.provider.Inject(agentconnecttest.Fault("discovery-hang"))
 		ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 		defer cancel()
 		wantFinding(t, a.auth.Check(ctx), "discovery", agentconnect.SeverityProblem, "provider_timeout")
@@ -291,8 +291,8 @@ func TestCheckOfTheKeys(t *testing.T) {
 		{"there", func(*app) {}, agentconnect.ES256, agentconnect.SeverityOK, "ES256: 1"},
 		{"none", func(a *app) { a.provider.SetJWKS([]byte(`{"keys":[]}`)) }, agentconnect.RS256, agentconnect.SeverityProblem, "no key for RS256"},
 		{"not JSON", func(a *app) { a.provider.SetJWKS([]byte(`keys`)) }, agentconnect.RS256, agentconnect.SeverityProblem, "not JSON"},
-		{"away", func(a *app) { a.provider.Inject(agentconnecttest.JWKSError503) }, agentconnect.RS256, agentconnect.SeverityProblem, "503"},
-		{"not needed", func(a *app) { a.provider.Inject(agentconnecttest.JWKSError503) }, agentconnect.HS256, agentconnect.SeverityOK, "client secret"},
+		{"away", func(a *app) { a.provider.Inject(agentconnecttest.Fault("keys-error-503")) }, agentconnect.RS256, agentconnect.SeverityProblem, "503"},
+		{"not needed", func(a *app) { a.provider.Inject(agentconnecttest.Fault("keys-error-503")) }, agentconnect.HS256, agentconnect.SeverityOK, "client secret"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
@@ -370,7 +370,7 @@ func TestCheckOfTheRegistration(t *testing.T) {
 			client.RedirectURIs, client.Scopes = []string{a.url + "/callback"}, []string{"openid", "email"}
 			a.provider.AddClient(client)
 		}, login, problem, "siret"},
-		{"another iss", nil, func(a *app) { a.provider.Inject(agentconnecttest.CallbackWrongIssuer) }, login, problem, "iss"},
+		{"another iss", nil, func(a *app) { a.provider.Inject(agentconnecttest.Fault("callback-wrong-issuer")) }, login, problem, "iss"},
 		{"another error", nil, func(a *app) {
 			a.provider.Inject(agentconnecttest.CallbackError("unauthorized_client", "<script>"))
 		}, login, problem, "unauthorized_client"},
@@ -412,7 +412,7 @@ func TestCheckOfTheRegistration(t *testing.T) {
 			a.provider.Inject(answer(agentconnecttest.EndSession, func(answer *agentconnecttest.Answer) { answer.Status = 200; answer.Header.Del("Location") }))
 		}, logout, ok, "does not object"},
 		{"token endpoint fails", nil, func(a *app) { a.provider.Inject(agentconnecttest.TokenError503) }, credentials, warning, "provider_unavailable"},
-		{"token endpoint makes no sense", nil, func(a *app) { a.provider.Inject(agentconnecttest.TokenHTML) }, credentials, warning, "Try out"},
+		{"token endpoint makes no sense", nil, func(a *app) { a.provider.Inject(agentconnecttest.Fault("token-html")) }, credentials, warning, "Try out"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()

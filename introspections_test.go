@@ -28,7 +28,7 @@ func TestIntrospectionWithoutCache(t *testing.T) {
 	if got := a.introspections(); got != 3 {
 		t.Errorf("introspections of 3 calls: got %d, want 3", got)
 	}
-	a.provider.Inject(agentconnecttest.IntrospectionInactive) // as after a revocation
+	a.provider.Inject(agentconnecttest.Fault("introspection-inactive")) // as after a revocation
 	a.handled.Store(0)
 	a.wantRefused(a.call("/", "Bearer "+token), 401, agentconnect.CodeInvalidToken)
 }
@@ -53,7 +53,7 @@ func TestIntrospectionCache(t *testing.T) {
 	step("another token", 0, other, 200, 1)
 	step("no longer remembered", time.Second, token, 200, 1)
 
-	a.provider.Inject(agentconnecttest.IntrospectionInactive)
+	a.provider.Inject(agentconnecttest.Fault("introspection-inactive"))
 	step("revoked, and remembered", time.Minute, token, 200, 0)
 	step("revoked", 4*time.Minute, token, 401, 1)
 	step("a refusal is not remembered", 0, token, 401, 1)

@@ -571,7 +571,7 @@ func TestPagesEscapeWhatOthersSay(t *testing.T) {
 
 	// The same from a provider that goes wrong, on the whole way.
 	a := newApp(t)
-	for _, fault := range []agentconnecttest.Fault{agentconnecttest.CallbackMarkupError, agentconnecttest.CallbackControlError} {
+	for _, fault := range []agentconnecttest.Fault{agentconnecttest.Fault("callback-markup-error"), agentconnecttest.Fault("callback-control-error")} {
 		a.provider.Clear()
 		a.provider.Inject(fault)
 		b := a.browser()

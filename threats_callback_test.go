@@ -21,23 +21,23 @@ func callbackRefusal(f agentconnecttest.Fault) refusal {
 	started := func(code agentconnect.Code) refusal { return refusal{code: code, again: refusedPage} }
 	invalid := refusal{code: agentconnect.CodeInvalidRequest, again: "/login"}
 	refusals := map[agentconnecttest.Fault]refusal{
-		agentconnecttest.CallbackWrongIssuer:   started(agentconnect.CodeIssuerMismatch),
-		agentconnecttest.CallbackMissingIssuer: started(agentconnect.CodeIssuerMismatch),
-		agentconnecttest.CallbackEmptyIssuer:   started(agentconnect.CodeIssuerMismatch),
-		agentconnecttest.CallbackIssuerSlash:   started(agentconnect.CodeIssuerMismatch),
-		agentconnecttest.CallbackWrongState:    {code: agentconnect.CodeUnknownState, again: "/login"},
-		agentconnecttest.CallbackInvalidCode:   {code: agentconnect.CodeInvalidGrant, exchanges: 1, again: refusedPage},
+		agentconnecttest.Fault("callback-wrong-issuer"):   started(agentconnect.CodeIssuerMismatch),
+		agentconnecttest.Fault("callback-missing-issuer"): started(agentconnect.CodeIssuerMismatch),
+		agentconnecttest.Fault("callback-empty-issuer"):   started(agentconnect.CodeIssuerMismatch),
+		agentconnecttest.Fault("callback-issuer-slash"):   started(agentconnect.CodeIssuerMismatch),
+		agentconnecttest.Fault("callback-wrong-state"):    {code: agentconnect.CodeUnknownState, again: "/login"},
+		agentconnecttest.Fault("callback-invalid-code"):   {code: agentconnect.CodeInvalidGrant, exchanges: 1, again: refusedPage},
 
-		agentconnecttest.CallbackAccessDenied:           started(agentconnect.CodeAccessDenied),
-		agentconnecttest.CallbackServerError:            started(agentconnect.CodeProviderError),
-		agentconnecttest.CallbackLoginRequired:          started(agentconnect.CodeLoginRequired),
-		agentconnecttest.CallbackInvalidScope:           started(agentconnect.CodeProviderError),
-		agentconnecttest.CallbackTemporarilyUnavailable: started(agentconnect.CodeProviderUnavailable),
-		agentconnecttest.CallbackInventedError:          started(agentconnect.CodeProviderError),
-		agentconnecttest.CallbackBareError:              started(agentconnect.CodeProviderError),
-		agentconnecttest.CallbackMarkupError:            started(agentconnect.CodeProviderError),
-		agentconnecttest.CallbackControlError:           started(agentconnect.CodeProviderError),
-		agentconnecttest.CallbackErrorWithoutIssuer:     started(agentconnect.CodeIssuerMismatch),
+		agentconnecttest.CallbackAccessDenied:                      started(agentconnect.CodeAccessDenied),
+		agentconnecttest.CallbackServerError:                       started(agentconnect.CodeProviderError),
+		agentconnecttest.Fault("callback-login-required"):          started(agentconnect.CodeLoginRequired),
+		agentconnecttest.Fault("callback-invalid-scope"):           started(agentconnect.CodeProviderError),
+		agentconnecttest.Fault("callback-temporarily-unavailable"): started(agentconnect.CodeProviderUnavailable),
+		agentconnecttest.Fault("callback-invented-error"):          started(agentconnect.CodeProviderError),
+		agentconnecttest.Fault("callback-bare-error"):              started(agentconnect.CodeProviderError),
+		agentconnecttest.Fault("callback-markup-error"):            started(agentconnect.CodeProviderError),
+		agentconnecttest.Fault("callback-control-error"):           started(agentconnect.CodeProviderError),
+		agentconnecttest.Fault("callback-error-without-issuer"):    started(agentconnect.CodeIssuerMismatch),
 	}
 	if r, ok := refusals[f]; ok {
 		return r
@@ -47,7 +47,7 @@ func callbackRefusal(f agentconnecttest.Fault) refusal {
 
 // isOnProviderPage recognises the faults after which no browser comes back.
 func isOnProviderPage(f agentconnecttest.Fault) bool {
-	return strings.HasPrefix(string(f), "login page:")
+	return strings.HasPrefix(string(f), "page-")
 }
 
 // TestThreatCallbackFaults goes through the faults of the way back, for a
@@ -447,14 +447,14 @@ func TestThreatIssuerNotAdvertised(t *testing.T) {
 		fault  agentconnecttest.Fault
 		refuse bool
 	}{
-		{agentconnecttest.CallbackMissingIssuer, false},
-		{agentconnecttest.CallbackWrongIssuer, true},
-		{agentconnecttest.CallbackIssuerSlash, true},
+		{agentconnecttest.Fault("callback-missing-issuer"), false},
+		{agentconnecttest.Fault("callback-wrong-issuer"), true},
+		{agentconnecttest.Fault("callback-issuer-slash"), true},
 	} {
 		t.Run(string(tt.fault), func(t *testing.T) {
 			t.Parallel()
 			a := newApp(t)
-			a.provider.Inject(agentconnecttest.DiscoveryWithoutIssuerParam, tt.fault)
+			a.provider.Inject(agentconnecttest.Fault("discovery-without-issuer-param"), tt.fault)
 			b := a.browser()
 			callback := b.callback("/login?return_to=/dossiers/7", "karim")
 			if tt.refuse {
@@ -513,8 +513,8 @@ func TestThreatSilentLogin(t *testing.T) {
 		agentconnecttest.Tamper{}, // login_required, from the provider itself
 		agentconnecttest.CallbackError("interaction_required", "x"),
 		agentconnecttest.CallbackError("invented", "x"),
-		agentconnecttest.CallbackWrongIssuer,
-		agentconnecttest.TokenError500,
+		agentconnecttest.Fault("callback-wrong-issuer"),
+		agentconnecttest.Fault("token-error-500"),
 	} {
 		a.provider.Inject(fault)
 		b := a.browser()
@@ -550,10 +550,10 @@ func TestThreatNoLoop(t *testing.T) {
 	var last agentconnect.Event
 	a := newApp(t, agentconnect.WithEvents(func(_ context.Context, e agentconnect.Event) { last = e }))
 	for fault, code := range map[agentconnecttest.Fault]agentconnect.Code{
-		agentconnecttest.CallbackLoginRequired: agentconnect.CodeLoginRequired,
-		agentconnecttest.CallbackAccessDenied:  agentconnect.CodeAccessDenied,
-		agentconnecttest.TokenError500:         agentconnect.CodeProviderAnswer,
-		agentconnecttest.IDTokenWrongNonce:     agentconnect.CodeInvalidIDToken,
+		agentconnecttest.Fault("callback-login-required"): agentconnect.CodeLoginRequired,
+		agentconnecttest.CallbackAccessDenied:             agentconnect.CodeAccessDenied,
+		agentconnecttest.Fault("token-error-500"):         agentconnect.CodeProviderAnswer,
+		agentconnecttest.Fault("id-token-wrong-nonce"):    agentconnect.CodeInvalidIDToken,
 	} {
 		t.Run(string(fault), func(t *testing.T) {
 			a := a.in(t)

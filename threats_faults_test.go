@@ -63,7 +63,7 @@ func TestThreatDiscoveryFailsAtStart(t *testing.T) {
 func TestThreatDiscoveryBackoff(t *testing.T) {
 	t.Parallel()
 	a := newApp(t)
-	a.provider.Inject(agentconnecttest.DiscoveryError500)
+	a.provider.Inject(agentconnecttest.Fault("discovery-error-500"))
 	b := a.browser()
 	for range 100 {
 		if p := b.navigate("/login"); p.StatusCode != http.StatusBadGateway {

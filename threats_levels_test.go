@@ -37,7 +37,7 @@ func TestThreatACRFaults(t *testing.T) {
 				defer a.provider.Clear()
 				callback := b.callback("/mfa-only?a=b", "marie", agentconnecttest.WithACR("eidas1-mfa"))
 				want := refusal{code: agentconnect.CodeInsufficientLevel, exchanges: 1, userinfos: 1, again: "/login?return_to=%2Fmfa-only%3Fa%3Db"}
-				if info.Fault == agentconnecttest.IDTokenCaseACR { // not even an ID token
+				if info.Fault == agentconnecttest.Fault("id-token-case-acr") { // not even an ID token
 					want.code, want.userinfos = agentconnect.CodeInvalidIDToken, 0
 				}
 				p := b.refused(want, func() page { return b.navigate(callback.String()) })
@@ -54,7 +54,7 @@ func TestThreatLevelOfEveryLogin(t *testing.T) {
 	t.Parallel()
 	a := newApp(t, agentconnect.WithLevel(agentconnect.MFA()))
 	b := a.browser()
-	a.provider.Inject(agentconnecttest.IDTokenMissingACR)
+	a.provider.Inject(agentconnecttest.Fault("id-token-missing-acr"))
 	callback := b.callback("/login?return_to=/dossiers/7", "marie", agentconnecttest.WithACR("eidas1-mfa"))
 	b.refused(refusal{code: agentconnect.CodeInsufficientLevel, exchanges: 1, userinfos: 1, again: refusedPage}, func() page { return b.navigate(callback.String()) })
 	a.provider.Clear()

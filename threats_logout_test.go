@@ -85,7 +85,7 @@ func TestThreatLogoutLocalFirst(t *testing.T) {
 	}{
 		{"the provider works", func(*app) {}, func(a *app) *app { return a }, false, true},
 		{"the provider is away", func(*app) {}, func(a *app) *app { a.provider.Stop(); return a }, false, false},
-		{"no end_session_endpoint", func(a *app) { a.provider.Inject(agentconnecttest.DiscoveryMissingEndSession) }, func(a *app) *app { return a }, true, false},
+		{"no end_session_endpoint", func(a *app) { a.provider.Inject(agentconnecttest.Fault("discovery-missing-end-session")) }, func(a *app) *app { return a }, true, false},
 		{"an instance that never reached the provider", func(*app) {}, func(a *app) *app { a.provider.Stop(); return a.another() }, true, false},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -238,7 +238,7 @@ func TestThreatLogoutCallback(t *testing.T) {
 			t.Errorf("%q without a logout: got cookies %q, want none", query, p.Header.Values("Set-Cookie"))
 		}
 	}
-	for _, fault := range []agentconnecttest.Fault{agentconnecttest.LogoutWrongState, agentconnecttest.LogoutMissingState, agentconnecttest.LogoutRepeatedState} {
+	for _, fault := range []agentconnecttest.Fault{agentconnecttest.Fault("logout-wrong-state"), agentconnecttest.Fault("logout-missing-state"), agentconnecttest.Fault("logout-repeated-state")} {
 		t.Run(string(fault), func(t *testing.T) {
 			a := a.in(t)
 			a.provider.Inject(fault)

@@ -40,43 +40,43 @@ const refusedPage = "/login?return_to=%2Fdossiers%2F7"
 func providerRefusal(info agentconnecttest.FaultInfo) refusal {
 	away, answer := agentconnect.CodeProviderUnavailable, agentconnect.CodeProviderAnswer
 	codes := map[agentconnecttest.Fault]agentconnect.Code{
-		agentconnecttest.IDTokenHuge: answer,
+		agentconnecttest.Fault("id-token-huge"): answer,
 
-		agentconnecttest.TokenError503:      away,
-		agentconnecttest.TokenError429:      away,
-		agentconnecttest.TokenTruncated:     away,
-		agentconnecttest.TokenReset:         away,
-		agentconnecttest.TokenInvalidGrant:  agentconnect.CodeInvalidGrant,
-		agentconnecttest.TokenErrorWith200:  agentconnect.CodeInvalidGrant,
-		agentconnecttest.TokenInvalidClient: agentconnect.CodeInvalidClient,
+		agentconnecttest.TokenError503:                 away,
+		agentconnecttest.Fault("token-error-429"):      away,
+		agentconnecttest.Fault("token-truncated"):      away,
+		agentconnecttest.Fault("token-reset"):          away,
+		agentconnecttest.TokenInvalidGrant:             agentconnect.CodeInvalidGrant,
+		agentconnecttest.Fault("token-error-with-200"): agentconnect.CodeInvalidGrant,
+		agentconnecttest.Fault("token-invalid-client"): agentconnect.CodeInvalidClient,
 
-		agentconnecttest.UserinfoError500:          answer,
-		agentconnecttest.UserinfoError503:          away,
-		agentconnecttest.UserinfoError429:          away,
-		agentconnecttest.UserinfoRedirect:          answer,
-		agentconnecttest.UserinfoPermanentRedirect: answer,
-		agentconnecttest.UserinfoHuge:              answer,
-		agentconnecttest.UserinfoGzipBomb:          answer,
-		agentconnecttest.UserinfoTruncated:         away,
-		agentconnecttest.UserinfoReset:             away,
-		agentconnecttest.UserinfoUnauthorized:      answer,
-		agentconnecttest.UserinfoNoContentType:     answer,
+		agentconnecttest.Fault("userinfo-error-500"):          answer,
+		agentconnecttest.UserinfoError503:                     away,
+		agentconnecttest.Fault("userinfo-error-429"):          away,
+		agentconnecttest.Fault("userinfo-redirect"):           answer,
+		agentconnecttest.Fault("userinfo-permanent-redirect"): answer,
+		agentconnecttest.Fault("userinfo-huge"):               answer,
+		agentconnecttest.Fault("userinfo-gzip-bomb"):          answer,
+		agentconnecttest.Fault("userinfo-truncated"):          away,
+		agentconnecttest.Fault("userinfo-reset"):              away,
+		agentconnecttest.UserinfoUnauthorized:                 answer,
+		agentconnecttest.Fault("userinfo-no-content-type"):    answer,
 
-		agentconnecttest.JWKSError503:        away,
-		agentconnecttest.JWKSError429:        away,
-		agentconnecttest.JWKSTruncated:       away,
-		agentconnecttest.JWKSReset:           away,
-		agentconnecttest.JWKSNoKeys:          agentconnect.CodeInvalidIDToken,
-		agentconnecttest.JWKSOtherKeys:       agentconnect.CodeInvalidIDToken,
-		agentconnecttest.JWKSEncryptionKeys:  agentconnect.CodeInvalidIDToken,
-		agentconnecttest.JWKSEncryptionOps:   agentconnect.CodeInvalidIDToken,
-		agentconnecttest.JWKSOtherAlgorithms: agentconnect.CodeInvalidIDToken,
-		agentconnecttest.JWKSSymmetric:       agentconnect.CodeInvalidIDToken,
+		agentconnecttest.Fault("keys-error-503"):        away,
+		agentconnecttest.Fault("keys-error-429"):        away,
+		agentconnecttest.Fault("keys-truncated"):        away,
+		agentconnecttest.Fault("keys-reset"):            away,
+		agentconnecttest.Fault("keys-no-keys"):          agentconnect.CodeInvalidIDToken,
+		agentconnecttest.Fault("keys-other-keys"):       agentconnect.CodeInvalidIDToken,
+		agentconnecttest.Fault("keys-encryption-keys"):  agentconnect.CodeInvalidIDToken,
+		agentconnecttest.Fault("keys-encryption-ops"):   agentconnect.CodeInvalidIDToken,
+		agentconnecttest.Fault("keys-other-algorithms"): agentconnect.CodeInvalidIDToken,
+		agentconnecttest.Fault("keys-symmetric"):        agentconnect.CodeInvalidIDToken,
 
-		agentconnecttest.DiscoveryError503:  away,
-		agentconnecttest.DiscoveryError429:  away,
-		agentconnecttest.DiscoveryTruncated: away,
-		agentconnecttest.DiscoveryReset:     away,
+		agentconnecttest.DiscoveryError503:            away,
+		agentconnecttest.Fault("discovery-error-429"): away,
+		agentconnecttest.Fault("discovery-truncated"): away,
+		agentconnecttest.Fault("discovery-reset"):     away,
 	}
 	want := refusal{code: codes[info.Fault], exchanges: 1, again: refusedPage}
 	if info.Slow {
@@ -89,9 +89,9 @@ func providerRefusal(info agentconnecttest.FaultInfo) refusal {
 		want.userinfos = 1
 	}
 	switch info.Fault {
-	case agentconnecttest.UserinfoTruncated, agentconnecttest.UserinfoReset:
+	case agentconnecttest.Fault("userinfo-truncated"), agentconnecttest.Fault("userinfo-reset"):
 		want.userinfos = anyNumber
-	case agentconnecttest.TokenInvalidClient: // no login helps here
+	case agentconnecttest.Fault("token-invalid-client"): // no login helps here
 		want.again = ""
 	}
 	if want.code != "" {
@@ -109,12 +109,12 @@ func providerRefusal(info agentconnecttest.FaultInfo) refusal {
 }
 
 func isIDTokenFault(info agentconnecttest.FaultInfo) bool {
-	return strings.HasPrefix(string(info.Fault), "ID token:")
+	return strings.HasPrefix(string(info.Fault), "id-token-")
 }
 
 // subFaults change the sub of an agent, within what is allowed.
 func subFaults() map[agentconnecttest.Fault]string {
-	return map[agentconnecttest.Fault]string{agentconnecttest.IDTokenSub255: strings.Repeat("s", 255)}
+	return map[agentconnecttest.Fault]string{agentconnecttest.Fault("id-token-sub-255"): strings.Repeat("s", 255)}
 }
 
 // TestThreatTokensAndUserinfo goes through the faults of the token endpoint, of
@@ -148,7 +148,7 @@ func TestThreatTokensAndUserinfo(t *testing.T) {
 				default:
 					continue
 				}
-				if info.Slow || info.Level || info.Fault == agentconnecttest.IDTokenHuge && algs.idToken != agentconnect.RS256 {
+				if info.Slow || info.Level || info.Fault == agentconnecttest.Fault("id-token-huge") && algs.idToken != agentconnect.RS256 {
 					continue
 				}
 				t.Run(string(info.Fault), func(t *testing.T) {
@@ -244,8 +244,8 @@ func TestThreatDiscovery(t *testing.T) {
 func TestThreatDiscoveryLater(t *testing.T) {
 	t.Parallel()
 	for _, fault := range []agentconnecttest.Fault{
-		agentconnecttest.DiscoveryOtherIssuer, agentconnecttest.DiscoveryMissingToken, agentconnecttest.DiscoveryMissingEndSession,
-		agentconnecttest.DiscoveryHTTPToken, agentconnecttest.DiscoveryError500, agentconnecttest.DiscoveryNotJSON,
+		agentconnecttest.Fault("discovery-other-issuer"), agentconnecttest.Fault("discovery-missing-token"), agentconnecttest.Fault("discovery-missing-end-session"),
+		agentconnecttest.Fault("discovery-http-token"), agentconnecttest.Fault("discovery-error-500"), agentconnecttest.Fault("discovery-not-json"),
 	} {
 		t.Run(string(fault), func(t *testing.T) {
 			t.Parallel()
@@ -376,7 +376,7 @@ func TestThreatLargeAnswerIsNotRead(t *testing.T) {
 	a := newApp(t, agentconnect.WithHTTPClient(&http.Client{Transport: transport}))
 	b := a.browser()
 	callback := b.callback("/login?return_to=/dossiers/7", "karim")
-	a.provider.Inject(agentconnecttest.TokenHuge) // sixteen mebibytes
+	a.provider.Inject(agentconnecttest.Fault("token-huge")) // sixteen mebibytes
 	b.refused(refusal{code: agentconnect.CodeProviderAnswer, exchanges: 1, again: refusedPage}, func() page { return b.navigate(callback.String()) })
 	if got := transport.read.Load(); got < 1<<20 || got > 1<<20+1<<16 {
 		t.Errorf("got %d bytes read, want a mebibyte and the documents before it", got)
@@ -855,7 +855,7 @@ func TestThreatInventedKeys(t *testing.T) {
 	if got := a.provider.Requests(agentconnecttest.JWKS); got != 1 {
 		t.Errorf("reads of the keys for three logins: got %d, want 1", got)
 	}
-	a.provider.Inject(agentconnecttest.IDTokenInventedKID)
+	a.provider.Inject(agentconnecttest.Fault("id-token-invented-kid"))
 	for i := range 10 {
 		b := a.browser()
 		callback := b.callback("/login?return_to=/dossiers/7", "karim")
@@ -913,7 +913,7 @@ func TestThreatStaleKeys(t *testing.T) {
 	t.Parallel()
 	a := newApp(t)
 	a.browser().login("/dossiers", "marie")
-	a.provider.Inject(agentconnecttest.JWKSError500)
+	a.provider.Inject(agentconnecttest.Fault("keys-error-500"))
 	for range 5 {
 		a.clock.advance(11 * time.Minute)
 		b := a.browser()
@@ -934,7 +934,7 @@ func TestThreatStaleKeys(t *testing.T) {
 func TestThreatTokenWithoutKID(t *testing.T) {
 	t.Parallel()
 	a := newApp(t)
-	a.provider.Inject(agentconnecttest.IDTokenNoKID)
+	a.provider.Inject(agentconnecttest.Fault("id-token-no-kid"))
 	b := a.browser()
 	b.expectLogin(b.callback("/login?return_to=/dossiers/7", "karim"), "karim", "/dossiers/7")
 
@@ -976,7 +976,7 @@ func TestThreatTokenWithoutKIDAmongOtherKeys(t *testing.T) {
 			t.Fatal(err)
 		}
 		a.provider.SetJWKS(body)
-		a.provider.Inject(agentconnecttest.IDTokenNoKID)
+		a.provider.Inject(agentconnecttest.Fault("id-token-no-kid"))
 		b := a.browser()
 		b.expectLogin(b.callback("/login?return_to=/dossiers/7", "karim"), "karim", "/dossiers/7")
 	}
@@ -1039,7 +1039,7 @@ func TestThreatNeighbourAlgorithms(t *testing.T) {
 		agentconnect.HS256: {jose.HS256, jose.HS384, jose.HS512},
 	} {
 		a := newAppWith(t, []agentconnecttest.ServerOption{agentconnecttest.WithAlgorithms(string(registered), string(registered))}, agentconnect.WithIDTokenAlg(registered))
-		a.provider.Inject(agentconnecttest.JWKSBareKeys) // so that only the token says which algorithm
+		a.provider.Inject(agentconnecttest.Fault("keys-bare-keys")) // so that only the token says which algorithm
 		for _, alg := range neighbours {
 			for _, where := range []string{"ID token", "userinfo"} {
 				t.Run(where+" "+string(alg), func(t *testing.T) {
@@ -1073,7 +1073,7 @@ func TestThreatNeighbourAlgorithms(t *testing.T) {
 					}
 					b := a.browser()
 					a.provider.Inject(fault)
-					defer func() { a.provider.Clear(); a.provider.Inject(agentconnecttest.JWKSBareKeys) }()
+					defer func() { a.provider.Clear(); a.provider.Inject(agentconnecttest.Fault("keys-bare-keys")) }()
 					callback := b.callback("/login?return_to=/dossiers/7", "karim")
 					if string(alg) == string(registered) {
 						b.expectLogin(callback, "karim", "/dossiers/7")
@@ -1091,7 +1091,7 @@ func TestThreatNeighbourAlgorithms(t *testing.T) {
 func TestThreatOneAttempt(t *testing.T) {
 	t.Parallel()
 	for _, fault := range []agentconnecttest.Fault{
-		agentconnecttest.TokenError500, agentconnecttest.TokenInvalidClient, agentconnecttest.TokenReset, agentconnecttest.TokenRedirect, agentconnecttest.TokenPermanentRedirect, agentconnecttest.TokenEmpty,
+		agentconnecttest.Fault("token-error-500"), agentconnecttest.Fault("token-invalid-client"), agentconnecttest.Fault("token-reset"), agentconnecttest.Fault("token-redirect"), agentconnecttest.Fault("token-permanent-redirect"), agentconnecttest.Fault("token-empty"),
 	} {
 		t.Run(string(fault), func(t *testing.T) {
 			t.Parallel()

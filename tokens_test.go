@@ -179,7 +179,7 @@ func TestTokenRefreshGoesThroughTheClient(t *testing.T) {
 		}))
 	b.logInOf(a, "marie")
 	a.clock.advance(time.Hour)
-	a.provider.Inject(agentconnecttest.Once(agentconnecttest.TokenHuge))
+	a.provider.Inject(agentconnecttest.Once(agentconnecttest.Fault("token-huge")))
 	if got := b.fetch("/token").body; !strings.Contains(got, "too large") {
 		t.Errorf("an endless answer: got %q, want a refusal", got)
 	}
@@ -249,16 +249,16 @@ func TestTokenRefreshFails(t *testing.T) {
 		want    string // "": another token
 		then    string // without the fault
 	}{
-		{"no refresh token", faulty(agentconnecttest.Once(agentconnecttest.TokenNoRefreshToken)), nil, "login needed", "login needed"},
+		{"no refresh token", faulty(agentconnecttest.Once(agentconnecttest.Fault("token-no-refresh-token"))), nil, "login needed", "login needed"},
 		{"the refresh token is revoked", nil, func(a *app) { a.provider.EndProviderSession(a.agentSub("marie")) }, "login needed", "login needed"},
-		{"the provider is away", nil, faulty(agentconnecttest.TokenReset), "provider_unavailable", ""},
-		{"of another type", nil, faulty(agentconnecttest.TokenTypeOther), "provider_answer", ""},
+		{"the provider is away", nil, faulty(agentconnecttest.Fault("token-reset")), "provider_unavailable", ""},
+		{"of another type", nil, faulty(agentconnecttest.Fault("token-type-other")), "provider_answer", ""},
 		{"an ID token of somebody else", nil, faulty(otherSub), "invalid_id_token", ""},
 		{"a bad ID token", nil, faulty(agentconnecttest.IDTokenWrongIssuer), "invalid_id_token", ""},
 		{"an ID token that expired", nil, faulty(agentconnecttest.IDTokenExpired), "invalid_id_token", ""},
-		{"no ID token", nil, faulty(agentconnecttest.TokenMissingIDToken), "", ""},
-		{"an empty ID token", nil, faulty(agentconnecttest.TokenEmptyIDToken), "", ""},
-		{"no other refresh token", nil, faulty(agentconnecttest.TokenNoRefreshToken), "", ""},
+		{"no ID token", nil, faulty(agentconnecttest.Fault("token-missing-id-token")), "", ""},
+		{"an empty ID token", nil, faulty(agentconnecttest.Fault("token-empty-id-token")), "", ""},
+		{"no other refresh token", nil, faulty(agentconnecttest.Fault("token-no-refresh-token")), "", ""},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
@@ -544,9 +544,9 @@ func TestRevocationAtLogout(t *testing.T) {
 		logged    string
 	}{
 		{name: "revoked", revoked: 2},
-		{name: "the endpoint is down", before: agentconnecttest.RevocationError503, revoked: 2, logged: revocation},
-		{name: "the endpoint fails", before: agentconnecttest.RevocationError500, revoked: 2, logged: revocation},
-		{name: "the endpoint resets", before: agentconnecttest.RevocationReset, revoked: 2, logged: revocation},
+		{name: "the endpoint is down", before: agentconnecttest.Fault("revocation-error-503"), revoked: 2, logged: revocation},
+		{name: "the endpoint fails", before: agentconnecttest.Fault("revocation-error-500"), revoked: 2, logged: revocation},
+		{name: "the endpoint resets", before: agentconnecttest.Fault("revocation-reset"), revoked: 2, logged: revocation},
 		{name: "no endpoint", before: endpoint(nil), logged: revocation},
 		{name: "an endpoint in clear", before: endpoint("http://provider.example/revocation"), logged: revocation},
 		{name: "the provider is away", breakIt: func(a *app) { a.provider.Stop() }, logged: revocation},

@@ -2,25 +2,43 @@ package agentconnecttest
 
 import "slices"
 
-// Fault is a named way in which the provider goes wrong, to be given to
-// [Provider.Inject]. Its value says what happens, in words fit for the name of a
-// subtest. [Faults] lists them all with what a client must make of each; when none of them is
-// what a test needs, [Tamper] is what they are made of.
+// Fault is the name of a way in which the provider goes wrong, for
+// [Provider.Inject]: Fault("id-token-wrong-nonce"). [Faults] lists them all, with what
+// each changes and what a client must make of it. The constants are those that tests of
+// applications need most. When no fault is what a test needs, make a [Tamper].
 type Fault string
 
+// The faults that tests of applications need most. [Faults] lists all.
+const (
+	DiscoveryError503    Fault = "discovery-error-503"
+	TokenError503        Fault = "token-error-503"
+	TokenInvalidGrant    Fault = "token-invalid-grant"
+	UserinfoError503     Fault = "userinfo-error-503"
+	UserinfoUnauthorized Fault = "userinfo-unauthorized"
+	IDTokenWrongIssuer   Fault = "id-token-wrong-issuer"
+	IDTokenExpired       Fault = "id-token-expired"
+	IDTokenWeakACR       Fault = "id-token-weak-acr"
+	CallbackAccessDenied Fault = "callback-access-denied"
+	CallbackServerError  Fault = "callback-server-error"
+	PageCrossedTabs      Fault = "page-crossed-tabs"
+)
+
+// injection panics for a name that is in no row: a test with a misspelt fault would
+// test nothing.
 func (f Fault) injection() injection {
 	for _, d := range definitions() {
-		if d.fault == f {
+		if d.name == string(f) {
 			return d.tamper.injection()
 		}
 	}
-	panic("agentconnecttest: no fault is called " + string(f)) // a wiring error: only constants of this package are faults
+	panic("agentconnecttest: no fault is called " + string(f) + "; Faults lists their names")
 }
 
-// FaultInfo says what a client must make of a fault.
+// FaultInfo says what a fault changes and what a client must make of it.
 type FaultInfo struct {
 	Fault    Fault
 	Endpoint Endpoint // where it happens
+	Effect   string   // what it changes on the wire
 
 	// Refuse tells whether a login must fail because of it. Those that must not
 	// are variations that the specifications allow.
@@ -49,8 +67,9 @@ func Faults() []FaultInfo {
 	var infos []FaultInfo
 	for _, d := range definitions() {
 		infos = append(infos, FaultInfo{
-			Fault:    d.fault,
+			Fault:    Fault(d.name),
 			Endpoint: d.endpoint(),
+			Effect:   d.effect,
 			Refuse:   d.verdict != allowed,
 			Level:    d.verdict == refusedByLevel,
 			Slow:     d.slow,
@@ -70,7 +89,8 @@ const (
 
 // definition is what a named fault is made of.
 type definition struct {
-	fault   Fault
+	name    string // of the Fault
+	effect  string // what changes on the wire
 	verdict verdict
 	algs    []string // nil: whatever is registered
 	slow    bool

@@ -6,56 +6,6 @@ import (
 	"strings"
 )
 
-// Faults of the way back to the application.
-const (
-	CallbackWrongIssuer      Fault = "callback: iss is another issuer"
-	CallbackMissingIssuer    Fault = "callback: no iss"
-	CallbackEmptyIssuer      Fault = "callback: iss is empty"
-	CallbackIssuerSlash      Fault = "callback: iss has a slash more"
-	CallbackRepeatedIssuer   Fault = "callback: iss is repeated"
-	CallbackMissingState     Fault = "callback: no state"
-	CallbackEmptyState       Fault = "callback: state is empty"
-	CallbackWrongState       Fault = "callback: state that nobody started"
-	CallbackRepeatedState    Fault = "callback: state is repeated"
-	CallbackMissingCode      Fault = "callback: neither code nor error"
-	CallbackEmptyCode        Fault = "callback: code is empty"
-	CallbackRepeatedCode     Fault = "callback: code is repeated"
-	CallbackInvalidCode      Fault = "callback: code that the provider did not issue"
-	CallbackCodeAndError     Fault = "callback: code and error"
-	CallbackHugeCode         Fault = "callback: code of forty thousand characters"
-	CallbackHugeState        Fault = "callback: state of forty thousand characters"
-	CallbackMalformedEscape  Fault = "callback: malformed escape"
-	CallbackUnknownParameter Fault = "callback: parameters that nobody knows"
-
-	CallbackAccessDenied           Fault = "callback: access_denied"
-	CallbackServerError            Fault = "callback: server_error"
-	CallbackLoginRequired          Fault = "callback: login_required"
-	CallbackInvalidScope           Fault = "callback: invalid_scope"
-	CallbackTemporarilyUnavailable Fault = "callback: temporarily_unavailable"
-	CallbackInventedError          Fault = "callback: an error that no specification knows"
-	CallbackBareError              Fault = "callback: an error without description"
-	CallbackMarkupError            Fault = "callback: an error with markup in its code and description"
-	CallbackControlError           Fault = "callback: an error with control characters and a line break"
-	CallbackHugeError              Fault = "callback: an error of forty thousand characters"
-	CallbackErrorWithoutState      Fault = "callback: an error without state"
-	CallbackErrorWithoutIssuer     Fault = "callback: an error without iss"
-	CallbackRepeatedError          Fault = "callback: error is repeated"
-)
-
-// Faults that keep the browser on a page of the provider's.
-const (
-	PageSessionLost     Fault = "login page: the provider's own session is lost (Y030110)"
-	PageUnknownEmail    Fault = "login page: no identity provider for this e-mail (Y500001)"
-	PagePublicOnly      Fault = "login page: this service accepts public agents only (Y500015)"
-	PageBlockedAccount  Fault = "login page: blocked account (Y500024)"
-	PageIDPFailing      Fault = "login page: the identity provider fails (Y020026)"
-	PageUnavailable     Fault = "login page: 503"
-	PageCrossedTabs     Fault = "login page: tab 1 gets the state of tab 2"
-	LogoutWrongState    Fault = "logout: state that nobody started"
-	LogoutMissingState  Fault = "logout: no state"
-	LogoutRepeatedState Fault = "logout: state is repeated"
-)
-
 // CallbackError returns what makes the provider answer every login with an
 // error, whose code and description it does not vouch for: users can forge both.
 func CallbackError(code, description string) Tamper {
@@ -70,53 +20,53 @@ func callbackDefinitions() []definition {
 	long := strings.Repeat("x", 40_000)
 	var all []definition
 	for _, row := range []struct {
-		fault   Fault
-		verdict verdict
-		tamper  Tamper
+		name, effect string
+		verdict      verdict
+		tamper       Tamper
 	}{
-		{CallbackWrongIssuer, refused, query("iss", stranger)},
-		{CallbackMissingIssuer, refused, query("iss")},
-		{CallbackEmptyIssuer, refused, query("iss", "")},
-		{CallbackIssuerSlash, refused, Tamper{Callback: inQuery(func(q url.Values) { q.Set("iss", q.Get("iss")+"/") })}},
-		{CallbackRepeatedIssuer, refused, Tamper{Callback: inQuery(func(q url.Values) { q.Add("iss", q.Get("iss")) })}},
-		{CallbackMissingState, refused, query("state")},
-		{CallbackEmptyState, refused, query("state", "")},
-		{CallbackWrongState, refused, query("state", "a-state-that-nobody-started-0123456789012345")},
-		{CallbackRepeatedState, refused, Tamper{Callback: inQuery(func(q url.Values) { q.Add("state", q.Get("state")) })}},
-		{CallbackMissingCode, refused, query("code")},
-		{CallbackEmptyCode, refused, query("code", "")},
-		{CallbackRepeatedCode, refused, Tamper{Callback: inQuery(func(q url.Values) { q.Add("code", q.Get("code")) })}},
-		{CallbackInvalidCode, refused, query("code", "a-code-that-nobody-issued-01234567890123456789")},
-		{CallbackCodeAndError, refused, query("error", "access_denied")},
-		{CallbackHugeCode, refused, query("code", long)},
-		{CallbackHugeState, refused, query("state", long)},
-		{CallbackMalformedEscape, refused, Tamper{Callback: func(u *url.URL) { u.RawQuery += "&more=%zz" }}},
-		{CallbackUnknownParameter, allowed, query("session_state", "unknown", "more")},
-		{CallbackAccessDenied, refused, CallbackError("access_denied", "requested ACRs could not be satisfied")},
-		{CallbackServerError, refused, CallbackError("server_error", "An unexpected error occurred")},
-		{CallbackLoginRequired, refused, CallbackError("login_required", "End-User authentication is required")},
-		{CallbackInvalidScope, refused, CallbackError("invalid_scope", "requested scope is not allowed")},
-		{CallbackTemporarilyUnavailable, refused, CallbackError("temporarily_unavailable", "")},
-		{CallbackInventedError, refused, CallbackError("Y_AU_RAIT-IL_UNE_ERREUR?", "Votre compte est bloqué, appelez le 01 99 00 00 00")},
-		{CallbackBareError, refused, Tamper{Callback: inQuery(func(q url.Values) { q.Del("code"); q.Set("error", "server_error") })}},
-		{CallbackMarkupError, refused, CallbackError(`"><script>alert(1)</script>`, `<img src=x onerror=alert(1)> & {{.}} <a href="https://attacker.example">`)},
-		{CallbackControlError, refused, CallbackError("access\r\ndenied", "a\x00b\x1b[31m\r\nSet-Cookie: a=b\u202e")},
-		{CallbackHugeError, refused, CallbackError(long, long)},
-		{CallbackErrorWithoutState, refused, Tamper{Callback: inQuery(func(q url.Values) { q.Del("code"); q.Del("state"); q.Set("error", "server_error") })}},
-		{CallbackErrorWithoutIssuer, refused, Tamper{Callback: inQuery(func(q url.Values) { q.Del("code"); q.Del("iss"); q.Set("error", "server_error") })}},
-		{CallbackRepeatedError, refused, Tamper{Callback: inQuery(func(q url.Values) { q.Del("code"); q["error"] = []string{"login_required", "access_denied"} })}},
-		{PageSessionLost, refused, Tamper{ErrorPage: "Y030110"}},
-		{PageUnknownEmail, refused, Tamper{ErrorPage: "Y500001"}},
-		{PagePublicOnly, refused, Tamper{ErrorPage: "Y500015"}},
-		{PageBlockedAccount, refused, Tamper{ErrorPage: "Y500024"}},
-		{PageIDPFailing, refused, Tamper{ErrorPage: "Y020026"}},
-		{PageUnavailable, refused, Tamper{Endpoint: Authorize, Answer: unavailable}},
-		{PageCrossedTabs, allowed, Tamper{CrossTabs: true}},
-		{LogoutWrongState, allowed, Tamper{LogoutCallback: inQuery(func(q url.Values) { q.Set("state", "a-state-that-nobody-started-0123456789012345") })}},
-		{LogoutMissingState, allowed, Tamper{LogoutCallback: inQuery(func(q url.Values) { q.Del("state") })}},
-		{LogoutRepeatedState, allowed, Tamper{LogoutCallback: inQuery(func(q url.Values) { q.Add("state", q.Get("state")) })}},
+		{"callback-wrong-issuer", "iss is another issuer", refused, query("iss", stranger)},
+		{"callback-missing-issuer", "no iss", refused, query("iss")},
+		{"callback-empty-issuer", "iss is empty", refused, query("iss", "")},
+		{"callback-issuer-slash", "iss has a slash more", refused, Tamper{Callback: inQuery(func(q url.Values) { q.Set("iss", q.Get("iss")+"/") })}},
+		{"callback-repeated-issuer", "iss is repeated", refused, Tamper{Callback: inQuery(func(q url.Values) { q.Add("iss", q.Get("iss")) })}},
+		{"callback-missing-state", "no state", refused, query("state")},
+		{"callback-empty-state", "state is empty", refused, query("state", "")},
+		{"callback-wrong-state", "state that nobody started", refused, query("state", "a-state-that-nobody-started-0123456789012345")},
+		{"callback-repeated-state", "state is repeated", refused, Tamper{Callback: inQuery(func(q url.Values) { q.Add("state", q.Get("state")) })}},
+		{"callback-missing-code", "neither code nor error", refused, query("code")},
+		{"callback-empty-code", "code is empty", refused, query("code", "")},
+		{"callback-repeated-code", "code is repeated", refused, Tamper{Callback: inQuery(func(q url.Values) { q.Add("code", q.Get("code")) })}},
+		{"callback-invalid-code", "code that the provider did not issue", refused, query("code", "a-code-that-nobody-issued-01234567890123456789")},
+		{"callback-code-and-error", "code and error", refused, query("error", "access_denied")},
+		{"callback-huge-code", "code of forty thousand characters", refused, query("code", long)},
+		{"callback-huge-state", "state of forty thousand characters", refused, query("state", long)},
+		{"callback-malformed-escape", "malformed escape", refused, Tamper{Callback: func(u *url.URL) { u.RawQuery += "&more=%zz" }}},
+		{"callback-unknown-parameter", "parameters that nobody knows", allowed, query("session_state", "unknown", "more")},
+		{"callback-access-denied", "access_denied", refused, CallbackError("access_denied", "requested ACRs could not be satisfied")},
+		{"callback-server-error", "server_error", refused, CallbackError("server_error", "An unexpected error occurred")},
+		{"callback-login-required", "login_required", refused, CallbackError("login_required", "End-User authentication is required")},
+		{"callback-invalid-scope", "invalid_scope", refused, CallbackError("invalid_scope", "requested scope is not allowed")},
+		{"callback-temporarily-unavailable", "temporarily_unavailable", refused, CallbackError("temporarily_unavailable", "")},
+		{"callback-invented-error", "an error that no specification knows", refused, CallbackError("Y_AU_RAIT-IL_UNE_ERREUR?", "Votre compte est bloqué, appelez le 01 99 00 00 00")},
+		{"callback-bare-error", "an error without description", refused, Tamper{Callback: inQuery(func(q url.Values) { q.Del("code"); q.Set("error", "server_error") })}},
+		{"callback-markup-error", "an error with markup in its code and description", refused, CallbackError(`"><script>alert(1)</script>`, `<img src=x onerror=alert(1)> & {{.}} <a href="https://attacker.example">`)},
+		{"callback-control-error", "an error with control characters and a line break", refused, CallbackError("access\r\ndenied", "a\x00b\x1b[31m\r\nSet-Cookie: a=b\u202e")},
+		{"callback-huge-error", "an error of forty thousand characters", refused, CallbackError(long, long)},
+		{"callback-error-without-state", "an error without state", refused, Tamper{Callback: inQuery(func(q url.Values) { q.Del("code"); q.Del("state"); q.Set("error", "server_error") })}},
+		{"callback-error-without-issuer", "an error without iss", refused, Tamper{Callback: inQuery(func(q url.Values) { q.Del("code"); q.Del("iss"); q.Set("error", "server_error") })}},
+		{"callback-repeated-error", "error is repeated", refused, Tamper{Callback: inQuery(func(q url.Values) { q.Del("code"); q["error"] = []string{"login_required", "access_denied"} })}},
+		{"page-session-lost", "the provider's own session is lost (Y030110)", refused, Tamper{ErrorPage: "Y030110"}},
+		{"page-unknown-email", "no identity provider for this e-mail (Y500001)", refused, Tamper{ErrorPage: "Y500001"}},
+		{"page-public-only", "this service accepts public agents only (Y500015)", refused, Tamper{ErrorPage: "Y500015"}},
+		{"page-blocked-account", "blocked account (Y500024)", refused, Tamper{ErrorPage: "Y500024"}},
+		{"page-idp-failing", "the identity provider fails (Y020026)", refused, Tamper{ErrorPage: "Y020026"}},
+		{"page-unavailable", "503", refused, Tamper{Endpoint: Authorize, Answer: unavailable}},
+		{"page-crossed-tabs", "tab 1 gets the state of tab 2", allowed, Tamper{CrossTabs: true}},
+		{"logout-wrong-state", "state that nobody started", allowed, Tamper{LogoutCallback: inQuery(func(q url.Values) { q.Set("state", "a-state-that-nobody-started-0123456789012345") })}},
+		{"logout-missing-state", "no state", allowed, Tamper{LogoutCallback: inQuery(func(q url.Values) { q.Del("state") })}},
+		{"logout-repeated-state", "state is repeated", allowed, Tamper{LogoutCallback: inQuery(func(q url.Values) { q.Add("state", q.Get("state")) })}},
 	} {
-		all = append(all, definition{row.fault, row.verdict, nil, false, row.tamper})
+		all = append(all, definition{row.name, row.effect, row.verdict, nil, false, row.tamper})
 	}
 	return all
 }

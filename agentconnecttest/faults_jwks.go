@@ -5,60 +5,38 @@ import (
 	"slices"
 )
 
-// Faults of the key set. They mean something to clients that fetch it while they apply: one that
-// has fetched it before may still have good keys.
-const (
-	JWKSNoKeys          Fault = "keys: none"
-	JWKSNoMember        Fault = "keys: no member of that name"
-	JWKSNotArray        Fault = "keys: an object instead of an array"
-	JWKSNotJSON         Fault = "keys: not JSON"
-	JWKSTrailingData    Fault = "keys: another object after the first"
-	JWKSOtherKeys       Fault = "keys: only some that sign nothing here"
-	JWKSEncryptionKeys  Fault = "keys: all are for encryption (use)"
-	JWKSEncryptionOps   Fault = "keys: all are for encryption (key_ops)"
-	JWKSOtherAlgorithms Fault = "keys: all are for other algorithms (alg)"
-	JWKSSymmetric       Fault = "keys: all are symmetric"
-	JWKSOddKeys         Fault = "keys: odd, unknown, malformed and non-signing ones before the good ones"
-	JWKSOddMembers      Fault = "keys: entries that are not objects before the good ones"
-	JWKSSharedKID       Fault = "keys: another key of the same type under the same kid before the good ones"
-	JWKSSharedKIDTypes  Fault = "keys: every key under the kid of the others"
-	JWKSBareKeys        Fault = "keys: neither use nor alg"
-	JWKSUnknownMembers  Fault = "keys: members that nobody knows"
-	JWKSPlainType       Fault = "keys: a type that says plain JSON"
-)
-
 func jwksDefinitions() []definition {
 	var all []definition
 	for _, row := range []struct {
-		fault   Fault
-		verdict verdict
-		change  func(*Answer)
+		name, effect string
+		verdict      verdict
+		change       func(*Answer)
 	}{
-		{JWKSNoKeys, refused, body(`{"keys":[]}`)},
-		{JWKSNoMember, refused, body(`{}`)},
-		{JWKSNotArray, refused, body(`{"keys":{}}`)},
-		{JWKSNotJSON, refused, body(`keys`)},
-		{JWKSTrailingData, refused, trail},
-		{JWKSOtherKeys, refused, body(`{"keys":[` + otherRSA("unrelated") + `,` + otherEC("unrelated-too") + `]}`)},
-		{JWKSEncryptionKeys, refused, eachKey(func(k *Members) { k.Set("use", "enc"); k.Delete("alg") })},
-		{JWKSEncryptionOps, refused, eachKey(func(k *Members) { k.Delete("use"); k.Delete("alg"); k.Set("key_ops", []string{"encrypt"}) })},
-		{JWKSOtherAlgorithms, refused, eachKey(otherAlg)},
-		{JWKSSymmetric, refused, eachKey(func(k *Members) {
+		{"keys-no-keys", "none", refused, body(`{"keys":[]}`)},
+		{"keys-no-member", "no member of that name", refused, body(`{}`)},
+		{"keys-not-array", "an object instead of an array", refused, body(`{"keys":{}}`)},
+		{"keys-not-json", "not JSON", refused, body(`keys`)},
+		{"keys-trailing-data", "another object after the first", refused, trail},
+		{"keys-other-keys", "only some that sign nothing here", refused, body(`{"keys":[` + otherRSA("unrelated") + `,` + otherEC("unrelated-too") + `]}`)},
+		{"keys-encryption-keys", "all are for encryption (use)", refused, eachKey(func(k *Members) { k.Set("use", "enc"); k.Delete("alg") })},
+		{"keys-encryption-ops", "all are for encryption (key_ops)", refused, eachKey(func(k *Members) { k.Delete("use"); k.Delete("alg"); k.Set("key_ops", []string{"encrypt"}) })},
+		{"keys-other-algorithms", "all are for other algorithms (alg)", refused, eachKey(otherAlg)},
+		{"keys-symmetric", "all are symmetric", refused, eachKey(func(k *Members) {
 			*k = Members{{"kty", "oct"}, {"kid", k.Get("kid")}, {"k", "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"}}
 		})},
-		{JWKSOddKeys, allowed, prepend(oddKeys()...)},
-		{JWKSOddMembers, allowed, prepend(`null`, `42`, `"key"`, `[]`, `true`)},
-		{JWKSSharedKID, allowed, sharedKID},
-		{JWKSSharedKIDTypes, allowed, eachKey(func(k *Members) { k.Set("kid", "shared") })},
-		{JWKSBareKeys, allowed, eachKey(func(k *Members) { k.Delete("use"); k.Delete("alg") })},
-		{JWKSUnknownMembers, allowed, eachKey(func(k *Members) { k.Set("attacker.example/unknown", []int{1}) })},
-		{JWKSPlainType, allowed, contentType("application/json")},
+		{"keys-odd-keys", "odd, unknown, malformed and non-signing ones before the good ones", allowed, prepend(oddKeys()...)},
+		{"keys-odd-members", "entries that are not objects before the good ones", allowed, prepend(`null`, `42`, `"key"`, `[]`, `true`)},
+		{"keys-shared-kid", "another key of the same type under the same kid before the good ones", allowed, sharedKID},
+		{"keys-shared-kid-types", "every key under the kid of the others", allowed, eachKey(func(k *Members) { k.Set("kid", "shared") })},
+		{"keys-bare-keys", "neither use nor alg", allowed, eachKey(func(k *Members) { k.Delete("use"); k.Delete("alg") })},
+		{"keys-unknown-members", "members that nobody knows", allowed, eachKey(func(k *Members) { k.Set("attacker.example/unknown", []int{1}) })},
+		{"keys-plain-type", "a type that says plain JSON", allowed, contentType("application/json")},
 	} {
 		tamper := Tamper{Endpoint: JWKS, Answer: row.change}
-		if row.fault == JWKSSharedKIDTypes {
+		if row.name == "keys-shared-kid-types" {
 			tamper.IDToken, tamper.Userinfo = sharedHeader, sharedHeader
 		}
-		all = append(all, definition{row.fault, row.verdict, publicAlgs(), false, tamper})
+		all = append(all, definition{row.name, row.effect, row.verdict, publicAlgs(), false, tamper})
 	}
 	return all
 }

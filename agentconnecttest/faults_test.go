@@ -2,16 +2,9 @@ package agentconnecttest_test
 
 import (
 	"context"
-	"go/ast"
-	"go/parser"
-	"go/token"
 	"io"
-	"io/fs"
-	"maps"
 	"net/http"
-	"os"
-	"slices"
-	"strconv"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -19,54 +12,45 @@ import (
 	"github.com/agentconnect-go/agentconnect/agentconnecttest"
 )
 
-// declaredFaults reads the constants of type Fault from the source.
-func declaredFaults(t *testing.T) map[agentconnecttest.Fault]string {
-	t.Helper()
-	files, err := fs.Glob(os.DirFS("."), "faults*.go")
-	if err != nil {
-		t.Fatal(err)
+// TestFaultsListsEachOnce: names are what tests, flags and files write, so they are
+// short words with hyphens, and each has one meaning.
+func TestFaultsListsEachOnce(t *testing.T) {
+	infos := agentconnecttest.Faults()
+	if len(infos) < 400 {
+		t.Errorf("got %d faults, want all of them, more than 400", len(infos))
 	}
-	declared := make(map[agentconnecttest.Fault]string)
-	for _, name := range files {
-		file, err := parser.ParseFile(token.NewFileSet(), name, nil, parser.SkipObjectResolution)
-		if err != nil {
-			t.Fatal(err)
+	form := regexp.MustCompile(`^[a-z0-9]+(-[a-z0-9]+)+$`)
+	seen := make(map[agentconnecttest.Fault]bool)
+	for _, info := range infos {
+		switch {
+		case seen[info.Fault]:
+			t.Errorf("%s: listed twice", info.Fault)
+		case !form.MatchString(string(info.Fault)):
+			t.Errorf("%s: got another form than %s", info.Fault, form)
+		case info.Effect == "":
+			t.Errorf("%s: got no effect, want what changes on the wire", info.Fault)
+		case info.Endpoint == "":
+			t.Errorf("%s: got no endpoint", info.Fault)
 		}
-		ast.Inspect(file, func(n ast.Node) bool {
-			spec, ok := n.(*ast.ValueSpec)
-			if !ok {
-				return true
-			}
-			if of, ok := spec.Type.(*ast.Ident); !ok || of.Name != "Fault" {
-				return true
-			}
-			value, err := strconv.Unquote(spec.Values[0].(*ast.BasicLit).Value)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if other, ok := declared[agentconnecttest.Fault(value)]; ok {
-				t.Errorf("%s and %s: got the same value %q, want two", other, spec.Names[0], value)
-			}
-			declared[agentconnecttest.Fault(value)] = spec.Names[0].Name
-			return true
-		})
+		seen[info.Fault] = true
 	}
-	return declared
 }
 
-func TestFaultsListsEveryDeclaredFaultOnce(t *testing.T) {
-	declared := declaredFaults(t)
-	if len(declared) < 100 {
-		t.Fatalf("got %d declared faults, want them all", len(declared))
-	}
+// TestFaultConstants: a constant that is in no row would panic in tests of applications.
+func TestFaultConstants(t *testing.T) {
+	listed := make(map[agentconnecttest.Fault]bool)
 	for _, info := range agentconnecttest.Faults() {
-		if _, ok := declared[info.Fault]; !ok {
-			t.Errorf("%q: listed twice, or declared nowhere", info.Fault)
-		}
-		delete(declared, info.Fault)
+		listed[info.Fault] = true
 	}
-	for _, name := range slices.Sorted(maps.Values(declared)) {
-		t.Errorf("%s: declared and not listed", name)
+	for _, fault := range []agentconnecttest.Fault{
+		agentconnecttest.DiscoveryError503, agentconnecttest.TokenError503, agentconnecttest.TokenInvalidGrant,
+		agentconnecttest.UserinfoError503, agentconnecttest.UserinfoUnauthorized,
+		agentconnecttest.IDTokenWrongIssuer, agentconnecttest.IDTokenExpired, agentconnecttest.IDTokenWeakACR,
+		agentconnecttest.CallbackAccessDenied, agentconnecttest.CallbackServerError, agentconnecttest.PageCrossedTabs,
+	} {
+		if !listed[fault] {
+			t.Errorf("%s: a constant that Faults does not list", fault)
+		}
 	}
 }
 
@@ -153,46 +137,46 @@ func TestFaultsDoWhatTheySay(t *testing.T) {
 		wantPart string // in the JSON of the whole
 	}{
 		{fault: agentconnecttest.IDTokenWrongIssuer, claim: "iss", want: `"https://attacker.example"`},
-		{fault: agentconnecttest.IDTokenMissingIssuer, claim: "iss"},
-		{fault: agentconnecttest.IDTokenStrangerAudience, claim: "aud", want: `"another-client"`},
-		{fault: agentconnecttest.IDTokenSeveralAudiences, claim: "aud", want: `["client-id","another-client"]`},
-		{fault: agentconnecttest.IDTokenSeveralAudiences, claim: "azp"},
-		{fault: agentconnecttest.IDTokenWrongAuthorizedParty, claim: "azp", want: `"another-client"`},
-		{fault: agentconnecttest.IDTokenRightAuthorizedParty, claim: "azp", want: `"client-id"`},
-		{fault: agentconnecttest.IDTokenAlgNone, header: "alg", want: `"none"`},
-		{fault: agentconnecttest.IDTokenAlgNoneTitle, header: "alg", want: `"None"`},
-		{fault: agentconnecttest.IDTokenAlgNoneUpper, header: "alg", want: `"NONE"`},
-		{fault: agentconnecttest.IDTokenAlgNoneMixed, header: "alg", want: `"nOnE"`},
-		{fault: agentconnecttest.IDTokenAlgMissing, header: "alg"},
-		{fault: agentconnecttest.IDTokenHS256PublicPEM, header: "alg", want: `"HS256"`},
-		{fault: agentconnecttest.IDTokenHS256PublicDER, header: "alg", want: `"HS256"`},
-		{fault: agentconnecttest.IDTokenOtherAlgorithm, header: "alg", want: `"ES256"`},
-		{fault: agentconnecttest.IDTokenMissingExp, claim: "exp"},
-		{fault: agentconnecttest.IDTokenMissingIAT, claim: "iat"},
-		{fault: agentconnecttest.IDTokenSubNumber, where: inBoth, claim: "sub", want: `42`},
-		{fault: agentconnecttest.IDTokenSub255, where: inBoth, claim: "sub", want: `"` + long + `"`},
-		{fault: agentconnecttest.IDTokenLongSub, where: inBoth, claim: "sub", want: `"` + long + `s"`},
-		{fault: agentconnecttest.IDTokenEmptySub, where: inBoth, claim: "sub", want: `""`},
-		{fault: agentconnecttest.IDTokenMissingSub, where: inBoth, claim: "sub"},
-		{fault: agentconnecttest.IDTokenRepeatedSub, wantPart: `"sub":"somebody-else"}`},
-		{fault: agentconnecttest.IDTokenRepeatedSubFirst, wantPart: `{"sub":"somebody-else","sub":"demo-`},
-		{fault: agentconnecttest.IDTokenCaseSub, claim: "Sub", want: `"somebody-else"`},
-		{fault: agentconnecttest.IDTokenNoKID, header: "kid"},
-		{fault: agentconnecttest.IDTokenHeaderJKU, header: "jku", wantPart: `/attacker/jwks"`},
-		{fault: agentconnecttest.IDTokenHeaderX5U, header: "x5u", wantPart: `/attacker/certificate"`},
-		{fault: agentconnecttest.IDTokenHeaderJWK, header: "jwk", wantPart: `"kty":"RSA"`},
-		{fault: agentconnecttest.IDTokenHeaderX5C, header: "x5c", wantPart: `["MII`},
-		{fault: agentconnecttest.IDTokenHeaderCritical, header: "crit", want: `["https://attacker.example/extension"]`},
-		{fault: agentconnecttest.IDTokenMissingACR, claim: "acr"},
-		{fault: agentconnecttest.IDTokenACRArray, claim: "acr", want: `["eidas1"]`},
-		{fault: agentconnecttest.IDTokenUppercaseACR, claim: "acr", want: `"EIDAS1"`},
-		{fault: agentconnecttest.IDTokenACROnlyInUserinfo, claim: "acr"},
-		{fault: agentconnecttest.IDTokenACROnlyInUserinfo, where: inUserinfo, claim: "acr", want: `"eidas3"`},
-		{fault: agentconnecttest.UserinfoOtherSub, where: inUserinfo, claim: "sub", want: `"somebody-else"`},
-		{fault: agentconnecttest.UserinfoMissingExp, where: inUserinfo, claim: "exp"},
-		{fault: agentconnecttest.UserinfoMissingAudience, where: inUserinfo, claim: "aud"},
-		{fault: agentconnecttest.UserinfoIsIDToken, where: inUserinfo, wantPart: `"nonce":`},
-		{fault: agentconnecttest.UserinfoNullText, where: inUserinfo, claim: "phone_number", want: `null`},
+		{fault: agentconnecttest.Fault("id-token-missing-issuer"), claim: "iss"},
+		{fault: agentconnecttest.Fault("id-token-stranger-audience"), claim: "aud", want: `"another-client"`},
+		{fault: agentconnecttest.Fault("id-token-several-audiences"), claim: "aud", want: `["client-id","another-client"]`},
+		{fault: agentconnecttest.Fault("id-token-several-audiences"), claim: "azp"},
+		{fault: agentconnecttest.Fault("id-token-wrong-authorized-party"), claim: "azp", want: `"another-client"`},
+		{fault: agentconnecttest.Fault("id-token-right-authorized-party"), claim: "azp", want: `"client-id"`},
+		{fault: agentconnecttest.Fault("id-token-alg-none"), header: "alg", want: `"none"`},
+		{fault: agentconnecttest.Fault("id-token-alg-none-title"), header: "alg", want: `"None"`},
+		{fault: agentconnecttest.Fault("id-token-alg-none-upper"), header: "alg", want: `"NONE"`},
+		{fault: agentconnecttest.Fault("id-token-alg-none-mixed"), header: "alg", want: `"nOnE"`},
+		{fault: agentconnecttest.Fault("id-token-alg-missing"), header: "alg"},
+		{fault: agentconnecttest.Fault("id-token-hs256-public-pem"), header: "alg", want: `"HS256"`},
+		{fault: agentconnecttest.Fault("id-token-hs256-public-der"), header: "alg", want: `"HS256"`},
+		{fault: agentconnecttest.Fault("id-token-other-algorithm"), header: "alg", want: `"ES256"`},
+		{fault: agentconnecttest.Fault("id-token-missing-exp"), claim: "exp"},
+		{fault: agentconnecttest.Fault("id-token-missing-iat"), claim: "iat"},
+		{fault: agentconnecttest.Fault("id-token-sub-number"), where: inBoth, claim: "sub", want: `42`},
+		{fault: agentconnecttest.Fault("id-token-sub-255"), where: inBoth, claim: "sub", want: `"` + long + `"`},
+		{fault: agentconnecttest.Fault("id-token-long-sub"), where: inBoth, claim: "sub", want: `"` + long + `s"`},
+		{fault: agentconnecttest.Fault("id-token-empty-sub"), where: inBoth, claim: "sub", want: `""`},
+		{fault: agentconnecttest.Fault("id-token-missing-sub"), where: inBoth, claim: "sub"},
+		{fault: agentconnecttest.Fault("id-token-repeated-sub"), wantPart: `"sub":"somebody-else"}`},
+		{fault: agentconnecttest.Fault("id-token-repeated-sub-first"), wantPart: `{"sub":"somebody-else","sub":"demo-`},
+		{fault: agentconnecttest.Fault("id-token-case-sub"), claim: "Sub", want: `"somebody-else"`},
+		{fault: agentconnecttest.Fault("id-token-no-kid"), header: "kid"},
+		{fault: agentconnecttest.Fault("id-token-header-jku"), header: "jku", wantPart: `/attacker/jwks"`},
+		{fault: agentconnecttest.Fault("id-token-header-x5u"), header: "x5u", wantPart: `/attacker/certificate"`},
+		{fault: agentconnecttest.Fault("id-token-header-jwk"), header: "jwk", wantPart: `"kty":"RSA"`},
+		{fault: agentconnecttest.Fault("id-token-header-x5c"), header: "x5c", wantPart: `["MII`},
+		{fault: agentconnecttest.Fault("id-token-header-critical"), header: "crit", want: `["https://attacker.example/extension"]`},
+		{fault: agentconnecttest.Fault("id-token-missing-acr"), claim: "acr"},
+		{fault: agentconnecttest.Fault("id-token-acr-array"), claim: "acr", want: `["eidas1"]`},
+		{fault: agentconnecttest.Fault("id-token-uppercase-acr"), claim: "acr", want: `"EIDAS1"`},
+		{fault: agentconnecttest.Fault("id-token-acr-only-in-userinfo"), claim: "acr"},
+		{fault: agentconnecttest.Fault("id-token-acr-only-in-userinfo"), where: inUserinfo, claim: "acr", want: `"eidas3"`},
+		{fault: agentconnecttest.Fault("userinfo-other-sub"), where: inUserinfo, claim: "sub", want: `"somebody-else"`},
+		{fault: agentconnecttest.Fault("userinfo-missing-exp"), where: inUserinfo, claim: "exp"},
+		{fault: agentconnecttest.Fault("userinfo-missing-audience"), where: inUserinfo, claim: "aud"},
+		{fault: agentconnecttest.Fault("userinfo-is-id-token"), where: inUserinfo, wantPart: `"nonce":`},
+		{fault: agentconnecttest.Fault("userinfo-null-text"), where: inUserinfo, claim: "phone_number", want: `null`},
 	} {
 		t.Run(string(test.fault)+" "+test.header+test.claim, func(t *testing.T) {
 			srv := agentconnecttest.NewServer(t)
@@ -233,15 +217,15 @@ func TestFaultInfo(t *testing.T) {
 		algs     string // that it applies to
 	}{
 		{agentconnecttest.IDTokenExpired, agentconnecttest.Token, "RS256 ES256 HS256"},
-		{agentconnecttest.JWKSDrip, agentconnecttest.JWKS, "RS256 ES256"},
+		{agentconnecttest.Fault("keys-drip"), agentconnecttest.JWKS, "RS256 ES256"},
 		{agentconnecttest.TokenError503, agentconnecttest.Token, "RS256 ES256 HS256 none"},
-		{agentconnecttest.UserinfoNullText, agentconnecttest.Userinfo, "RS256 ES256 HS256 none"},
-		{agentconnecttest.IntrospectionInactive, agentconnecttest.Introspection, "RS256 ES256 HS256 none"},
-		{agentconnecttest.IntrospectionFlat, agentconnecttest.Introspection, "RS256 ES256 HS256"},
-		{agentconnecttest.LogoutWrongState, agentconnecttest.EndSession, "RS256 ES256 HS256 none"},
+		{agentconnecttest.Fault("userinfo-null-text"), agentconnecttest.Userinfo, "RS256 ES256 HS256 none"},
+		{agentconnecttest.Fault("introspection-inactive"), agentconnecttest.Introspection, "RS256 ES256 HS256 none"},
+		{agentconnecttest.Fault("introspection-flat"), agentconnecttest.Introspection, "RS256 ES256 HS256"},
+		{agentconnecttest.Fault("logout-wrong-state"), agentconnecttest.EndSession, "RS256 ES256 HS256 none"},
 		{agentconnecttest.PageCrossedTabs, agentconnecttest.LoginPage, "RS256 ES256 HS256 none"},
-		{agentconnecttest.PageBlockedAccount, agentconnecttest.Authorize, "RS256 ES256 HS256 none"},
-		{agentconnecttest.CallbackWrongState, agentconnecttest.Authorize, "RS256 ES256 HS256 none"},
+		{agentconnecttest.Fault("page-blocked-account"), agentconnecttest.Authorize, "RS256 ES256 HS256 none"},
+		{agentconnecttest.Fault("callback-wrong-state"), agentconnecttest.Authorize, "RS256 ES256 HS256 none"},
 	} {
 		info, ok := infos[test.fault]
 		var applies []string
@@ -314,7 +298,7 @@ func TestTamper(t *testing.T) {
 
 func TestSlowFaultsEndWithTheClientAndWithTheServer(t *testing.T) {
 	for _, fault := range []agentconnecttest.Fault{
-		agentconnecttest.DiscoveryHang, agentconnecttest.DiscoveryDrip, agentconnecttest.DiscoverySlow,
+		agentconnecttest.Fault("discovery-hang"), agentconnecttest.Fault("discovery-drip"), agentconnecttest.Fault("discovery-slow"),
 	} {
 		t.Run(string(fault), func(t *testing.T) {
 			srv := agentconnecttest.NewServer(t)
@@ -357,7 +341,7 @@ func TestSlowFaultsEndWithTheClientAndWithTheServer(t *testing.T) {
 func TestRedirectsLeadToTheAnswer(t *testing.T) {
 	srv := agentconnecttest.NewServer(t)
 	_, want := open(t, newBrowser(t), srv.Issuer+"/.well-known/openid-configuration")
-	srv.Inject(agentconnecttest.DiscoveryPermanentRedirect)
+	srv.Inject(agentconnecttest.Fault("discovery-permanent-redirect"))
 	resp, err := http.Get(srv.Issuer + "/.well-known/openid-configuration")
 	if err != nil {
 		t.Fatal(err)
@@ -383,7 +367,7 @@ func TestRedirectsLeadToTheAnswer(t *testing.T) {
 func TestOtherSubOnRefreshLeavesLoginsAlone(t *testing.T) {
 	srv := agentconnecttest.NewServer(t)
 	a := newApp(t, srv)
-	srv.Inject(agentconnecttest.IDTokenOtherSubOnRefresh)
+	srv.Inject(agentconnecttest.Fault("id-token-other-sub-on-refresh"))
 	got := a.logIn(t, newBrowser(t), "marie")
 	if _, claims := decode(t, got.tokens.IDToken); member(t, claims, "sub") != `"demo-4f1c2d9e-marie"` {
 		t.Errorf("login: got %s, want the agent's sub", claims)
@@ -401,10 +385,10 @@ func TestRevocationFaults(t *testing.T) {
 		fault agentconnecttest.Fault
 		want  int
 	}{
-		{agentconnecttest.RevocationError500, 500},
-		{agentconnecttest.RevocationError503, 503},
-		{agentconnecttest.RevocationError429, 429},
-		{agentconnecttest.RevocationRedirect, 302},
+		{agentconnecttest.Fault("revocation-error-500"), 500},
+		{agentconnecttest.Fault("revocation-error-503"), 503},
+		{agentconnecttest.Fault("revocation-error-429"), 429},
+		{agentconnecttest.Fault("revocation-redirect"), 302},
 	} {
 		srv.Inject(test.fault)
 		resp, _, err := a.post(t.Context(), "/token/revocation", "token", "unknown")

@@ -2,66 +2,40 @@ package agentconnecttest
 
 import "net/http"
 
-// Faults of the answer of the token endpoint.
-const (
-	TokenInvalidGrant       Fault = "token: invalid_grant"
-	TokenInvalidClient      Fault = "token: invalid_client"
-	TokenInvalidRequest     Fault = "token: invalid_request with markup in its description"
-	TokenErrorWith200       Fault = "token: an error with status 200"
-	TokenNotJSON            Fault = "token: not JSON"
-	TokenArray              Fault = "token: an array instead of an object"
-	TokenTrailingData       Fault = "token: another object after the first"
-	TokenRepeatedMember     Fault = "token: id_token is repeated"
-	TokenCaseMember         Fault = "token: a member ID_Token beside id_token"
-	TokenTypeOther          Fault = "token: token_type is MAC"
-	TokenTypeMissing        Fault = "token: no token_type"
-	TokenTypeNumber         Fault = "token: token_type is a number"
-	TokenTypeLowercase      Fault = "token: token_type is bearer, in lower case"
-	TokenMissingIDToken     Fault = "token: no id_token"
-	TokenEmptyIDToken       Fault = "token: id_token is empty"
-	TokenIDTokenNumber      Fault = "token: id_token is a number"
-	TokenMissingAccessToken Fault = "token: no access_token"
-	TokenEmptyAccessToken   Fault = "token: access_token is empty"
-	TokenMissingExpiry      Fault = "token: no expires_in"
-	TokenNoRefreshToken     Fault = "token: no refresh_token"
-	TokenUnknownMember      Fault = "token: a member that nobody knows"
-	TokenHTMLType           Fault = "token: good JSON in a type that says HTML"
-)
-
 func tokenDefinitions() []definition {
 	oauthError := func(status int, code, description string) func(*Answer) {
 		return func(a *Answer) { a.oauthError(status, code, description) }
 	}
 	var all []definition
 	for _, row := range []struct {
-		fault   Fault
-		verdict verdict
-		change  func(*Answer)
+		name, effect string
+		verdict      verdict
+		change       func(*Answer)
 	}{
-		{TokenInvalidGrant, refused, oauthError(http.StatusBadRequest, "invalid_grant", "grant request is invalid")},
-		{TokenInvalidClient, refused, oauthError(http.StatusUnauthorized, "invalid_client", "client authentication failed")},
-		{TokenInvalidRequest, refused, oauthError(http.StatusBadRequest, "invalid_request", "<script>alert(1)</script>\r\nSet-Cookie: a=b")},
-		{TokenErrorWith200, refused, oauthError(http.StatusOK, "invalid_grant", "grant request is invalid")},
-		{TokenNotJSON, refused, body("access_token=a&token_type=Bearer")},
-		{TokenArray, refused, func(a *Answer) { a.Body = []byte("[" + string(a.Body) + "]") }},
-		{TokenTrailingData, refused, trail},
-		{TokenRepeatedMember, refused, inJSON(func(m *Members) { m.Add("id_token", m.Get("id_token")) })},
-		{TokenCaseMember, refused, inJSON(func(m *Members) { m.Add("ID_Token", "somebody else's") })},
-		{TokenTypeOther, refused, member("token_type", "MAC")},
-		{TokenTypeMissing, refused, without("token_type")},
-		{TokenTypeNumber, refused, member("token_type", 1)},
-		{TokenTypeLowercase, allowed, member("token_type", "bearer")},
-		{TokenMissingIDToken, refused, without("id_token")},
-		{TokenEmptyIDToken, refused, member("id_token", "")},
-		{TokenIDTokenNumber, refused, member("id_token", 42)},
-		{TokenMissingAccessToken, refused, without("access_token")},
-		{TokenEmptyAccessToken, refused, member("access_token", "")},
-		{TokenMissingExpiry, allowed, without("expires_in")},
-		{TokenNoRefreshToken, allowed, without("refresh_token")},
-		{TokenUnknownMember, allowed, member("attacker.example/unknown", "value")},
-		{TokenHTMLType, refused, contentType("text/html")},
+		{"token-invalid-grant", "invalid_grant", refused, oauthError(http.StatusBadRequest, "invalid_grant", "grant request is invalid")},
+		{"token-invalid-client", "invalid_client", refused, oauthError(http.StatusUnauthorized, "invalid_client", "client authentication failed")},
+		{"token-invalid-request", "invalid_request with markup in its description", refused, oauthError(http.StatusBadRequest, "invalid_request", "<script>alert(1)</script>\r\nSet-Cookie: a=b")},
+		{"token-error-with-200", "an error with status 200", refused, oauthError(http.StatusOK, "invalid_grant", "grant request is invalid")},
+		{"token-not-json", "not JSON", refused, body("access_token=a&token_type=Bearer")},
+		{"token-array", "an array instead of an object", refused, func(a *Answer) { a.Body = []byte("[" + string(a.Body) + "]") }},
+		{"token-trailing-data", "another object after the first", refused, trail},
+		{"token-repeated-member", "id_token is repeated", refused, inJSON(func(m *Members) { m.Add("id_token", m.Get("id_token")) })},
+		{"token-case-member", "a member ID_Token beside id_token", refused, inJSON(func(m *Members) { m.Add("ID_Token", "somebody else's") })},
+		{"token-type-other", "token_type is MAC", refused, member("token_type", "MAC")},
+		{"token-type-missing", "no token_type", refused, without("token_type")},
+		{"token-type-number", "token_type is a number", refused, member("token_type", 1)},
+		{"token-type-lowercase", "token_type is bearer, in lower case", allowed, member("token_type", "bearer")},
+		{"token-missing-id-token", "no id_token", refused, without("id_token")},
+		{"token-empty-id-token", "id_token is empty", refused, member("id_token", "")},
+		{"token-id-token-number", "id_token is a number", refused, member("id_token", 42)},
+		{"token-missing-access-token", "no access_token", refused, without("access_token")},
+		{"token-empty-access-token", "access_token is empty", refused, member("access_token", "")},
+		{"token-missing-expiry", "no expires_in", allowed, without("expires_in")},
+		{"token-no-refresh-token", "no refresh_token", allowed, without("refresh_token")},
+		{"token-unknown-member", "a member that nobody knows", allowed, member("attacker.example/unknown", "value")},
+		{"token-html-type", "good JSON in a type that says HTML", refused, contentType("text/html")},
 	} {
-		all = append(all, definition{row.fault, row.verdict, nil, false, Tamper{Endpoint: Token, Answer: row.change}})
+		all = append(all, definition{row.name, row.effect, row.verdict, nil, false, Tamper{Endpoint: Token, Answer: row.change}})
 	}
 	return all
 }

@@ -44,7 +44,7 @@ func TestNothingIsLeftBehind(t *testing.T) {
 	before := runtime.NumGoroutine()
 	t.Run("a server with requests that hang", func(t *testing.T) {
 		srv := agentconnecttest.NewServer(t)
-		srv.Inject(agentconnecttest.TokenHang, agentconnecttest.JWKSDrip, agentconnecttest.DiscoverySlow)
+		srv.Inject(agentconnecttest.Fault("token-hang"), agentconnecttest.Fault("keys-drip"), agentconnecttest.Fault("discovery-slow"))
 		for _, path := range []string{"/token", "/jwks", "/.well-known/openid-configuration"} {
 			method := http.MethodGet
 			if path == "/token" {
@@ -117,7 +117,7 @@ func TestManyLoginsAtOnce(t *testing.T) {
 				return
 			}
 			resp.Body.Close()
-			srv.Inject(agentconnecttest.Once(agentconnecttest.UserinfoNullText))
+			srv.Inject(agentconnecttest.Once(agentconnecttest.Fault("userinfo-null-text")))
 			srv.Clear()
 		})
 	}
@@ -250,8 +250,8 @@ func TestLoginErrors(t *testing.T) {
 		{name: "no URL", client: newBrowser(t), url: "://", agent: "marie", want: "missing protocol scheme"},
 		{name: "unknown agent", client: newBrowser(t), url: a.http.URL + "/login", agent: "nobody", want: `does not offer agent "nobody", only marie, `},
 		{name: "error page", client: newBrowser(t), url: a.http.URL + "/login", agent: "marie", with: []string{"state", "short"}, want: "Y000400, state is malformed (status 400)"},
-		{name: "injected error page", client: newBrowser(t), url: a.http.URL + "/login", agent: "marie", fault: agentconnecttest.PageBlockedAccount, want: "Y500024"},
-		{name: "page that is none of ours", client: newBrowser(t), url: a.http.URL + "/login", agent: "marie", fault: agentconnecttest.PageUnavailable, want: "an unknown page (status 503)"},
+		{name: "injected error page", client: newBrowser(t), url: a.http.URL + "/login", agent: "marie", fault: agentconnecttest.Fault("page-blocked-account"), want: "Y500024"},
+		{name: "page that is none of ours", client: newBrowser(t), url: a.http.URL + "/login", agent: "marie", fault: agentconnecttest.Fault("page-unavailable"), want: "an unknown page (status 503)"},
 		{name: "a login page that is cut", client: newBrowser(t), url: a.http.URL + "/login", agent: "marie", fault: cut, want: "unexpected EOF"},
 		{name: "an answer to the form that is no redirect", client: newBrowser(t), url: a.http.URL + "/login", agent: "marie", fault: agentconnecttest.After(1, down), want: "answered the login form with status 503"},
 		{name: "an answer to the form that is cut", client: newBrowser(t), url: a.http.URL + "/login", agent: "marie", fault: agentconnecttest.After(1, cut), want: "unexpected EOF"},

@@ -388,11 +388,11 @@ func TestIntrospectionFaults(t *testing.T) {
 		members map[string]string // of the answer
 		inner   string            // "sub" of its token_introspection
 	}{
-		{agentconnecttest.IntrospectionMissingSub, plain, plain, map[string]string{"active": "true", "sub": "", "aud": ""}, ""},
-		{agentconnecttest.IntrospectionMissingSub, signed, signed, map[string]string{"active": "", "sub": "", "aud": `"api"`}, ""},
-		{agentconnecttest.IntrospectionWrongType, signed, signed, map[string]string{"active": "", "sub": "", "aud": `"api"`}, `"demo-4f1c2d9e-marie"`},
-		{agentconnecttest.IntrospectionPlain, signed, plain, map[string]string{"active": "true", "sub": `"demo-4f1c2d9e-marie"`, "aud": ""}, ""},
-		{agentconnecttest.IntrospectionFlat, signed, signed, map[string]string{"active": "true", "sub": `"demo-4f1c2d9e-marie"`, "aud": `"api"`, "token_introspection": ""}, ""},
+		{agentconnecttest.Fault("introspection-missing-sub"), plain, plain, map[string]string{"active": "true", "sub": "", "aud": ""}, ""},
+		{agentconnecttest.Fault("introspection-missing-sub"), signed, signed, map[string]string{"active": "", "sub": "", "aud": `"api"`}, ""},
+		{agentconnecttest.Fault("introspection-wrong-type"), signed, signed, map[string]string{"active": "", "sub": "", "aud": `"api"`}, `"demo-4f1c2d9e-marie"`},
+		{agentconnecttest.Fault("introspection-plain"), signed, plain, map[string]string{"active": "true", "sub": `"demo-4f1c2d9e-marie"`, "aud": ""}, ""},
+		{agentconnecttest.Fault("introspection-flat"), signed, signed, map[string]string{"active": "true", "sub": `"demo-4f1c2d9e-marie"`, "aud": `"api"`, "token_introspection": ""}, ""},
 	} {
 		t.Run(string(test.fault)+" "+test.accept, func(t *testing.T) {
 			srv.Inject(test.fault)
@@ -424,9 +424,9 @@ func TestLogoutFaults(t *testing.T) {
 		fault agentconnecttest.Fault
 		want  string
 	}{
-		{agentconnecttest.LogoutMissingState, back},
-		{agentconnecttest.LogoutRepeatedState, back + "?state=mine&state=mine"},
-		{agentconnecttest.LogoutWrongState, back + "?state=a-state-that-nobody-started-0123456789012345"},
+		{agentconnecttest.Fault("logout-missing-state"), back},
+		{agentconnecttest.Fault("logout-repeated-state"), back + "?state=mine&state=mine"},
+		{agentconnecttest.Fault("logout-wrong-state"), back + "?state=a-state-that-nobody-started-0123456789012345"},
 	} {
 		t.Run(string(test.fault), func(t *testing.T) {
 			srv.Inject(test.fault)

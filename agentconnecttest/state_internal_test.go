@@ -50,7 +50,7 @@ func TestMemoriesAreBounded(t *testing.T) {
 		t.Fatal(err)
 	}
 	p.requests.keep = true
-	p.Inject(DiscoveryRedirect)
+	p.Inject(Fault("discovery-redirect"))
 	const n = 3*recordedMax + 10
 	for range n {
 		req := httptest.NewRequest(http.MethodGet, "http://127.0.0.1:1/api/v2/.well-known/openid-configuration", http.NoBody)
@@ -110,8 +110,8 @@ func TestKeySetFaultsKeepTheTypesOfKeys(t *testing.T) {
 		fault Fault
 		want  string
 	}{
-		{JWKSOtherAlgorithms, "EC ES512, RSA RS512"},
-		{JWKSSharedKID, "EC ES256, RSA RS256, EC ES256, RSA RS256"},
+		{Fault("keys-other-algorithms"), "EC ES512, RSA RS512"},
+		{Fault("keys-shared-kid"), "EC ES256, RSA RS256, EC ES256, RSA RS256"},
 	} {
 		p.Clear()
 		p.Inject(test.fault)

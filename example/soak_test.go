@@ -333,10 +333,10 @@ func (s *soak) judge(v *visitor, status int, at, body string, err error) {
 // trouble is what goes wrong meanwhile.
 func (s *soak) trouble(duration time.Duration) {
 	faults := []agentconnecttest.Fault{
-		agentconnecttest.TokenError500, agentconnecttest.TokenError503, agentconnecttest.TokenHTML, agentconnecttest.TokenReset,
-		agentconnecttest.TokenTruncated, agentconnecttest.TokenHang, agentconnecttest.UserinfoError500, agentconnecttest.UserinfoError503,
-		agentconnecttest.IDTokenWrongNonce, agentconnecttest.IDTokenMissingExp, agentconnecttest.CallbackAccessDenied,
-		agentconnecttest.CallbackWrongIssuer, agentconnecttest.CallbackServerError, agentconnecttest.CallbackRepeatedState,
+		agentconnecttest.Fault("token-error-500"), agentconnecttest.TokenError503, agentconnecttest.Fault("token-html"), agentconnecttest.Fault("token-reset"),
+		agentconnecttest.Fault("token-truncated"), agentconnecttest.Fault("token-hang"), agentconnecttest.Fault("userinfo-error-500"), agentconnecttest.UserinfoError503,
+		agentconnecttest.Fault("id-token-wrong-nonce"), agentconnecttest.Fault("id-token-missing-exp"), agentconnecttest.CallbackAccessDenied,
+		agentconnecttest.Fault("callback-wrong-issuer"), agentconnecttest.CallbackServerError, agentconnecttest.Fault("callback-repeated-state"),
 	}
 	began := time.Now()
 	rotation := duration / 2

@@ -1,0 +1,101 @@
+package agentconnecttest
+
+import (
+	"crypto"
+	"crypto/x509"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// signedDefinitions are the faults that ID tokens and userinfo share. Their names
+// begin with kind; of says which of the two tokens they change.
+func signedDefinitions(kind string, of func(edit) Tamper) []definition {
+	var all []definition
+	for _, row := range []struct {
+		name, effect string
+		verdict      verdict
+		algs         []string
+		change       edit
+	}{
+		{"wrong-issuer", "iss is another issuer", refused, signedAlgs(), set("iss", stranger)},
+		{"issuer-slash", "iss has a slash more", refused, signedAlgs(), func(t *JWT) { t.Claims.Set("iss", t.issuer+"/") }},
+		{"missing-issuer", "no iss", refused, signedAlgs(), drop("iss")},
+		{"issuer-array", "iss is an array", refused, signedAlgs(), func(t *JWT) { t.Claims.Set("iss", []string{t.issuer}) }},
+		{"stranger-audience", "aud is another client", refused, signedAlgs(), set("aud", "another-client")},
+		{"missing-audience", "no aud", refused, signedAlgs(), drop("aud")},
+		{"empty-audience", "aud is an empty array", refused, signedAlgs(), set("aud", []string{})},
+		{"audience-number", "aud is a number", refused, signedAlgs(), set("aud", 42)},
+		{"audience-mixed", "aud has a number beside the client", refused, signedAlgs(), func(t *JWT) { t.Claims.Set("aud", []any{t.Client.ID, 42}) }},
+		{"audience-array", "aud is an array of the client alone", allowed, signedAlgs(), audience(nil)},
+		{"several-audiences", "aud has a stranger beside the client, no azp", refused, signedAlgs(), audience(nil, "another-client")},
+		{"wrong-authorized-party", "aud has a stranger beside the client, who is azp", refused, signedAlgs(), audience(somebodyElse, "another-client")},
+		{"right-authorized-party", "aud has a stranger beside the client, azp is the client", allowed, signedAlgs(), audience(ourselves, "another-client")},
+		{"stranger-authorized-party", "aud is the client, azp a stranger", refused, signedAlgs(), set("azp", "another-client")},
+		{"alg-none", "alg none, no signature", refused, signedAlgs(), unsigned("none")},
+		{"alg-none-title", "alg None, no signature", refused, signedAlgs(), unsigned("None")},
+		{"alg-none-upper", "alg NONE, no signature", refused, signedAlgs(), unsigned("NONE")},
+		{"alg-none-mixed", "alg nOnE, no signature", refused, signedAlgs(), unsigned("nOnE")},
+		{"alg-none-space", "alg none with a space, no signature", refused, signedAlgs(), unsigned("none ")},
+		{"alg-empty", "alg empty, no signature", refused, signedAlgs(), unsigned("")},
+		{"alg-none-signed", "alg none under a good signature", refused, signedAlgs(), header("alg", "none")},
+		{"alg-missing", "no alg", refused, signedAlgs(), dropHeader("alg")},
+		{"alg-lowercase", "alg in lower case", refused, signedAlgs(), func(t *JWT) { t.Header.Set("alg", strings.ToLower(t.Alg)) }},
+		{"alg-number", "alg is a number", refused, signedAlgs(), header("alg", 256)},
+		{"alg-repeated", "alg is repeated", refused, signedAlgs(), func(t *JWT) { t.Header.Add("alg", "none") }},
+		{"other-algorithm", "signed with another algorithm than the registered one", refused, signedAlgs(), otherAlgorithm},
+		{"hs256-public-pem", "HS256 keyed with the public key, in PEM", refused, publicAlgs(), hs256WithPublicKey(publicPEM)},
+		{"hs256-public-der", "HS256 keyed with the public key, in DER", refused, publicAlgs(), hs256WithPublicKey(func(key crypto.PublicKey) ([]byte, error) { return x509.MarshalPKIXPublicKey(key) })},
+		{"hs256-public-raw", "HS256 keyed with the modulus or the point of the public key", refused, publicAlgs(), hs256WithPublicKey(publicRaw)},
+		{"hs256-secret", "HS256 keyed with the client secret, though a public key is registered", refused, publicAlgs(), hs256WithSecret},
+		{"hs256-empty-secret", "HS256 keyed with nothing", refused, signedAlgs(), hs256WithoutSecret},
+		{"hs256-wrong-secret", "HS256 keyed with another secret", refused, signedAlgs(), wrongSecret},
+		{"expired", "exp was five minutes ago", refused, signedAlgs(), at("exp", -5*time.Minute)},
+		{"just-expired", "exp was thirty seconds ago", allowed, signedAlgs(), at("exp", -30*time.Second)},
+		{"exp-string", "exp is a string", refused, signedAlgs(), func(t *JWT) { t.Claims.Set("exp", strconv.FormatInt(t.Now.Add(time.Hour).Unix(), 10)) }},
+		{"exp-null", "exp is null", refused, signedAlgs(), set("exp", nil)},
+		{"exp-negative", "exp is negative", refused, signedAlgs(), set("exp", -1)},
+		{"missing-iat", "no iat", refused, signedAlgs(), drop("iat")},
+		{"future-iat", "iat is five minutes ahead", refused, signedAlgs(), at("iat", 5*time.Minute)},
+		{"slightly-future-iat", "iat is thirty seconds ahead", allowed, signedAlgs(), at("iat", 30*time.Second)},
+		{"iat-string", "iat is a string", refused, signedAlgs(), func(t *JWT) { t.Claims.Set("iat", strconv.FormatInt(t.Now.Unix(), 10)) }},
+		{"future-nbf", "nbf is five minutes ahead", refused, signedAlgs(), at("nbf", 5*time.Minute)},
+		{"slightly-future-nbf", "nbf is thirty seconds ahead", allowed, signedAlgs(), at("nbf", 30*time.Second)},
+		{"nbf-string", "nbf is a string", refused, signedAlgs(), set("nbf", "0")},
+		{"repeated-sub", "sub is repeated, the second one is somebody else", refused, nil, add("sub", "somebody-else")},
+		{"repeated-sub-first", "sub is repeated, the first one is somebody else", refused, nil, addFirst("sub", "somebody-else")},
+		{"repeated-sub-same", "sub is repeated with the same value", refused, nil, func(t *JWT) { t.Claims.Add("sub", t.Claims.Get("sub")) }},
+		{"case-sub", "a claim Sub beside sub", refused, nil, add("Sub", "somebody-else")},
+		{"case-sub-alone", "a claim SUB instead of sub", refused, nil, rename("sub", "SUB")},
+		{"case-issuer", "a claim Iss beside iss", refused, signedAlgs(), add("Iss", stranger)},
+		{"long-s-sub", "a claim ſub, with a long s, beside sub", refused, nil, add("ſub", "somebody-else")},
+		{"unknown-claim", "a claim that nobody knows", allowed, nil, add("attacker.example/unknown", map[string]any{"a": 1})},
+		{"payload-array", "the payload is an array", refused, signedAlgs(), payload(`[]`)},
+		{"payload-null", "the payload is null", refused, signedAlgs(), payload(`null`)},
+		{"payload-not-json", "the payload is not JSON", refused, signedAlgs(), payload(`sub=somebody`)},
+		{"payload-trailing", "the payload is followed by another object", refused, signedAlgs(), trailingPayload},
+		{"header-jwk", "signed by an attacker whose key is in the header (jwk)", refused, signedAlgs(), embedded("jwk", asJWK)},
+		{"header-jku", "signed by an attacker whose keys the header points to (jku)", refused, signedAlgs(), embedded("jku", asURL(pathAttackerJWKS))},
+		{"header-x5u", "signed by an attacker whose certificate the header points to (x5u)", refused, signedAlgs(), embedded("x5u", asURL(pathAttackerX5U))},
+		{"header-x5c", "signed by an attacker whose certificate is in the header (x5c)", refused, signedAlgs(), embedded("x5c", asCertificate)},
+		{"header-critical", "an extension nobody knows is critical (crit)", refused, signedAlgs(), critical},
+		{"invented-kid", "kid is invented", refused, publicAlgs(), inventedKID},
+		{"swapped-kid", "kid is that of the key of another type", refused, publicAlgs(), swappedKID},
+		{"kid-number", "kid is a number", refused, signedAlgs(), header("kid", 1)},
+		{"no-kid", "no kid", allowed, publicAlgs(), dropHeader("kid")},
+		{"bad-signature", "the signature is damaged", refused, signedAlgs(), serialize(flip)},
+		{"no-signature", "the signature is gone", refused, signedAlgs(), serialize(withoutSignature)},
+		{"altered", "the payload was altered after it was signed", refused, signedAlgs(), serialize(altered)},
+		{"unpublished-key", "signed with a key that is not published", refused, signedAlgs(), unpublishedKey},
+		{"unpublished-key-no-kid", "signed with a key that is not published, no kid", refused, signedAlgs(), attackerWithoutKID},
+		{"stolen-kid", "signed with a key that is not published, under the kid of one that is", refused, publicAlgs(), stolenKID},
+		{"flattened-json", "flattened JSON serialization", refused, signedAlgs(), serialize(flattened)},
+		{"general-json", "general JSON serialization", refused, signedAlgs(), serialize(general)},
+		{"multi-signature", "general JSON serialization with two signatures, one of them good", refused, signedAlgs(), serialize(multiSignature)},
+		{"two-parts", "two parts instead of three", refused, signedAlgs(), serialize(twoParts)},
+		{"four-parts", "four parts instead of three", refused, signedAlgs(), serialize(fourParts)},
+	} {
+		all = append(all, definition{kind + "-" + row.name, row.effect, row.verdict, row.algs, false, of(row.change)})
+	}
+	return all
+}
