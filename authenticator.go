@@ -16,7 +16,6 @@ import (
 // with AgentConnect.
 type Authenticator struct {
 	config   *config
-	level    []string // the acr values that every login must have one of; nil: any
 	provider *provider
 	sessions *sessions
 	pending  *pendingLogins
@@ -36,11 +35,8 @@ type Authenticator struct {
 // When the settings are incomplete, contradictory or unsafe, New returns an
 // error that joins a [*ConfigError] for each problem.
 func New(opts ...Option) (*Authenticator, error) {
-	c, err := configure(opts)
-	if err != nil {
-		return nil, err
-	}
-	level, err := c.level.acceptedACR()
+	a := &Authenticator{}
+	c, err := configure(a.ServeError, opts)
 	if err != nil {
 		return nil, err
 	}
@@ -60,9 +56,8 @@ func New(opts ...Option) (*Authenticator, error) {
 	if err != nil {
 		return nil, err
 	}
-	a := &Authenticator{
+	*a = Authenticator{
 		config:   c,
-		level:    level,
 		provider: newProvider(c),
 		sessions: sessions,
 		pending: &pendingLogins{
@@ -84,6 +79,12 @@ func New(opts ...Option) (*Authenticator, error) {
 		return nil, fmt.Errorf("agentconnect: redirect URL: %w", err)
 	}
 	return a, nil
+}
+
+// Format writes the client_id alone, whatever the verb: fmt would write the
+// secrets of the settings for some.
+func (a *Authenticator) Format(s fmt.State, _ rune) {
+	fmt.Fprintf(s, "agentconnect.Authenticator(%s)", a.config.clientID)
 }
 
 // Ready returns nil when the provider's metadata is known, so that agents can

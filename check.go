@@ -57,16 +57,6 @@ func (c *checkup) problem(subject, found, action string) {
 	c.findings = append(c.findings, Finding{SeverityProblem, subject, found, action})
 }
 
-// environmentOf returns the environment whose issuer it is, "" for another one.
-func environmentOf(issuer string) Environment {
-	for _, e := range []Environment{Integration, Production, IntegrationRIE, ProductionRIE} {
-		if e.Issuer() == issuer {
-			return e
-		}
-	}
-	return ""
-}
-
 func (c *checkup) environment() {
 	const subject = "environment"
 	config := c.auth.config
@@ -106,7 +96,7 @@ func (c *checkup) url(subject string, u *url.URL) {
 	switch {
 	case isLoopback(host):
 		c.warn(subject, u.String()+" is on this machine", "Give the public https URL before anybody else logs in.")
-	case (e == IntegrationRIE || e == ProductionRIE) && !onRIE:
+	case e.isRIE() && !onRIE:
 		c.warn(subject, u.String()+" is not under "+rie+", and the environment is the RIE's", "Check that the agents reach this name from the RIE, or take the Internet environment: the two share no registration.")
 	case (e == Integration || e == Production) && onRIE:
 		c.warn(subject, u.String()+" is under "+rie+", and the environment is the Internet's", "Take the RIE environment for a service of the RIE: the two share no registration.")

@@ -155,7 +155,7 @@ func (c *checkup) levels(m *metadata) {
 	unsupported := func(acrs []string) []string {
 		return slices.DeleteFunc(slices.Clone(acrs), func(v string) bool { return slices.Contains(list, v) })
 	}
-	demanded := c.auth.level
+	demanded := c.auth.config.acr
 	switch lacking := unsupported(demanded); {
 	case !ok && demanded != nil:
 		c.warn(subject, "the metadata has no acr_values_supported", "Try out a login with the level of WithLevel.")
@@ -184,7 +184,7 @@ func (c *checkup) switches(m *metadata) {
 	switch {
 	case string(m.document["claims_parameter_supported"]) == "true":
 		c.ok(claimsParameter, "supported: levels can be demanded")
-	case c.auth.level != nil:
+	case c.auth.config.acr != nil:
 		c.problem(claimsParameter, "the metadata does not say claims_parameter_supported, and WithLevel needs it", "Every login would be refused, because the provider is not asked for its level. Leave WithLevel out, or ask the provider.")
 	default:
 		c.warn(claimsParameter, "the metadata does not say claims_parameter_supported", "A route that demands a level (Require) would refuse everybody.")

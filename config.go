@@ -29,147 +29,144 @@ const (
 	minSealingKey     = 32
 )
 
-// config is what New made of the settings. Every field is valid and none
-// changes after New.
+// config is the settings. [Option]s record into the first part what they are
+// given, over the defaults; validate makes the second part. Nothing changes after
+// that.
 type config struct {
-	environment     Environment // "" with WithIssuer
-	issuer          string
-	clientID        string
-	clientSecret    string
-	previousSecrets []string
-	redirectURL     *url.URL
-	postLogoutURL   *url.URL
-	loginPath       string
-	logoutPath      string
-	homePath        string
-	scopes          []string
-	idTokenAlg      Alg
-	userinfoAlg     Alg
-	level           requirements
-	cookieName      string // with the __Host- prefix where it applies
-	secureCookies   bool
-	sessionStore    scs.Store
-	sessionLifetime time.Duration
-	sessionIdle     time.Duration  // 0: none
-	midnight        *time.Location // nil: sessions do not end at midnight
-	httpClient      *http.Client
-	logger          *slog.Logger
-	errorHandler    ErrorHandler // nil: ServeError
-	loginHook       LoginHook    // nil: everybody is accepted
-	logoutHook      LogoutHook
-	events          func(context.Context, Event)
-	loginParameters []string
-	askAMR          bool
-	keepTokens      bool
-	revokeAtLogout  bool
-	sealingKeys     []string // of session records; none: they are not sealed
-	supportContact  string
-	pageTemplate    *template.Template
-	pageStyle       string
-	now             func() time.Time
+	environment           Environment // "" with WithIssuer
+	issuer                string      // validate sets that of the environment
+	clientID              string
+	clientSecret          string
+	previousSecrets       []string
+	redirectURI           string // as it was given; see redirectURL
+	postLogoutRedirectURI string
+	loginPath             string // validate sets the default of these two
+	logoutPath            string
+	homePath              string
+	scopes                []string
+	idTokenAlg            Alg
+	userinfoAlg           Alg // validate sets the ID token's where there is none
+	level                 requirements
+	cookieName            string // validate adds the __Host- prefix where it applies
+	sessionStore          scs.Store
+	sessionLifetime       time.Duration
+	sessionIdle           time.Duration // 0: none
+	endAtMidnight         bool
+	sealingKeys           []string // of session records; nil: they are not sealed
+	keepTokens            bool
+	revokeAtLogout        bool
+	httpClient            *http.Client
+	logger                *slog.Logger
+	errorHandler          ErrorHandler
+	loginHook             LoginHook
+	logoutHook            LogoutHook
+	events                func(context.Context, Event)
+	loginParameters       []string
+	askAMR                bool
+	supportContact        string
+	pageTemplate          *template.Template
+	pageStyle             string
+	resourceServer        resourceServerSettings
+	now                   func() time.Time
+
+	redirectURL   *url.URL
+	postLogoutURL *url.URL
+	secureCookies bool           // the redirect URL is https
+	acr           []string       // that every login must have one of; nil: any
+	midnight      *time.Location // whose midnight ends sessions; nil: none does
 }
 
-// configure validates what the options recorded and fills in the defaults. It
-// talks to nobody.
-func configure(opts []Option) (*config, error) {
-	s := settings{
+// unsetStore stands for the memory store while options are read, since a memory
+// store starts a goroutine.
+type unsetStore struct{ scs.Store }
+
+// newConfig returns the defaults. The error handler's is the caller's method.
+func newConfig(serveError ErrorHandler) *config {
+	return &config{
+		homePath:        "/",
 		scopes:          DefaultScopes(),
 		idTokenAlg:      RS256,
 		cookieName:      defaultCookieName,
+		sessionStore:    unsetStore{},
 		sessionLifetime: defaultLifetime,
 		httpClient:      newHTTPClient(),
 		logger:          slog.Default(),
+		errorHandler:    serveError,
+		loginHook:       func(context.Context, *http.Request, Agent) error { return nil },
+		logoutHook:      func(context.Context, *http.Request, Agent) {},
+		events:          func(context.Context, Event) {},
+		pageTemplate:    defaultPageTemplate,
+		pageStyle:       defaultPageStyle,
 		now:             time.Now,
 	}
-	var p problems
+}
+
+// record applies the options.
+func (c *config) record(p *problems, opts []Option) {
 	for i, opt := range opts {
 		if opt == nil {
 			p.add(fmt.Sprintf("option %d", i+1), "missing", "it is nil")
 			continue
 		}
-		opt(&s)
+		opt(c)
 	}
-	for _, secret := range append([]string{s.clientSecret}, s.previousSecrets...) {
+	for _, secret := range c.secrets() {
 		if secret = strings.TrimSpace(secret); secret != "" {
 			p.secrets = append(p.secrets, secret)
 		}
 	}
+}
 
-	issuer := p.issuer(&s)
-	rules := environmentOf(issuer) // also when WithIssuer names one of theirs
-
-	c := &config{
-		environment:     s.environment,
-		issuer:          issuer,
-		clientID:        s.clientID,
-		clientSecret:    s.clientSecret,
-		previousSecrets: s.previousSecrets,
-		redirectURL:     p.redirectURL(optRedirect, s.redirectURL, rules),
-		postLogoutURL:   p.redirectURL(optPostLogout, s.postLogoutRedirectURL, rules),
-		homePath:        cmp.Or(s.homePath, "/"),
-		scopes:          p.scopes(s.scopes),
-		idTokenAlg:      s.idTokenAlg,
-		userinfoAlg:     cmp.Or(s.userinfoAlg, s.idTokenAlg),
-		level:           s.level,
-		sessionStore:    s.sessionStore,
-		sessionLifetime: s.sessionLifetime,
-		sessionIdle:     s.sessionIdle,
-		httpClient:      s.httpClient,
-		logger:          s.logger,
-		errorHandler:    s.errorHandler,
-		loginHook:       s.loginHook,
-		logoutHook:      s.logoutHook,
-		events:          s.events,
-		loginParameters: slices.Clone(s.loginParameters),
-		askAMR:          s.askAMR,
-		keepTokens:      s.keepTokens,
-		revokeAtLogout:  s.revokeAtLogout,
-		supportContact:  s.supportContact,
-		pageTemplate:    defaultPageTemplate,
-		pageStyle:       defaultPageStyle,
-		now:             s.now,
-	}
+// configure returns the settings of New. It makes no network call.
+func configure(serveError ErrorHandler, opts []Option) (*config, error) {
+	c, p := newConfig(serveError), &problems{}
+	c.record(p, opts)
+	p.issuer(c)
+	p.urls(c)
+	p.scopes(c)
 	p.client(c)
-	p.paths(c, &s)
-	p.algs(c, &s)
-	p.session(c, &s)
-	p.hooks(c, &s)
-	p.pages(c, &s)
-	p.notForNew(&s)
-
+	p.paths(c)
+	p.algs(c)
+	p.session(c)
+	p.cookies(c)
+	p.backChannel(c)
+	p.hooks(c)
+	p.levels(c)
+	p.loginParameters(c)
+	p.pages(c)
+	p.notForNew(c)
 	if len(p.errs) > 0 {
 		return nil, errors.Join(p.errs...)
 	}
-	if !s.sessionStoreGiven {
-		c.sessionStore = memstore.New() // only now: it starts a goroutine
-	}
-	c.secureCookies = c.redirectURL.Scheme == "https"
-	c.cookieName = s.cookieName
-	if c.secureCookies {
-		c.cookieName = "__Host-" + s.cookieName
+	if c.sessionStore == (unsetStore{}) {
+		c.sessionStore = memstore.New()
 	}
 	return c, nil
 }
 
-func (p *problems) issuer(s *settings) string {
+func (p *problems) issuer(c *config) {
 	switch {
-	case s.environment == "" && s.issuer == "":
+	case c.environment == "" && c.issuer == "":
 		p.add(optEnvironment, "missing", "say which AgentConnect to log in with: integration, production, integration-rie or production-rie (or give WithIssuer, AGENTCONNECT_ISSUER)")
-		return ""
-	case s.environment != "" && s.issuer != "":
+	case c.environment != "" && c.issuer != "":
 		p.add(optIssuer, "conflict", "an issuer and an environment are both given; keep one")
-		return ""
-	case s.environment != "":
-		issuer := s.environment.Issuer()
-		if issuer == "" {
-			p.add(optEnvironment, "invalid", "%s is not one of integration, production, integration-rie, production-rie", p.shown(string(s.environment)))
+	case c.environment != "":
+		if c.issuer = c.environment.Issuer(); c.issuer == "" {
+			p.add(optEnvironment, "invalid", "%s is not one of integration, production, integration-rie, production-rie", p.shown(string(c.environment)))
 		}
-		return issuer
+	default:
+		if u := p.absoluteURL(optIssuer, c.issuer); u != nil && (u.RawQuery != "" || u.ForceQuery) {
+			p.add(optIssuer, "invalid", "an issuer has no query")
+		}
 	}
-	if u := p.absoluteURL(optIssuer, s.issuer); u != nil && (u.RawQuery != "" || u.ForceQuery) {
-		p.add(optIssuer, "invalid", "an issuer has no query")
-	}
-	return s.issuer
+}
+
+// urls parses the registered URLs. The rules of an environment apply also when
+// WithIssuer names its issuer.
+func (p *problems) urls(c *config) {
+	rules := environmentOf(c.issuer)
+	c.redirectURL = p.redirectURL(optRedirect, c.redirectURI, rules)
+	c.postLogoutURL = p.redirectURL(optPostLogout, c.postLogoutRedirectURI, rules)
 }
 
 func (p *problems) client(c *config) {
@@ -189,31 +186,30 @@ func (p *problems) client(c *config) {
 	}
 }
 
-func (p *problems) scopes(scopes []string) []string {
-	if !slices.Contains(scopes, "openid") {
+func (p *problems) scopes(c *config) {
+	if !slices.Contains(c.scopes, "openid") {
 		p.add(optScopes, "missing", "openid must be among the scopes (OpenID Connect Core 1.0, section 3.1.2.1)")
 	}
-	for i, scope := range scopes {
+	for i, scope := range c.scopes {
 		switch {
 		case !isScope(scope):
 			p.add(optScopes, "invalid", "%s is not a scope (RFC 6749, section 3.3)", p.shown(scope))
-		case slices.Contains(scopes[:i], scope):
+		case slices.Contains(c.scopes[:i], scope):
 			p.add(optScopes, "invalid", "%s is there twice", p.shown(scope))
 		}
 	}
-	return slices.Clone(scopes)
+	c.scopes = slices.Clone(c.scopes)
 }
 
-// paths fills in the paths of the login and the logout, and checks that the
+// paths sets the default paths of the login and the logout, and checks that the
 // routes are distinct.
-func (p *problems) paths(c *config, s *settings) {
-	c.loginPath, c.logoutPath = s.loginPath, s.logoutPath
+func (p *problems) paths(c *config) {
 	type route struct{ option, path string }
 	var routes []route
 	if c.redirectURL != nil {
 		beside := path.Dir(strings.TrimSuffix(urlPath(c.redirectURL), "/"))
-		c.loginPath = cmp.Or(s.loginPath, path.Join("/", beside, "login"))
-		c.logoutPath = cmp.Or(s.logoutPath, path.Join("/", beside, "logout"))
+		c.loginPath = cmp.Or(c.loginPath, path.Join("/", beside, "login"))
+		c.logoutPath = cmp.Or(c.logoutPath, path.Join("/", beside, "logout"))
 		routes = append(routes, route{optRedirect, urlPath(c.redirectURL)})
 	}
 	if c.postLogoutURL != nil {
@@ -225,6 +221,7 @@ func (p *problems) paths(c *config, s *settings) {
 	if c.logoutPath != "" {
 		routes = append(routes, route{"WithLogoutPath", c.logoutPath})
 	}
+	c.homePath = cmp.Or(c.homePath, "/")
 	routes = append(routes, route{"WithHomePath", c.homePath})
 	for i, r := range routes {
 		if !isPagePath(r.path) {
@@ -239,97 +236,118 @@ func (p *problems) paths(c *config, s *settings) {
 	}
 }
 
-func (p *problems) algs(c *config, s *settings) {
+func (p *problems) algs(c *config) {
 	signing := []Alg{RS256, ES256, HS256}
 	if !slices.Contains(signing, c.idTokenAlg) {
 		p.add(optIDTokenAlg, "invalid", "%s is not one of RS256, ES256, HS256", p.shown(string(c.idTokenAlg)))
 	}
-	// One that was not given follows the ID token's.
-	if alg := s.userinfoAlg; alg != "" && alg != Unsigned && !slices.Contains(signing, alg) {
-		p.add(optUserinfoAlg, "invalid", "%s is not one of RS256, ES256, HS256, none", p.shown(string(alg)))
+	if c.userinfoAlg == "" {
+		c.userinfoAlg = c.idTokenAlg
+	} else if c.userinfoAlg != Unsigned && !slices.Contains(signing, c.userinfoAlg) {
+		p.add(optUserinfoAlg, "invalid", "%s is not one of RS256, ES256, HS256, none", p.shown(string(c.userinfoAlg)))
 	}
 }
 
-func (p *problems) session(c *config, s *settings) {
-	if s.sessionStoreGiven && isNil(s.sessionStore) {
+func (p *problems) session(c *config) {
+	if isNil(c.sessionStore) {
 		p.add("WithSessionStore", "missing", "the store is nil")
 	}
-	if s.sessionLifetime < minLifetime || s.sessionLifetime > maxLifetime {
-		p.add("WithSessionLifetime", "invalid", "%v is not between %v and %v", s.sessionLifetime, minLifetime, maxLifetime)
+	if c.sessionLifetime < minLifetime || c.sessionLifetime > maxLifetime {
+		p.add("WithSessionLifetime", "invalid", "%v is not between %v and %v", c.sessionLifetime, minLifetime, maxLifetime)
 	}
-	if s.sessionIdle != 0 && (s.sessionIdle < minIdleTimeout || s.sessionIdle > s.sessionLifetime) {
-		p.add("WithIdleTimeout", "invalid", "%v is not between %v and the session's lifetime, %v", s.sessionIdle, minIdleTimeout, s.sessionLifetime)
+	if c.sessionIdle != 0 && (c.sessionIdle < minIdleTimeout || c.sessionIdle > c.sessionLifetime) {
+		p.add("WithIdleTimeout", "invalid", "%v is not between %v and the session's lifetime, %v", c.sessionIdle, minIdleTimeout, c.sessionLifetime)
 	}
-	if s.sealedGiven && len(s.sealingKeys) == 0 {
+	if c.sealingKeys != nil && len(c.sealingKeys) == 0 {
 		p.add("WithSealedSessions", "missing", "give at least one key")
 	}
-	for _, key := range s.sealingKeys {
+	for _, key := range c.sealingKeys {
 		if len(key) < minSealingKey {
 			p.add("WithSealedSessions", "insecure", "a key has %d bytes; give %d random ones", len(key), minSealingKey)
 		}
-		c.sealingKeys = append(c.sealingKeys, string(key))
 	}
-	if s.revokeAtLogout && !s.keepTokens {
+	if c.revokeAtLogout && !c.keepTokens {
 		p.add("WithRevocationAtLogout", "conflict", "there is nothing to revoke without WithTokens")
 	}
-	if s.endAtMidnight {
+	if c.endAtMidnight {
 		paris, err := time.LoadLocation("Europe/Paris")
 		if err != nil {
 			p.add("WithSessionEndAtMidnight", "invalid", "this system knows no time zones; import _ \"time/tzdata\"")
 		}
 		c.midnight = paris
 	}
-	if s.cookieName == "" || strings.Trim(s.cookieName, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_") != "" {
-		p.add("WithCookieName", "invalid", "%s is not made of letters, digits, '-' and '_'", p.shown(s.cookieName))
+}
+
+func (p *problems) cookies(c *config) {
+	if c.cookieName == "" || strings.Trim(c.cookieName, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_") != "" {
+		p.add("WithCookieName", "invalid", "%s is not made of letters, digits, '-' and '_'", p.shown(c.cookieName))
+	}
+	if c.redirectURL != nil && c.redirectURL.Scheme == "https" {
+		c.secureCookies = true
+		c.cookieName = "__Host-" + c.cookieName
 	}
 }
 
-func (p *problems) hooks(c *config, s *settings) {
-	if s.httpClient == nil {
+// backChannel checks what calls to the provider and refusals go through.
+func (p *problems) backChannel(c *config) {
+	if c.httpClient == nil {
 		p.add("WithHTTPClient", "missing", "the client is nil")
 	}
-	if s.logger == nil {
+	if c.logger == nil {
 		p.add("WithLogger", "missing", "the logger is nil; slog.New(slog.DiscardHandler) logs nothing")
 	}
-	if s.errorHandlerGiven && s.errorHandler == nil {
+	if c.errorHandler == nil {
 		p.add("WithErrorHandler", "missing", "the function is nil")
 	}
-	if s.loginHookGiven && s.loginHook == nil {
+}
+
+func (p *problems) hooks(c *config) {
+	if c.loginHook == nil {
 		p.add("WithLoginHook", "missing", "the function is nil, and would let everybody in")
 	}
-	if _, err := c.level.acceptedACR(); err != nil {
+	if c.logoutHook == nil {
+		p.add("WithLogoutHook", "missing", "the function is nil")
+	}
+	if c.events == nil {
+		p.add("WithEvents", "missing", "the function is nil")
+	}
+}
+
+func (p *problems) levels(c *config) {
+	var err error
+	if c.acr, err = c.level.acceptedACR(); err != nil {
 		p.add("WithLevel", "conflict", "%v", err)
 	}
+}
+
+func (p *problems) loginParameters(c *config) {
 	hints := (&loginRequest{}).hints()
-	for _, name := range s.loginParameters {
+	for _, name := range c.loginParameters {
 		if hints[name] == nil {
 			p.add("WithLoginParameters", "invalid", "%q is not one of login_hint, idp_hint, siret_hint, prompt", name)
 		}
 	}
-	if contact := s.supportContact; contact != "" {
+	c.loginParameters = slices.Clone(c.loginParameters)
+}
+
+// pages checks the template and whom the agents can ask for help.
+func (p *problems) pages(c *config) {
+	if contact := c.supportContact; contact != "" {
 		u, err := url.Parse(contact)
 		if !isEmail(contact) && (err != nil || u.Scheme != "https" || u.Host == "") {
 			p.add("WithSupportContact", "invalid", "%s is neither an e-mail address nor an https URL", p.shown(contact))
 		}
 	}
-}
-
-// pages takes the application's template, if it has one that works.
-func (p *problems) pages(c *config, s *settings) {
-	if !s.pageTemplateGiven {
-		return
-	}
-	if s.pageTemplate == nil {
+	if c.pageTemplate == nil {
 		p.add("WithPageTemplate", "missing", "the template is nil")
 		return
 	}
 	for _, sample := range []*Page{{Login: "/", Reasons: []string{""}, Support: &PageSupport{Contact: "a@b.example"}}, {PostTo: "/"}} {
-		if err := s.pageTemplate.Execute(io.Discard, sample); err != nil {
+		if err := c.pageTemplate.Execute(io.Discard, sample); err != nil {
 			p.add("WithPageTemplate", "invalid", "%v", err)
 			return
 		}
 	}
-	c.pageTemplate, c.pageStyle = s.pageTemplate, s.pageStyle
 }
 
 // isNil reports whether a store is nil or a nil pointer in an interface.

@@ -11,6 +11,8 @@ import (
 	"log/slog"
 	"net/http"
 	"net/url"
+	"os"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -254,7 +256,7 @@ func TestNewValidatesEachOption(t *testing.T) {
 		{"a condition without a function", agentconnect.WithLevel(agentconnect.Condition(agentconnect.Reason{French: "x"}, nil)), "conflict"},
 	}
 	var noStore *memstore.MemStore
-	for _, group := range []struct {
+	groups := []struct {
 		option string // whose problem it is
 		values []value
 	}{
@@ -329,7 +331,22 @@ func TestNewValidatesEachOption(t *testing.T) {
 			{"nil", agentconnect.WithLoginHook(nil), "missing"},
 			{"a function", agentconnect.WithLoginHook(func(context.Context, *http.Request, agentconnect.Agent) error { return nil }), ""},
 		}},
-	} {
+		{"WithLogoutHook", []value{
+			{"nil", agentconnect.WithLogoutHook(nil), "missing"},
+			{"a function", agentconnect.WithLogoutHook(func(context.Context, *http.Request, agentconnect.Agent) {}), ""},
+		}},
+		{"WithEvents", []value{
+			{"nil", agentconnect.WithEvents(nil), "missing"},
+			{"a function", agentconnect.WithEvents(func(context.Context, agentconnect.Event) {}), ""},
+		}},
+	}
+	tried := map[string]bool{
+		"WithEnvironment": true, // TestNewWithEnvironments
+		// They take nothing that could be wrong.
+		"WithAMR": true, "WithSessionEndAtMidnight": true, "WithTokens": true,
+	}
+	for _, group := range groups {
+		tried[group.option] = true
 		for _, v := range group.values {
 			t.Run(group.option+"/"+v.name, func(t *testing.T) {
 				var want []string
@@ -340,6 +357,28 @@ func TestNewValidatesEachOption(t *testing.T) {
 			})
 		}
 	}
+	for _, option := range optionNames(t) {
+		if !tried[option] {
+			t.Errorf("%s: got no row, want one for each value that New refuses", option)
+		}
+	}
+}
+
+// optionNames returns the names of the options of the package.
+func optionNames(t *testing.T) []string {
+	t.Helper()
+	surface, err := os.ReadFile("testdata/api.txt")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var names []string
+	for _, m := range regexp.MustCompile(`(?m)^func (With\w+)\(.*\) Option$`).FindAllStringSubmatch(string(surface), -1) {
+		names = append(names, m[1])
+	}
+	if len(names) < 20 {
+		t.Fatalf("got options %q, want all of them", names)
+	}
+	return names
 }
 
 // What an environment changes: the issuer is known, and production takes no
@@ -455,6 +494,8 @@ func TestNewReportsEverythingAtOnce(t *testing.T) {
 		"WithLogger: missing",
 		"WithErrorHandler: missing",
 		"WithLoginHook: missing",
+		"WithLogoutHook: missing",
+		"WithEvents: missing",
 		"WithLevel: conflict",
 		"WithLoginParameters: invalid",
 		"WithSupportContact: invalid",
@@ -483,6 +524,8 @@ func TestNewReportsEverythingAtOnce(t *testing.T) {
 		agentconnect.WithLogger(nil),
 		agentconnect.WithErrorHandler(nil),
 		agentconnect.WithLoginHook(nil),
+		agentconnect.WithLogoutHook(nil),
+		agentconnect.WithEvents(nil),
 		agentconnect.WithLevel(agentconnect.MinEIDAS(9)),
 		agentconnect.WithLoginParameters("scope"),
 		agentconnect.WithSupportContact("?"),
@@ -847,3 +890,37 @@ func TestNewMakesNoNetworkCall(t *testing.T) {
 type roundTripper func(*http.Request) (*http.Response, error)
 
 func (f roundTripper) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
+
+// No verb of fmt shows a secret of an Authenticator, wherever an application
+// keeps it.
+func TestFormattingShowsNoSecret(t *testing.T) {
+	t.Parallel()
+	key := []byte("a sealing key of thirty-two bytes")
+	auth, err := agentconnect.New(goodOptions(agentconnect.WithSealedSessions(key), agentconnect.WithPreviousClientSecrets("a-previous-secret"))...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	type application struct {
+		auth *agentconnect.Authenticator
+		Auth *agentconnect.Authenticator
+	}
+	a := application{auth, auth}
+	for _, value := range []any{auth, a, &a, []any{auth}, map[string]*agentconnect.Authenticator{"": auth}, struct{ a *application }{&a}} {
+		for _, verb := range "vsdqxXtTpbcoOUeEfFgGz" {
+			for _, flags := range []string{"", "+", "#"} {
+				format := "%" + flags + string(verb)
+				shown := fmt.Sprintf(format, value)
+				for _, secret := range []string{testSecret, string(key), "a-previous-secret"} {
+					for _, spelling := range []string{secret, fmt.Sprintf("%x", secret), fmt.Sprintf("%X", secret), strings.Trim(fmt.Sprint([]byte(secret)), "[]")} {
+						if strings.Contains(shown, spelling) {
+							t.Errorf("%s of %T: got a secret in %.200q", format, value, shown)
+						}
+					}
+				}
+			}
+		}
+	}
+	if got, want := fmt.Sprint(auth), "agentconnect.Authenticator(client-id)"; got != want {
+		t.Errorf("Sprint: got %q, want %q", got, want)
+	}
+}

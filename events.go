@@ -53,9 +53,7 @@ func (a *Authenticator) emit(ctx context.Context, e Event) {
 	if e.Code == "" {
 		a.config.logger.LogAttrs(ctx, slog.LevelInfo, "agentconnect: "+string(e.Kind), e.logAttrs()...)
 	}
-	if a.config.events != nil {
-		a.config.events(ctx, e)
-	}
+	a.config.events(ctx, e)
 }
 
 // agentEvent is an event about an agent.

@@ -4,5 +4,5 @@ import "time"
 
 // WithClock gives tests the time.
 func WithClock(now func() time.Time) Option {
-	return func(s *settings) { s.now = now }
+	return func(c *config) { c.now = now }
 }

@@ -150,13 +150,11 @@ func (a *Authenticator) finishLogin(ctx context.Context, r *http.Request, answer
 	if login.ACR != nil && !slices.Contains(login.ACR, agent.ACR) {
 		return nil, errorf(CodeInsufficientLevel, "the acr of the ID token is not one of those demanded")
 	}
-	if refusal := a.config.level.lacking(agent, a.level); refusal != nil {
+	if refusal := a.config.level.lacking(agent, a.config.acr); refusal != nil {
 		return nil, refusal
 	}
-	if a.config.loginHook != nil {
-		if err := a.config.loginHook(ctx, r, agent); err != nil {
-			return nil, hookRefusal(err)
-		}
+	if err := a.config.loginHook(ctx, r, agent); err != nil {
+		return nil, hookRefusal(err)
 	}
 	session := &session{owner: a, agent: agent, login: a.sessions.store.loginID(login.State)}
 	if err := a.sessions.create(ctx, session, tokens.idToken); err != nil {
@@ -229,9 +227,7 @@ func (a *Authenticator) Logout(w http.ResponseWriter, r *http.Request) {
 	if a.tokens != nil {
 		a.tokens.end(r.Context(), session)
 	}
-	if a.config.logoutHook != nil {
-		a.config.logoutHook(r.Context(), r, session.agent)
-	}
+	a.config.logoutHook(r.Context(), r, session.agent)
 	a.logOutOfProvider(w, r, session)
 }
 

@@ -145,7 +145,7 @@ func (l *loginRequest) claims(askAMR bool) string {
 
 // newLogin makes the request of a login of the options.
 func (a *Authenticator) newLogin(opts []LoginOption) (*loginRequest, error) {
-	login := &loginRequest{ACR: a.level}
+	login := &loginRequest{ACR: a.config.acr}
 	for _, opt := range opts {
 		opt(login)
 	}
@@ -211,7 +211,7 @@ func (a *Authenticator) linkTo(login *loginRequest) string {
 // to come back to, what LoginURL sealed, and the hints that the application opened
 // by name. Anything else is ignored.
 func (a *Authenticator) visitorsLogin(form url.Values) (*loginRequest, error) {
-	login := &loginRequest{ACR: slices.Clone(a.level)} // decoded into below
+	login := &loginRequest{ACR: slices.Clone(a.config.acr)} // decoded into below
 	if sealed := form.Get(paramRequest); sealed != "" {
 		request, ok := a.links.Open(sealed, paramRequest)
 		if !ok {

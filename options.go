@@ -15,51 +15,7 @@ import (
 // An Option records one setting for [New]. Options validate nothing by
 // themselves: New looks at all of them together and reports every problem at
 // once. Of two options that record the same setting the later one wins.
-type Option func(*settings)
-
-// settings is what the options record, as it was given.
-type settings struct {
-	environment           Environment
-	issuer                string
-	clientID              string
-	clientSecret          string
-	previousSecrets       []string
-	redirectURL           string
-	postLogoutRedirectURL string
-	loginPath             string
-	logoutPath            string
-	homePath              string
-	scopes                []string
-	idTokenAlg            Alg
-	userinfoAlg           Alg
-	level                 []Requirement
-	cookieName            string
-	sessionStore          scs.Store
-	sessionStoreGiven     bool
-	sessionLifetime       time.Duration
-	sessionIdle           time.Duration
-	endAtMidnight         bool
-	httpClient            *http.Client
-	logger                *slog.Logger
-	errorHandler          ErrorHandler
-	errorHandlerGiven     bool
-	loginHook             LoginHook
-	loginHookGiven        bool
-	logoutHook            LogoutHook
-	events                func(context.Context, Event)
-	loginParameters       []string
-	askAMR                bool
-	keepTokens            bool
-	revokeAtLogout        bool
-	sealingKeys           [][]byte
-	sealedGiven           bool
-	supportContact        string
-	pageTemplate          *template.Template
-	pageStyle             string
-	pageTemplateGiven     bool
-	resourceServer        resourceServerSettings
-	now                   func() time.Time
-}
+type Option func(*config)
 
 // An Environment is one of the four places where AgentConnect runs. They
 // share nothing: neither clients, nor keys, nor redirect URIs.
@@ -93,6 +49,18 @@ func (e Environment) Issuer() string {
 
 func (e Environment) isProduction() bool { return e == Production || e == ProductionRIE }
 
+func (e Environment) isRIE() bool { return e == IntegrationRIE || e == ProductionRIE }
+
+// environmentOf returns the environment whose issuer it is, "" for another one.
+func environmentOf(issuer string) Environment {
+	for _, e := range []Environment{Integration, Production, IntegrationRIE, ProductionRIE} {
+		if e.Issuer() == issuer {
+			return e
+		}
+	}
+	return ""
+}
+
 // An Alg is a signature algorithm as AgentConnect's registration form names
 // it (JSON Web Algorithms, RFC 7518 section 3.1).
 type Alg string
@@ -121,7 +89,7 @@ func DefaultScopes() []string {
 // environment, New refuses redirect URLs that are http or on localhost, as
 // AgentConnect does (error Y04A586).
 func WithEnvironment(e Environment) Option {
-	return func(s *settings) { s.environment = e }
+	return func(c *config) { c.environment = e }
 }
 
 // WithIssuer names the OpenID provider by its issuer URL, in place of an
@@ -130,7 +98,7 @@ func WithEnvironment(e Environment) Option {
 // query or fragment, exactly as the provider spells it in its discovery
 // document (OpenID Connect Discovery 1.0, section 4.3).
 func WithIssuer(issuer string) Option {
-	return func(s *settings) { s.issuer = issuer }
+	return func(c *config) { c.issuer = issuer }
 }
 
 // WithClient gives the client_id and client_secret that AgentConnect handed
@@ -138,7 +106,7 @@ func WithIssuer(issuer string) Option {
 // is the source of the keys that seal its cookies: every instance of an
 // application needs the same one. It is never logged nor shown.
 func WithClient(id, secret string) Option {
-	return func(s *settings) { s.clientID, s.clientSecret = id, secret }
+	return func(c *config) { c.clientID, c.clientSecret = id, secret }
 }
 
 // WithPreviousClientSecrets gives the client secrets in use before the current
@@ -146,7 +114,7 @@ func WithClient(id, secret string) Option {
 // the provider is only ever shown the current secret. The previous ones can be
 // removed [WithSessionLifetime] after the change.
 func WithPreviousClientSecrets(secrets ...string) Option {
-	return func(s *settings) { s.previousSecrets = secrets }
+	return func(c *config) { c.previousSecrets = secrets }
 }
 
 // WithRedirectURL gives the redirect_uri, exactly as it was registered with
@@ -155,7 +123,7 @@ func WithPreviousClientSecrets(secrets ...string) Option {
 // loopback host, for development, and then the cookies do without the Secure
 // attribute and the __Host- prefix.
 func WithRedirectURL(url string) Option {
-	return func(s *settings) { s.redirectURL = url }
+	return func(c *config) { c.redirectURI = url }
 }
 
 // WithPostLogoutRedirectURL gives the post_logout_redirect_uri, exactly as it
@@ -163,7 +131,7 @@ func WithRedirectURL(url string) Option {
 // [Authenticator.LogoutCallback]. Required; the rules of [WithRedirectURL]
 // apply.
 func WithPostLogoutRedirectURL(url string) Option {
-	return func(s *settings) { s.postLogoutRedirectURL = url }
+	return func(c *config) { c.postLogoutRedirectURI = url }
 }
 
 // WithLoginPath gives the path at which browsers reach [Authenticator.Login]:
@@ -171,19 +139,19 @@ func WithPostLogoutRedirectURL(url string) Option {
 // "login" beside the path of the redirect URL: /login for
 // https://demarches.example.gouv.fr/callback, /auth/login for …/auth/callback.
 func WithLoginPath(path string) Option {
-	return func(s *settings) { s.loginPath = path }
+	return func(c *config) { c.loginPath = path }
 }
 
 // WithLogoutPath gives the path at which browsers reach [Authenticator.Logout].
 // The default is "logout" beside the path of the redirect URL.
 func WithLogoutPath(path string) Option {
-	return func(s *settings) { s.logoutPath = path }
+	return func(c *config) { c.logoutPath = path }
 }
 
 // WithHomePath gives the path where an agent arrives after a login that was
 // not on the way to another page, and after a logout. The default is "/".
 func WithHomePath(path string) Option {
-	return func(s *settings) { s.homePath = path }
+	return func(c *config) { c.homePath = path }
 }
 
 // WithScopes names the scopes to ask for, in place of [DefaultScopes]. openid
@@ -191,13 +159,13 @@ func WithHomePath(path string) Option {
 // that the registration was not granted makes every login fail with
 // invalid_scope.
 func WithScopes(scopes ...string) Option {
-	return func(s *settings) { s.scopes = scopes }
+	return func(c *config) { c.scopes = scopes }
 }
 
 // WithIDTokenAlg gives the registered id_token_signed_response_alg: RS256 (the
 // default), ES256 or HS256. An ID token signed in any other way is refused.
 func WithIDTokenAlg(alg Alg) Option {
-	return func(s *settings) { s.idTokenAlg = alg }
+	return func(c *config) { c.idTokenAlg = alg }
 }
 
 // WithUserinfoAlg gives the registered userinfo_signed_response_alg: RS256,
@@ -205,7 +173,7 @@ func WithIDTokenAlg(alg Alg) Option {
 // token's. A userinfo signed in any other way, or not signed though it should
 // be, or signed though it should not be, is refused.
 func WithUserinfoAlg(alg Alg) Option {
-	return func(s *settings) { s.userinfoAlg = alg }
+	return func(c *config) { c.userinfoAlg = alg }
 }
 
 // WithLevel sets what every login must satisfy, as [Authenticator.Require]
@@ -214,7 +182,7 @@ func WithUserinfoAlg(alg Alg) Option {
 // the ID token; a login without it is refused with a page that says what to do.
 // Access rules (Role, EmailDomain…) are verified at each login as well.
 func WithLevel(requirements ...Requirement) Option {
-	return func(s *settings) { s.level = requirements }
+	return func(c *config) { c.level = requirements }
 }
 
 // WithCookieName sets the stem of the names of the cookies: letters, digits,
@@ -222,7 +190,7 @@ func WithLevel(requirements ...Requirement) Option {
 // or two applications on one host, need two stems; on localhost cookies are
 // shared by all ports.
 func WithCookieName(name string) Option {
-	return func(s *settings) { s.cookieName = name }
+	return func(c *config) { c.cookieName = name }
 }
 
 // WithSessionStore sets where sessions are kept: any store of scs
@@ -235,7 +203,7 @@ func WithCookieName(name string) Option {
 // cannot be interrupted. An application that keeps sessions of its own in the
 // same database gives this one a prefix or table of its own.
 func WithSessionStore(store scs.Store) Option {
-	return func(s *settings) { s.sessionStore, s.sessionStoreGiven = store, true }
+	return func(c *config) { c.sessionStore = store }
 }
 
 // WithSessionLifetime sets how long a session lasts after the login, whatever
@@ -243,14 +211,14 @@ func WithSessionStore(store scs.Store) Option {
 // provider's own. When a shorter session ends, the next login is usually silent:
 // the provider still knows the agent.
 func WithSessionLifetime(d time.Duration) Option {
-	return func(s *settings) { s.sessionLifetime = d }
+	return func(c *config) { c.sessionLifetime = d }
 }
 
 // WithSessionEndAtMidnight ends every session at the latest at the next
 // midnight in Paris, as AgentConnect's 2024 documents advise. It needs time zone
 // data: on a system without any, import time/tzdata.
 func WithSessionEndAtMidnight() Option {
-	return func(s *settings) { s.endAtMidnight = true }
+	return func(c *config) { c.endAtMidnight = true }
 }
 
 // WithIdleTimeout also ends a session when d passed without a request to a
@@ -262,7 +230,7 @@ func WithSessionEndAtMidnight() Option {
 // store, so a request that is under way cannot bring back a session that a
 // logout just ended.
 func WithIdleTimeout(d time.Duration) Option {
-	return func(s *settings) { s.sessionIdle = d }
+	return func(c *config) { c.sessionIdle = d }
 }
 
 // WithSealedSessions seals the session records (AES-256-GCM), so that a stolen
@@ -271,7 +239,12 @@ func WithIdleTimeout(d time.Duration) Option {
 // before are over. Keys are random, of 32 bytes or more, and the same on every
 // instance. A record that no key opens is no session.
 func WithSealedSessions(keys ...[]byte) Option {
-	return func(s *settings) { s.sealingKeys, s.sealedGiven = keys, true }
+	return func(c *config) {
+		c.sealingKeys = make([]string, len(keys)) // not nil, also of no key
+		for i, key := range keys {
+			c.sealingKeys[i] = string(key)
+		}
+	}
 }
 
 // WithTokens keeps the access token and the refresh token of each session, in
@@ -279,14 +252,14 @@ func WithSealedSessions(keys ...[]byte) Option {
 // dropped once the userinfo is read. Tokens in a store are worth sealing:
 // [WithSealedSessions].
 func WithTokens() Option {
-	return func(s *settings) { s.keepTokens = true }
+	return func(c *config) { c.keepTokens = true }
 }
 
 // WithRevocationAtLogout revokes the tokens of a session when it ends by a
 // logout or a new login (RFC 7009), for which a logout may wait three seconds. It
 // needs [WithTokens]. When the provider does not answer, the logout goes on.
 func WithRevocationAtLogout() Option {
-	return func(s *settings) { s.revokeAtLogout = true }
+	return func(c *config) { c.revokeAtLogout = true }
 }
 
 // WithHTTPClient sets the client for the requests to the provider: to go
@@ -295,41 +268,41 @@ func WithRevocationAtLogout() Option {
 // request whole, body included. It follows no redirect and keeps no cookie,
 // whatever was set, and answers over one mebibyte are refused.
 func WithHTTPClient(client *http.Client) Option {
-	return func(s *settings) { s.httpClient = client }
+	return func(c *config) { c.httpClient = client }
 }
 
 // WithLogger sets where refusals and failures are logged, a line each: never
 // a token, a code, a secret, a name or an e-mail. The default is slog.Default
 // at the time New is called.
 func WithLogger(logger *slog.Logger) Option {
-	return func(s *settings) { s.logger = logger }
+	return func(c *config) { c.logger = logger }
 }
 
 // WithErrorHandler replaces the answer to every refusal: by default a page
 // for people, in French or English, and a problem (RFC 9457) for programs. The
 // handler can fall back on the default with [Authenticator.ServeError].
 func WithErrorHandler(h ErrorHandler) Option {
-	return func(s *settings) { s.errorHandler, s.errorHandlerGiven = h, true }
+	return func(c *config) { c.errorHandler = h }
 }
 
 // WithLoginHook sets a function that is called when an agent was identified
 // and before the session exists. See [LoginHook].
 func WithLoginHook(hook LoginHook) Option {
-	return func(s *settings) { s.loginHook, s.loginHookGiven = hook, true }
+	return func(c *config) { c.loginHook = hook }
 }
 
 // WithLogoutHook sets a function that is called when an agent logs out, after
 // the session ended and before the browser goes to the provider. See
 // [LogoutHook].
 func WithLogoutHook(hook LogoutHook) Option {
-	return func(s *settings) { s.logoutHook = hook }
+	return func(c *config) { c.logoutHook = hook }
 }
 
 // WithEvents sets a function that is told what happens: logins, refusals,
 // logouts, for an audit trail or for metrics. It is called during the request,
 // from several goroutines, and should return at once. See [Event].
 func WithEvents(f func(context.Context, Event)) Option {
-	return func(s *settings) { s.events = f }
+	return func(c *config) { c.events = f }
 }
 
 // WithLoginParameters lets visitors set parameters of their login by the query
@@ -337,19 +310,19 @@ func WithEvents(f func(context.Context, Event)) Option {
 // [ParamSIRETHint], [ParamPrompt], each only when it is named here. A malformed
 // value is refused (400). None of them is an access control.
 func WithLoginParameters(names ...string) Option {
-	return func(s *settings) { s.loginParameters = names }
+	return func(c *config) { c.loginParameters = names }
 }
 
 // WithAMR asks for the claim amr in every login: how the agent was
 // authenticated, in [Agent.AMR].
 func WithAMR() Option {
-	return func(s *settings) { s.askAMR = true }
+	return func(c *config) { c.askAMR = true }
 }
 
 // WithSupportContact says whom the agents can ask for help, on the pages of
 // this package: an e-mail address, or an https URL.
 func WithSupportContact(contact string) Option {
-	return func(s *settings) { s.supportContact = contact }
+	return func(c *config) { c.supportContact = contact }
 }
 
 // WithPageTemplate replaces the template and the style sheet of the pages of
@@ -358,7 +331,7 @@ func WithSupportContact(contact string) Option {
 // Content-Security-Policy allows no other style, no script and no image. New tries
 // it out and reports a template that fails.
 func WithPageTemplate(t *template.Template, style string) Option {
-	return func(s *settings) { s.pageTemplate, s.pageStyle, s.pageTemplateGiven = t, style, true }
+	return func(c *config) { c.pageTemplate, c.pageStyle = t, style }
 }
 
 // FromEnv records what the environment variables of the process say; a
@@ -375,21 +348,21 @@ func WithPageTemplate(t *template.Template, style string) Option {
 //	AGENTCONNECT_USERINFO_ALG              WithUserinfoAlg: the same, or none
 //	AGENTCONNECT_SCOPES                    WithScopes, separated by spaces
 func FromEnv() Option {
-	return func(s *settings) {
+	return func(c *config) {
 		set := func(name string, record func(string)) {
 			if v := os.Getenv(name); v != "" {
 				record(v)
 			}
 		}
 		if environment, issuer := os.Getenv("AGENTCONNECT_ENVIRONMENT"), os.Getenv("AGENTCONNECT_ISSUER"); environment != "" || issuer != "" {
-			s.environment, s.issuer = Environment(environment), issuer
+			c.environment, c.issuer = Environment(environment), issuer
 		}
-		set("AGENTCONNECT_CLIENT_ID", func(v string) { s.clientID = v })
-		set("AGENTCONNECT_CLIENT_SECRET", func(v string) { s.clientSecret = v })
-		set("AGENTCONNECT_REDIRECT_URL", func(v string) { s.redirectURL = v })
-		set("AGENTCONNECT_POST_LOGOUT_REDIRECT_URL", func(v string) { s.postLogoutRedirectURL = v })
-		set("AGENTCONNECT_ID_TOKEN_ALG", func(v string) { s.idTokenAlg = Alg(v) })
-		set("AGENTCONNECT_USERINFO_ALG", func(v string) { s.userinfoAlg = Alg(v) })
-		set("AGENTCONNECT_SCOPES", func(v string) { s.scopes = strings.Fields(v) })
+		set("AGENTCONNECT_CLIENT_ID", func(v string) { c.clientID = v })
+		set("AGENTCONNECT_CLIENT_SECRET", func(v string) { c.clientSecret = v })
+		set("AGENTCONNECT_REDIRECT_URL", func(v string) { c.redirectURI = v })
+		set("AGENTCONNECT_POST_LOGOUT_REDIRECT_URL", func(v string) { c.postLogoutRedirectURI = v })
+		set("AGENTCONNECT_ID_TOKEN_ALG", func(v string) { c.idTokenAlg = Alg(v) })
+		set("AGENTCONNECT_USERINFO_ALG", func(v string) { c.userinfoAlg = Alg(v) })
+		set("AGENTCONNECT_SCOPES", func(v string) { c.scopes = strings.Fields(v) })
 	}
 }

@@ -51,11 +51,7 @@ type PageFact struct{ Name, Value string }
 func (a *Authenticator) refuse(w http.ResponseWriter, r *http.Request, e *Error) {
 	noStore(w)
 	e.report(r.Context(), a.config.logger)
-	if a.config.errorHandler != nil {
-		a.config.errorHandler(w, r, e)
-		return
-	}
-	a.ServeError(w, r, e)
+	a.config.errorHandler(w, r, e)
 }
 
 // ServeError is the default [ErrorHandler]. To a person it shows a page, in

@@ -5,11 +5,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"net/http"
 	"slices"
-	"strings"
-	"time"
 )
 
 // retryAfter is when a caller may try again after an answer of 503, in seconds.
@@ -43,54 +40,36 @@ type ResourceServer struct {
 // and returns an error that joins a [*ConfigError] for each problem, options that
 // only a login has a use for among them.
 func NewResourceServer(opts ...Option) (*ResourceServer, error) {
-	s := settings{
-		httpClient: newHTTPClient(),
-		logger:     slog.Default(),
-		now:        time.Now,
-	}
-	var p problems
+	rs := &ResourceServer{}
+	c, p := newConfig(rs.ServeError), &problems{}
+	c.record(p, opts)
 	for i, opt := range opts {
-		name := fmt.Sprintf("option %d", i+1)
-		if opt == nil {
-			p.add(name, "missing", "it is nil")
-			continue
+		var alone config
+		if opt != nil {
+			opt(&alone)
 		}
-		opt(&s)
-		var alone settings
-		opt(&alone)
 		if alone.isForLoginsOnly() {
-			p.add(name, "conflict", "a resource server has no use for what this option sets; it takes WithEnvironment, WithIssuer, WithClient, WithAllowedClients, WithIntrospectionAlg, WithIntrospectionCache, WithHTTPClient, WithLogger, WithErrorHandler, FromEnv")
+			p.add(fmt.Sprintf("option %d", i+1), "conflict", "a resource server has no use for what this option sets; it takes WithEnvironment, WithIssuer, WithClient, WithAllowedClients, WithIntrospectionAlg, WithIntrospectionCache, WithHTTPClient, WithLogger, WithErrorHandler, FromEnv")
 		}
 	}
-	p.secrets = nonEmpty(strings.TrimSpace(s.clientSecret))
-
-	c := &config{
-		environment:  s.environment,
-		issuer:       p.issuer(&s),
-		clientID:     s.clientID,
-		clientSecret: s.clientSecret,
-		httpClient:   s.httpClient,
-		logger:       s.logger,
-		errorHandler: s.errorHandler,
-		now:          s.now,
-	}
+	p.issuer(c)
 	p.client(c)
-	p.hooks(c, &s)
-	p.introspection(&s.resourceServer)
+	p.backChannel(c)
+	p.introspection(&c.resourceServer)
 	if len(p.errs) > 0 {
 		return nil, errors.Join(p.errs...)
 	}
 
-	rs := &ResourceServer{
+	*rs = ResourceServer{
 		config:   c,
-		clients:  slices.Clone(s.resourceServer.allowedClients),
-		alg:      cmp.Or(s.resourceServer.alg, Unsigned),
+		clients:  slices.Clone(c.resourceServer.allowedClients),
+		alg:      cmp.Or(c.resourceServer.alg, Unsigned),
 		provider: newProvider(c),
 	}
 	if rs.alg != Unsigned {
 		rs.answers = rs.provider.verifier(rs.alg)
 	}
-	rs.tokens = newIntrospections(c.now, s.resourceServer.cache, rs.introspect)
+	rs.tokens = newIntrospections(c.now, c.resourceServer.cache, rs.introspect)
 	return rs, nil
 }
 
@@ -206,11 +185,7 @@ func (rs *ResourceServer) refuse(w http.ResponseWriter, r *http.Request, e *Erro
 		w.Header().Set("Retry-After", retryAfter)
 	}
 	e.report(r.Context(), rs.config.logger)
-	if rs.config.errorHandler != nil {
-		rs.config.errorHandler(w, r, e)
-		return
-	}
-	rs.ServeError(w, r, e)
+	rs.config.errorHandler(w, r, e)
 }
 
 // ServeError is the default [ErrorHandler] of a resource server: a problem (RFC

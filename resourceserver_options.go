@@ -24,7 +24,7 @@ type resourceServerSettings struct {
 // tells any registered client about any token: without the list, whoever gets an
 // agent to log in to any service at all could call the API as that agent.
 func WithAllowedClients(ids ...string) Option {
-	return func(s *settings) { s.resourceServer.allowedClients = ids }
+	return func(c *config) { c.resourceServer.allowedClients = ids }
 }
 
 // WithIntrospectionAlg gives the registered introspection_signed_response_alg
@@ -32,7 +32,7 @@ func WithAllowedClients(ids ...string) Option {
 // must be signed so (RFC 9701); or Unsigned, the default, where none was
 // registered. It is for [NewResourceServer] alone.
 func WithIntrospectionAlg(alg Alg) Option {
-	return func(s *settings) { s.resourceServer.alg = alg }
+	return func(c *config) { c.resourceServer.alg = alg }
 }
 
 // WithIntrospectionCache makes a resource server remember for d that a token is
@@ -41,25 +41,24 @@ func WithIntrospectionAlg(alg Alg) Option {
 // AgentConnect at each request. Ten thousand tokens are remembered at most, by
 // their hashes; one that was refused is not. It is for [NewResourceServer] alone.
 func WithIntrospectionCache(d time.Duration) Option {
-	return func(s *settings) { s.resourceServer.cache = d }
+	return func(c *config) { c.resourceServer.cache = d }
 }
 
 // isForLoginsOnly reports whether settings that one option recorded are not the
 // zero ones, though all that a resource server uses of them is.
-func (s settings) isForLoginsOnly() bool {
-	used := settings{
-		environment:       s.environment,
-		issuer:            s.issuer,
-		clientID:          s.clientID,
-		clientSecret:      s.clientSecret,
-		httpClient:        s.httpClient,
-		logger:            s.logger,
-		errorHandler:      s.errorHandler,
-		errorHandlerGiven: s.errorHandlerGiven,
-		resourceServer:    s.resourceServer,
-		now:               s.now,
+func (c config) isForLoginsOnly() bool {
+	used := config{
+		environment:    c.environment,
+		issuer:         c.issuer,
+		clientID:       c.clientID,
+		clientSecret:   c.clientSecret,
+		httpClient:     c.httpClient,
+		logger:         c.logger,
+		errorHandler:   c.errorHandler,
+		resourceServer: c.resourceServer,
+		now:            c.now,
 	}
-	return reflect.ValueOf(used).IsZero() && !reflect.ValueOf(s).IsZero()
+	return reflect.ValueOf(used).IsZero() && !reflect.ValueOf(c).IsZero()
 }
 
 // introspection checks the settings of resource servers.
@@ -81,14 +80,14 @@ func (p *problems) introspection(s *resourceServerSettings) {
 }
 
 // notForNew reports the options that only a resource server has a use for.
-func (p *problems) notForNew(s *settings) {
+func (p *problems) notForNew(c *config) {
 	for _, o := range []struct {
 		option string
 		given  bool
 	}{
-		{"WithAllowedClients", s.resourceServer.allowedClients != nil},
-		{"WithIntrospectionAlg", s.resourceServer.alg != ""},
-		{"WithIntrospectionCache", s.resourceServer.cache != 0},
+		{"WithAllowedClients", c.resourceServer.allowedClients != nil},
+		{"WithIntrospectionAlg", c.resourceServer.alg != ""},
+		{"WithIntrospectionCache", c.resourceServer.cache != 0},
 	} {
 		if o.given {
 			p.add(o.option, "conflict", "it is an option of NewResourceServer; New has no use for it")

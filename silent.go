@@ -33,7 +33,7 @@ func (a *Authenticator) SilentLogin(next http.Handler) http.Handler {
 			return
 		}
 		a.rememberSilentTry(w)
-		a.startLogin(w, r, &loginRequest{ReturnTo: requestTarget(r), ACR: a.level, Prompt: "none"})
+		a.startLogin(w, r, &loginRequest{ReturnTo: requestTarget(r), ACR: a.config.acr, Prompt: "none"})
 	}))
 }
 
