@@ -95,7 +95,7 @@ func snippetImports() map[string]string {
 		"mux":              "github.com/gorilla/mux",
 		"goredisstore":     "github.com/alexedwards/scs/goredisstore",
 		"pgxpool":          "github.com/jackc/pgx/v5/pgxpool",
-		"pgxstore":         "github.com/alexedwards/scs/pgxstore",
+		"pgxstore":         "github.com/agentconnect-go/agentconnect/pgxstore",
 		"redis":            "github.com/redis/go-redis/v9",
 		"scs":              "github.com/alexedwards/scs/v2",
 	}
@@ -294,11 +294,11 @@ func testNames(t *testing.T) map[string]bool {
 }
 
 // TestDocsNames checks that what the documentation calls by name exists: tests, and
-// the identifiers of this package and of agentconnecttest.
+// the identifiers of the packages.
 func TestDocsNames(t *testing.T) {
 	t.Parallel()
 	tests := testNames(t)
-	exported := declarations(t, ".", "agentconnecttest").exported
+	exported := declarations(t, ".", "agentconnecttest", "pgxstore").exported
 	span := regexp.MustCompile("`([^`\n]+)`")
 	test := regexp.MustCompile(`\b(?:Test|Benchmark|Fuzz)[A-Z]\w+`)
 	ours := regexp.MustCompile(`\b(?:agentconnect|agentconnecttest|auth)\.([A-Z]\w+)|\b((?:With|Code|Event|Param)[A-Z]\w+)`)

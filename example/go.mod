@@ -6,8 +6,8 @@ replace github.com/agentconnect-go/agentconnect => ../
 
 require (
 	github.com/agentconnect-go/agentconnect v0.0.0-00010101000000-000000000000
+	github.com/agentconnect-go/agentconnect/pgxstore v0.0.0-00010101000000-000000000000
 	github.com/alexedwards/scs/goredisstore v0.0.0-20250212122300-421ef1d8611c
-	github.com/alexedwards/scs/pgxstore v0.0.0-20240316134038-7e11d57e8885
 	github.com/alexedwards/scs/v2 v2.9.0
 	github.com/chromedp/cdproto v0.159.0
 	github.com/chromedp/chromedp v0.23.0
@@ -41,3 +41,5 @@ require (
 	golang.org/x/sync v0.22.0 // indirect
 	golang.org/x/sys v0.48.0 // indirect
 )
+
+replace github.com/agentconnect-go/agentconnect/pgxstore => ../pgxstore

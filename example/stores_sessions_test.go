@@ -21,6 +21,7 @@ import (
 	"github.com/agentconnect-go/agentconnect"
 	"github.com/agentconnect-go/agentconnect/agentconnecttest"
 	"github.com/agentconnect-go/agentconnect/example/internal/servers"
+	"github.com/agentconnect-go/agentconnect/pgxstore"
 )
 
 // cluster is several Authenticators of this process on one real store, for the
@@ -391,7 +392,7 @@ func postgresServer(t *testing.T) realServer {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = conn.Close(context.Background()) })
-	if err := createTable(context.Background(), conn); err != nil {
+	if err := pgxstore.CreateTable(context.Background(), conn, postgresTable); err != nil {
 		t.Fatal(err)
 	}
 	return realServer{

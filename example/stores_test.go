@@ -169,7 +169,7 @@ func TestPostgres(t *testing.T) {
 			before := postgres.Statements()
 			b.get(p.url+path).wantStatus(t, 200)
 			got := postgres.Statements()[len(before):]
-			if len(got) != 1 || !strings.HasPrefix(got[0], "SELECT data FROM sessions") {
+			if len(got) != 1 || !strings.HasPrefix(got[0], `SELECT data FROM "sessions"`) {
 				t.Errorf("%s: got the statements %q, want one SELECT of the session", path, got)
 			}
 		}
@@ -248,30 +248,45 @@ func TestPostgresDownAtStart(t *testing.T) {
 	wantStartWithoutStore(t, postgres.URL, postgres.Start, postgres.Password)
 }
 
-// TestPostgresTableIsMadeByManyAtOnce has the first connections of several
-// programs find no table at the same moment.
-func TestPostgresTableIsMadeByManyAtOnce(t *testing.T) {
+// TestPostgresLockedTable has sixty browsers at once ask for a page while somebody
+// holds a lock on the table, many more than the pool has connections: each gets its
+// 503 within the deadline, and its page once the lock is gone.
+func TestPostgresLockedTable(t *testing.T) {
+	const requests = 60
 	postgres := servers.StartPostgres(t)
-	var wait sync.WaitGroup
-	failures := make([]error, 20)
-	for i := range failures {
-		wait.Go(func() {
-			conn, err := postgres.Connect()
-			if err != nil {
-				failures[i] = err
-				return
-			}
-			defer conn.Close(context.Background())
-			failures[i] = createTable(context.Background(), conn)
-		})
+	p := startProvided(t, "SESSION_STORE", postgres.URL)
+	b := p.loggedIn("marie")
+	lock, err := postgres.Connect()
+	if err != nil {
+		t.Fatal(err)
 	}
-	wait.Wait()
-	for _, err := range failures {
-		if err != nil {
-			t.Errorf("got %v, want the table", err)
+	if _, err := lock.Exec(context.Background(), "BEGIN; LOCK TABLE sessions IN ACCESS EXCLUSIVE MODE"); err != nil {
+		t.Fatal(err)
+	}
+	ask := func(check func(status int, took time.Duration)) {
+		var wait sync.WaitGroup
+		for range requests {
+			wait.Go(func() {
+				began := time.Now()
+				resp, err := b.Get(p.url + "/agent")
+				if err != nil {
+					t.Errorf("got %v, want an answer", err)
+					return
+				}
+				resp.Body.Close()
+				check(resp.StatusCode, time.Since(began))
+			})
 		}
+		wait.Wait()
 	}
-	if got := countSessions(t, postgres); got != 0 {
-		t.Errorf("got %d sessions, want none", got)
+	ask(func(status int, took time.Duration) {
+		if status != http.StatusServiceUnavailable || took > quick {
+			t.Errorf("got status %d after %v, want 503 within %v", status, took, quick)
+		}
+	})
+	if err := lock.Close(context.Background()); err != nil {
+		t.Fatal(err)
 	}
+	b.get(p.url+"/agent").wantStatus(t, 200).wantPage(t, "Marie")
+	wantQuietLog(t, p.program, postgres.Password)
 }
