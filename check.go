@@ -64,9 +64,9 @@ func (c *checkup) environment() {
 	case config.environment != "":
 		c.ok(subject, string(config.environment)+", "+config.issuer)
 	case e != "":
-		c.warn(subject, "the issuer given is that of "+string(e), "Give WithEnvironment (AGENTCONNECT_ENVIRONMENT="+string(e)+") in place of the issuer: New then knows the environment's rules.")
+		c.warn(subject, "the issuer given is that of "+string(e), "Give WithEnvironment (PROCONNECT_ENVIRONMENT="+string(e)+") in place of the issuer: New then knows the environment's rules.")
 	default:
-		c.warn(subject, config.issuer+" is none of the four environments of AgentConnect", "For real agents give WithEnvironment (AGENTCONNECT_ENVIRONMENT) in place of the issuer.")
+		c.warn(subject, config.issuer+" is none of the four environments of AgentConnect", "For real agents give WithEnvironment (PROCONNECT_ENVIRONMENT) in place of the issuer.")
 	}
 }
 

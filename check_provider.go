@@ -127,7 +127,7 @@ func (c *checkup) lists(m *metadata) {
 		{"userinfo algorithm", "userinfo_signing_alg_values_supported", []string{string(config.userinfoAlg)}, SeverityProblem, otherAlg},
 		{"client authentication", "token_endpoint_auth_methods_supported", []string{"client_secret_post"}, SeverityProblem, "The client_secret is sent in the body, as AgentConnect's documentation says."},
 		{"PKCE", "code_challenge_methods_supported", []string{"S256"}, SeverityProblem, "Logins carry an S256 challenge, always."},
-		{"scopes", "scopes_supported", config.scopes, SeverityWarning, "Correct WithScopes (AGENTCONNECT_SCOPES): the provider ignores a scope that it does not know, and its claim never comes."},
+		{"scopes", "scopes_supported", config.scopes, SeverityWarning, "Correct WithScopes (PROCONNECT_SCOPES): the provider ignores a scope that it does not know, and its claim never comes."},
 	}
 	for _, row := range rows {
 		list, ok := m.listed(row.member)

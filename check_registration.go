@@ -73,7 +73,7 @@ func (c *checkup) silentLogin(ctx context.Context, p *provider, m *metadata) {
 	case slices.Contains([]string{"login_required", "interaction_required", "consent_required"}, answer.err):
 		c.ok(subject, "the provider knows the client and the redirect URL, and grants the scopes")
 	case answer.err == "invalid_scope":
-		c.problem(subject, "the registration was not granted all of the scopes "+strings.Join(config.scopes, " "), "Ask AgentConnect for what is missing, or leave it out with WithScopes (AGENTCONNECT_SCOPES).")
+		c.problem(subject, "the registration was not granted all of the scopes "+strings.Join(config.scopes, " "), "Ask AgentConnect for what is missing, or leave it out with WithScopes (PROCONNECT_SCOPES).")
 	case isErrorName(answer.err):
 		c.problem(subject, "the provider refuses logins: "+answer.err, compare)
 	default:

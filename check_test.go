@@ -451,7 +451,7 @@ func TestCheckOfTheURLs(t *testing.T) {
 		word          string
 	}{
 		{"environment", agentconnect.WithEnvironment(agentconnect.Production), demarches, demarches + "/out", "environment", ok, "production, https://auth.agentconnect.gouv.fr/api/v2"},
-		{"the issuer of an environment", agentconnect.WithIssuer(agentconnect.IntegrationRIE.Issuer()), demarches, demarches + "/out", "environment", warning, "AGENTCONNECT_ENVIRONMENT=integration-rie"},
+		{"the issuer of an environment", agentconnect.WithIssuer(agentconnect.IntegrationRIE.Issuer()), demarches, demarches + "/out", "environment", warning, "PROCONNECT_ENVIRONMENT=integration-rie"},
 		{"another issuer", agentconnect.WithIssuer("https://provider.example"), demarches, demarches + "/out", "environment", warning, "none of the four"},
 		{"good", agentconnect.WithEnvironment(agentconnect.Production), demarches, demarches + "/out", "redirect URL", ok, demarches},
 		{"localhost in integration", agentconnect.WithEnvironment(agentconnect.Integration), "http://localhost:8080/callback", "http://localhost:8080/out", "redirect URL", warning, "this machine"},

@@ -68,6 +68,7 @@ type config struct {
 	pageStyle             string
 	resourceServer        resourceServerSettings
 	now                   func() time.Time
+	ambiguous             []ambiguous
 
 	redirectURL   *url.URL
 	postLogoutURL *url.URL
@@ -75,6 +76,10 @@ type config struct {
 	acr           []string       // that every login must have one of; nil: any
 	midnight      *time.Location // whose midnight ends sessions; nil: none does
 }
+
+// ambiguous is a variable of the environment with another value under each of
+// its names.
+type ambiguous struct{ option, name, former string }
 
 // unsetStore stands for the memory store while options are read, since a memory
 // store starts a goroutine.
@@ -115,6 +120,12 @@ func (c *config) record(p *problems, opts []Option) {
 			p.secrets = append(p.secrets, secret)
 		}
 	}
+	for _, v := range c.ambiguous {
+		if v.option == optSecret {
+			p.secrets = append(p.secrets, v.former)
+		}
+		p.add(v.option, "conflict", "PROCONNECT_%s and AGENTCONNECT_%s are both set, to different values; keep one", v.name, v.name)
+	}
 }
 
 // configure returns the settings of New. It makes no network call.
@@ -147,7 +158,7 @@ func configure(serveError ErrorHandler, opts []Option) (*config, error) {
 func (p *problems) issuer(c *config) {
 	switch {
 	case c.environment == "" && c.issuer == "":
-		p.add(optEnvironment, "missing", "say which AgentConnect to log in with: integration, production, integration-rie or production-rie (or give WithIssuer, AGENTCONNECT_ISSUER)")
+		p.add(optEnvironment, "missing", "say which AgentConnect to log in with: integration, production, integration-rie or production-rie (or give WithIssuer, PROCONNECT_ISSUER)")
 	case c.environment != "" && c.issuer != "":
 		p.add(optIssuer, "conflict", "an issuer and an environment are both given; keep one")
 	case c.environment != "":

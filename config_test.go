@@ -540,7 +540,9 @@ func TestNewReportsEverythingAtOnce(t *testing.T) {
 	// With nothing at all: what is required, each with its variable.
 	_, err = agentconnect.New()
 	for _, variable := range []string{
-		"AGENTCONNECT_ENVIRONMENT", "AGENTCONNECT_ISSUER", "AGENTCONNECT_CLIENT_ID", "AGENTCONNECT_CLIENT_SECRET",
+		"PROCONNECT_ENVIRONMENT", "PROCONNECT_ISSUER", "PROCONNECT_CLIENT_ID", "PROCONNECT_CLIENT_SECRET",
+		"PROCONNECT_REDIRECT_URL", "PROCONNECT_POST_LOGOUT_REDIRECT_URL",
+		"AGENTCONNECT_ENVIRONMENT", "AGENTCONNECT_CLIENT_ID", "AGENTCONNECT_CLIENT_SECRET",
 		"AGENTCONNECT_REDIRECT_URL", "AGENTCONNECT_POST_LOGOUT_REDIRECT_URL",
 	} {
 		if !strings.Contains(fmt.Sprint(err), variable) {
@@ -642,31 +644,31 @@ func TestNewSaysWhatIsWrong(t *testing.T) {
 		detail string // a part of it
 	}{
 		{nil, "option 6", "missing", "it is nil"},
-		{agentconnect.WithIssuer(""), "WithEnvironment (AGENTCONNECT_ENVIRONMENT)", "missing", "integration, production, integration-rie or production-rie"},
-		{agentconnect.WithEnvironment(agentconnect.Production), "WithIssuer (AGENTCONNECT_ISSUER)", "conflict", "keep one"},
-		{agentconnect.WithIssuer("https://provider.example?"), "WithIssuer (AGENTCONNECT_ISSUER)", "invalid", "no query"},
-		{agentconnect.WithClient("", testSecret), "WithClient (AGENTCONNECT_CLIENT_ID)", "missing", "give the client_id"},
-		{agentconnect.WithClient("client-id", ""), "WithClient (AGENTCONNECT_CLIENT_SECRET)", "missing", "give the client_secret"},
-		{agentconnect.WithClient("client-id ", testSecret), "WithClient (AGENTCONNECT_CLIENT_ID)", "invalid", "white space"},
-		{agentconnect.WithClient("client-id", testSecret+" "), "WithClient (AGENTCONNECT_CLIENT_SECRET)", "invalid", "white space"},
+		{agentconnect.WithIssuer(""), "WithEnvironment (PROCONNECT_ENVIRONMENT or AGENTCONNECT_ENVIRONMENT)", "missing", "integration, production, integration-rie or production-rie"},
+		{agentconnect.WithEnvironment(agentconnect.Production), "WithIssuer (PROCONNECT_ISSUER or AGENTCONNECT_ISSUER)", "conflict", "keep one"},
+		{agentconnect.WithIssuer("https://provider.example?"), "WithIssuer (PROCONNECT_ISSUER or AGENTCONNECT_ISSUER)", "invalid", "no query"},
+		{agentconnect.WithClient("", testSecret), "WithClient (PROCONNECT_CLIENT_ID or AGENTCONNECT_CLIENT_ID)", "missing", "give the client_id"},
+		{agentconnect.WithClient("client-id", ""), "WithClient (PROCONNECT_CLIENT_SECRET or AGENTCONNECT_CLIENT_SECRET)", "missing", "give the client_secret"},
+		{agentconnect.WithClient("client-id ", testSecret), "WithClient (PROCONNECT_CLIENT_ID or AGENTCONNECT_CLIENT_ID)", "invalid", "white space"},
+		{agentconnect.WithClient("client-id", testSecret+" "), "WithClient (PROCONNECT_CLIENT_SECRET or AGENTCONNECT_CLIENT_SECRET)", "invalid", "white space"},
 		{agentconnect.WithPreviousClientSecrets(""), "WithPreviousClientSecrets", "invalid", "one of the secrets is empty"},
-		{agentconnect.WithRedirectURL(""), "WithRedirectURL (AGENTCONNECT_REDIRECT_URL)", "missing", "exactly as it is registered"},
-		{agentconnect.WithRedirectURL("https://%"), "WithRedirectURL (AGENTCONNECT_REDIRECT_URL)", "invalid", "it is not a URL"},
-		{agentconnect.WithRedirectURL("https://a:b@demarches.example.gouv.fr/retour"), "WithRedirectURL (AGENTCONNECT_REDIRECT_URL)", "invalid", "has no user name and no password"},
-		{agentconnect.WithRedirectURL("localhost"), "WithRedirectURL (AGENTCONNECT_REDIRECT_URL)", "invalid", `"localhost" is not an absolute https URL`},
-		{agentconnect.WithRedirectURL("https://demarches.example.gouv.fr/retour#"), "WithRedirectURL (AGENTCONNECT_REDIRECT_URL)", "invalid", "has a fragment"},
-		{agentconnect.WithRedirectURL("https://demarches.example.gouv.fr/mon retour"), "WithRedirectURL (AGENTCONNECT_REDIRECT_URL)", "invalid", `/mon retour" has a space, a backslash`},
-		{agentconnect.WithRedirectURL(`https://demarches.example.gouv.fr/re\tour`), "WithRedirectURL (AGENTCONNECT_REDIRECT_URL)", "invalid", `/re\\tour" has a space, a backslash`},
-		{agentconnect.WithRedirectURL("HTTPS://demarches.example.gouv.fr/retour"), "WithRedirectURL (AGENTCONNECT_REDIRECT_URL)", "invalid", `"https://demarches.example.gouv.fr/retour" says the same`},
-		{agentconnect.WithRedirectURL("http://demarches.example.gouv.fr/callback"), "WithRedirectURL (AGENTCONNECT_REDIRECT_URL)", "insecure", `"http://demarches.example.gouv.fr/callback" is http`},
-		{agentconnect.WithPostLogoutRedirectURL("https://demarches.example.gouv.fr/a/../b"), "WithPostLogoutRedirectURL (AGENTCONNECT_POST_LOGOUT_REDIRECT_URL)", "invalid", `"." or ".." segment`},
-		{agentconnect.WithScopes("email"), "WithScopes (AGENTCONNECT_SCOPES)", "missing", "openid must be among"},
-		{agentconnect.WithScopes("openid", "e-mail\n"), "WithScopes (AGENTCONNECT_SCOPES)", "invalid", `"e-mail\n" is not a scope`},
-		{agentconnect.WithScopes("openid", "email", "email"), "WithScopes (AGENTCONNECT_SCOPES)", "invalid", `"email" is there twice`},
+		{agentconnect.WithRedirectURL(""), "WithRedirectURL (PROCONNECT_REDIRECT_URL or AGENTCONNECT_REDIRECT_URL)", "missing", "exactly as it is registered"},
+		{agentconnect.WithRedirectURL("https://%"), "WithRedirectURL (PROCONNECT_REDIRECT_URL or AGENTCONNECT_REDIRECT_URL)", "invalid", "it is not a URL"},
+		{agentconnect.WithRedirectURL("https://a:b@demarches.example.gouv.fr/retour"), "WithRedirectURL (PROCONNECT_REDIRECT_URL or AGENTCONNECT_REDIRECT_URL)", "invalid", "has no user name and no password"},
+		{agentconnect.WithRedirectURL("localhost"), "WithRedirectURL (PROCONNECT_REDIRECT_URL or AGENTCONNECT_REDIRECT_URL)", "invalid", `"localhost" is not an absolute https URL`},
+		{agentconnect.WithRedirectURL("https://demarches.example.gouv.fr/retour#"), "WithRedirectURL (PROCONNECT_REDIRECT_URL or AGENTCONNECT_REDIRECT_URL)", "invalid", "has a fragment"},
+		{agentconnect.WithRedirectURL("https://demarches.example.gouv.fr/mon retour"), "WithRedirectURL (PROCONNECT_REDIRECT_URL or AGENTCONNECT_REDIRECT_URL)", "invalid", `/mon retour" has a space, a backslash`},
+		{agentconnect.WithRedirectURL(`https://demarches.example.gouv.fr/re\tour`), "WithRedirectURL (PROCONNECT_REDIRECT_URL or AGENTCONNECT_REDIRECT_URL)", "invalid", `/re\\tour" has a space, a backslash`},
+		{agentconnect.WithRedirectURL("HTTPS://demarches.example.gouv.fr/retour"), "WithRedirectURL (PROCONNECT_REDIRECT_URL or AGENTCONNECT_REDIRECT_URL)", "invalid", `"https://demarches.example.gouv.fr/retour" says the same`},
+		{agentconnect.WithRedirectURL("http://demarches.example.gouv.fr/callback"), "WithRedirectURL (PROCONNECT_REDIRECT_URL or AGENTCONNECT_REDIRECT_URL)", "insecure", `"http://demarches.example.gouv.fr/callback" is http`},
+		{agentconnect.WithPostLogoutRedirectURL("https://demarches.example.gouv.fr/a/../b"), "WithPostLogoutRedirectURL (PROCONNECT_POST_LOGOUT_REDIRECT_URL or AGENTCONNECT_POST_LOGOUT_REDIRECT_URL)", "invalid", `"." or ".." segment`},
+		{agentconnect.WithScopes("email"), "WithScopes (PROCONNECT_SCOPES or AGENTCONNECT_SCOPES)", "missing", "openid must be among"},
+		{agentconnect.WithScopes("openid", "e-mail\n"), "WithScopes (PROCONNECT_SCOPES or AGENTCONNECT_SCOPES)", "invalid", `"e-mail\n" is not a scope`},
+		{agentconnect.WithScopes("openid", "email", "email"), "WithScopes (PROCONNECT_SCOPES or AGENTCONNECT_SCOPES)", "invalid", `"email" is there twice`},
 		{agentconnect.WithLoginPath("entree"), "WithLoginPath", "invalid", `"entree" is not the path of a page`},
 		{agentconnect.WithLoginPath("/callback"), "WithLoginPath", "conflict", "the path /callback is also that of WithRedirectURL"},
-		{agentconnect.WithIDTokenAlg("RS265"), "WithIDTokenAlg (AGENTCONNECT_ID_TOKEN_ALG)", "invalid", `"RS265" is not one of RS256, ES256, HS256`},
-		{agentconnect.WithUserinfoAlg("NONE"), "WithUserinfoAlg (AGENTCONNECT_USERINFO_ALG)", "invalid", `"NONE" is not one of RS256, ES256, HS256, none`},
+		{agentconnect.WithIDTokenAlg("RS265"), "WithIDTokenAlg (PROCONNECT_ID_TOKEN_ALG or AGENTCONNECT_ID_TOKEN_ALG)", "invalid", `"RS265" is not one of RS256, ES256, HS256`},
+		{agentconnect.WithUserinfoAlg("NONE"), "WithUserinfoAlg (PROCONNECT_USERINFO_ALG or AGENTCONNECT_USERINFO_ALG)", "invalid", `"NONE" is not one of RS256, ES256, HS256, none`},
 		{agentconnect.WithSessionStore(nil), "WithSessionStore", "missing", "the store is nil"},
 		{agentconnect.WithSessionLifetime(time.Second), "WithSessionLifetime", "invalid", "1s is not between 1m0s and 744h0m0s"},
 		{agentconnect.WithIdleTimeout(time.Second), "WithIdleTimeout", "invalid", "1s is not between 5m0s and the session's lifetime, 12h0m0s"},
@@ -701,8 +703,8 @@ func TestNewSaysWhatIsWrong(t *testing.T) {
 		url           string
 		option, shown string
 	}{
-		{"staging", "https://demarches.example.gouv.fr/callback", "WithEnvironment (AGENTCONNECT_ENVIRONMENT)", `"staging" is not one of`},
-		{agentconnect.Production, "https://localhost/callback", "WithRedirectURL (AGENTCONNECT_REDIRECT_URL)", "production accepts neither http nor localhost"},
+		{"staging", "https://demarches.example.gouv.fr/callback", "WithEnvironment (PROCONNECT_ENVIRONMENT or AGENTCONNECT_ENVIRONMENT)", `"staging" is not one of`},
+		{agentconnect.Production, "https://localhost/callback", "WithRedirectURL (PROCONNECT_REDIRECT_URL or AGENTCONNECT_REDIRECT_URL)", "production accepts neither http nor localhost"},
 	} {
 		_, err := agentconnect.New(goodOptions(agentconnect.WithIssuer(""), agentconnect.WithEnvironment(tt.environment), agentconnect.WithRedirectURL(tt.url))...)
 		var got *agentconnect.ConfigError
@@ -719,6 +721,7 @@ func clearEnv(t *testing.T) {
 		"ID_TOKEN_ALG", "USERINFO_ALG", "SCOPES",
 	} {
 		t.Setenv("AGENTCONNECT_"+name, "")
+		t.Setenv("PROCONNECT_"+name, "")
 	}
 }
 
@@ -767,16 +770,82 @@ func TestFromEnv(t *testing.T) {
 		{"an environment after an issuer of a variable", nil, options(env, agentconnect.WithEnvironment(agentconnect.Integration)), []string{"WithIssuer: conflict"}},
 		{"half of the credentials", map[string]string{"CLIENT_ID": ""}, options(agentconnect.WithClient("client-id", ""), env), nil},
 	} {
-		t.Run(tt.name, func(t *testing.T) {
-			clearEnv(t)
-			for _, set := range []map[string]string{good, tt.env} {
-				for name, value := range set {
-					t.Setenv("AGENTCONNECT_"+name, value)
+		for _, prefix := range []string{"PROCONNECT_", "AGENTCONNECT_"} {
+			t.Run(prefix+"/"+tt.name, func(t *testing.T) {
+				clearEnv(t)
+				for _, set := range []map[string]string{good, tt.env} {
+					for name, value := range set {
+						t.Setenv(prefix+name, value)
+					}
 				}
+				checkConfig(t, tt.want, tt.opts...)
+			})
+		}
+	}
+}
+
+// Each variable has two names. Both, with two values, are a conflict that names
+// both and shows no value, also when an option after FromEnv decides.
+func TestFromEnvWithBothNames(t *testing.T) {
+	type variable struct{ name, value, other, option string }
+	variables := []variable{
+		{"ISSUER", "https://provider.example/api/v2", "https://other.example/api/v2", "WithIssuer"},
+		{"CLIENT_ID", "client-id", "another-client", "WithClient"},
+		{"CLIENT_SECRET", testSecret, "another-secret-of-the-former-name", "WithClient"},
+		{"REDIRECT_URL", "https://demarches.example.gouv.fr/callback", "https://demarches.example.gouv.fr/other", "WithRedirectURL"},
+		{"POST_LOGOUT_REDIRECT_URL", "https://demarches.example.gouv.fr/logout/callback", "https://demarches.example.gouv.fr/other", "WithPostLogoutRedirectURL"},
+		{"ID_TOKEN_ALG", "RS256", "ES256", "WithIDTokenAlg"},
+		{"USERINFO_ALG", "RS256", "none", "WithUserinfoAlg"},
+		{"SCOPES", "openid", "openid email", "WithScopes"},
+	}
+	store := agentconnect.WithSessionStore(memstore.NewWithCleanupInterval(0))
+	set := func(t *testing.T) {
+		clearEnv(t)
+		for _, v := range variables {
+			t.Setenv("PROCONNECT_"+v.name, v.value)
+		}
+	}
+	for _, v := range variables {
+		t.Run(v.name, func(t *testing.T) {
+			set(t)
+			t.Setenv("AGENTCONNECT_"+v.name, v.value)
+			checkConfig(t, nil, agentconnect.FromEnv(), store)
+
+			t.Setenv("AGENTCONNECT_"+v.name, v.other)
+			err := checkConfig(t, []string{v.option + ": conflict"}, agentconnect.FromEnv(), store)
+			want := "PROCONNECT_" + v.name + " and AGENTCONNECT_" + v.name + " are both set, to different values"
+			if !strings.Contains(fmt.Sprint(err), want) {
+				t.Errorf("got %v, want it to say %q", err, want)
 			}
-			checkConfig(t, tt.want, tt.opts...)
+			if strings.Contains(fmt.Sprint(err), v.value) || strings.Contains(fmt.Sprint(err), v.other) {
+				t.Errorf("got %v, want no value in it", err)
+			}
 		})
 	}
+	t.Run("an option after", func(t *testing.T) {
+		set(t)
+		t.Setenv("AGENTCONNECT_SCOPES", "openid email")
+		checkConfig(t, []string{"WithScopes: conflict"}, agentconnect.FromEnv(), store, agentconnect.WithScopes("openid"))
+	})
+	t.Run("ENVIRONMENT", func(t *testing.T) {
+		set(t)
+		t.Setenv("PROCONNECT_ISSUER", "")
+		t.Setenv("PROCONNECT_ENVIRONMENT", "integration")
+		t.Setenv("AGENTCONNECT_ENVIRONMENT", "production")
+		checkConfig(t, []string{"WithEnvironment: conflict"}, agentconnect.FromEnv(), store)
+		t.Setenv("AGENTCONNECT_ENVIRONMENT", "")
+		t.Setenv("AGENTCONNECT_ISSUER", "https://provider.example/api/v2")
+		checkConfig(t, []string{"WithIssuer: conflict"}, agentconnect.FromEnv(), store)
+	})
+	t.Run("the former secret elsewhere", func(t *testing.T) {
+		set(t)
+		const former = "another-secret-of-the-former-name"
+		t.Setenv("AGENTCONNECT_CLIENT_SECRET", former)
+		t.Setenv("PROCONNECT_REDIRECT_URL", "http://demarches.example.gouv.fr/"+former)
+		if _, err := agentconnect.New(agentconnect.FromEnv(), store); err == nil || strings.Contains(err.Error(), former) {
+			t.Errorf("got %v, want an error without the secret", err)
+		}
+	})
 }
 
 // Every variable arrives where its option would have put it: an agent logs in

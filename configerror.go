@@ -10,7 +10,8 @@ import (
 // method of what New returns yields the list. It never contains a secret.
 type ConfigError struct {
 	// Option is the name of the option function, "WithRedirectURL"; where an
-	// environment variable records the same setting, it follows in parentheses.
+	// environment variable records the same setting, its names follow in
+	// parentheses.
 	Option string
 	// Reason is "missing", "invalid", "insecure" or "conflict".
 	Reason string
@@ -68,13 +69,13 @@ func quoteShort(value string) string {
 
 // Where the operator finds a setting that the environment can give.
 const (
-	optEnvironment = "WithEnvironment (AGENTCONNECT_ENVIRONMENT)"
-	optIssuer      = "WithIssuer (AGENTCONNECT_ISSUER)"
-	optClientID    = "WithClient (AGENTCONNECT_CLIENT_ID)"
-	optSecret      = "WithClient (AGENTCONNECT_CLIENT_SECRET)"
-	optRedirect    = "WithRedirectURL (AGENTCONNECT_REDIRECT_URL)"
-	optPostLogout  = "WithPostLogoutRedirectURL (AGENTCONNECT_POST_LOGOUT_REDIRECT_URL)"
-	optScopes      = "WithScopes (AGENTCONNECT_SCOPES)"
-	optIDTokenAlg  = "WithIDTokenAlg (AGENTCONNECT_ID_TOKEN_ALG)"
-	optUserinfoAlg = "WithUserinfoAlg (AGENTCONNECT_USERINFO_ALG)"
+	optEnvironment = "WithEnvironment (PROCONNECT_ENVIRONMENT or AGENTCONNECT_ENVIRONMENT)"
+	optIssuer      = "WithIssuer (PROCONNECT_ISSUER or AGENTCONNECT_ISSUER)"
+	optClientID    = "WithClient (PROCONNECT_CLIENT_ID or AGENTCONNECT_CLIENT_ID)"
+	optSecret      = "WithClient (PROCONNECT_CLIENT_SECRET or AGENTCONNECT_CLIENT_SECRET)"
+	optRedirect    = "WithRedirectURL (PROCONNECT_REDIRECT_URL or AGENTCONNECT_REDIRECT_URL)"
+	optPostLogout  = "WithPostLogoutRedirectURL (PROCONNECT_POST_LOGOUT_REDIRECT_URL or AGENTCONNECT_POST_LOGOUT_REDIRECT_URL)"
+	optScopes      = "WithScopes (PROCONNECT_SCOPES or AGENTCONNECT_SCOPES)"
+	optIDTokenAlg  = "WithIDTokenAlg (PROCONNECT_ID_TOKEN_ALG or AGENTCONNECT_ID_TOKEN_ALG)"
+	optUserinfoAlg = "WithUserinfoAlg (PROCONNECT_USERINFO_ALG or AGENTCONNECT_USERINFO_ALG)"
 )

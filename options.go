@@ -1,6 +1,7 @@
 package agentconnect
 
 import (
+	"cmp"
 	"context"
 	"html/template"
 	"log/slog"
@@ -338,31 +339,41 @@ func WithPageTemplate(t *template.Template, style string) Option {
 // variable that is unset or empty records nothing. Options after FromEnv win
 // over it, options before it are its defaults.
 //
-//	AGENTCONNECT_ENVIRONMENT               WithEnvironment: integration, production, integration-rie, production-rie
-//	AGENTCONNECT_ISSUER                    WithIssuer
-//	AGENTCONNECT_CLIENT_ID                 WithClient
-//	AGENTCONNECT_CLIENT_SECRET             WithClient
-//	AGENTCONNECT_REDIRECT_URL              WithRedirectURL
-//	AGENTCONNECT_POST_LOGOUT_REDIRECT_URL  WithPostLogoutRedirectURL
-//	AGENTCONNECT_ID_TOKEN_ALG              WithIDTokenAlg: RS256, ES256, HS256
-//	AGENTCONNECT_USERINFO_ALG              WithUserinfoAlg: the same, or none
-//	AGENTCONNECT_SCOPES                    WithScopes, separated by spaces
+//	PROCONNECT_ENVIRONMENT               WithEnvironment: integration, production, integration-rie, production-rie
+//	PROCONNECT_ISSUER                    WithIssuer
+//	PROCONNECT_CLIENT_ID                 WithClient
+//	PROCONNECT_CLIENT_SECRET             WithClient
+//	PROCONNECT_REDIRECT_URL              WithRedirectURL
+//	PROCONNECT_POST_LOGOUT_REDIRECT_URL  WithPostLogoutRedirectURL
+//	PROCONNECT_ID_TOKEN_ALG              WithIDTokenAlg: RS256, ES256, HS256
+//	PROCONNECT_USERINFO_ALG              WithUserinfoAlg: the same, or none
+//	PROCONNECT_SCOPES                    WithScopes, separated by spaces
+//
+// Each can also be called AGENTCONNECT_…. When both names of one variable are set,
+// to different values, New reports a conflict.
 func FromEnv() Option {
 	return func(c *config) {
-		set := func(name string, record func(string)) {
-			if v := os.Getenv(name); v != "" {
+		read := func(option, name string) string {
+			v, former := os.Getenv("PROCONNECT_"+name), os.Getenv("AGENTCONNECT_"+name)
+			if v != "" && former != "" && v != former {
+				c.ambiguous = append(c.ambiguous, ambiguous{option, name, former})
+			}
+			return cmp.Or(v, former)
+		}
+		set := func(option, name string, record func(string)) {
+			if v := read(option, name); v != "" {
 				record(v)
 			}
 		}
-		if environment, issuer := os.Getenv("AGENTCONNECT_ENVIRONMENT"), os.Getenv("AGENTCONNECT_ISSUER"); environment != "" || issuer != "" {
+		if environment, issuer := read(optEnvironment, "ENVIRONMENT"), read(optIssuer, "ISSUER"); environment != "" || issuer != "" {
 			c.environment, c.issuer = Environment(environment), issuer
 		}
-		set("AGENTCONNECT_CLIENT_ID", func(v string) { c.clientID = v })
-		set("AGENTCONNECT_CLIENT_SECRET", func(v string) { c.clientSecret = v })
-		set("AGENTCONNECT_REDIRECT_URL", func(v string) { c.redirectURI = v })
-		set("AGENTCONNECT_POST_LOGOUT_REDIRECT_URL", func(v string) { c.postLogoutRedirectURI = v })
-		set("AGENTCONNECT_ID_TOKEN_ALG", func(v string) { c.idTokenAlg = Alg(v) })
-		set("AGENTCONNECT_USERINFO_ALG", func(v string) { c.userinfoAlg = Alg(v) })
-		set("AGENTCONNECT_SCOPES", func(v string) { c.scopes = strings.Fields(v) })
+		set(optClientID, "CLIENT_ID", func(v string) { c.clientID = v })
+		set(optSecret, "CLIENT_SECRET", func(v string) { c.clientSecret = v })
+		set(optRedirect, "REDIRECT_URL", func(v string) { c.redirectURI = v })
+		set(optPostLogout, "POST_LOGOUT_REDIRECT_URL", func(v string) { c.postLogoutRedirectURI = v })
+		set(optIDTokenAlg, "ID_TOKEN_ALG", func(v string) { c.idTokenAlg = Alg(v) })
+		set(optUserinfoAlg, "USERINFO_ALG", func(v string) { c.userinfoAlg = Alg(v) })
+		set(optScopes, "SCOPES", func(v string) { c.scopes = strings.Fields(v) })
 	}
 }

@@ -697,15 +697,15 @@ func TestNewResourceServerProblems(t *testing.T) {
 		{"scopes, which do not protect", []agentconnect.Option{agentconnect.WithScopes("openid")}, []string{"option 4: conflict"}},
 		{"a redirect URL", []agentconnect.Option{agentconnect.WithRedirectURL("https://api.example/callback")}, []string{"option 4: conflict"}},
 		{"an acr", []agentconnect.Option{agentconnect.WithLevel(agentconnect.MFA())}, []string{"option 4: conflict"}},
-		{"issuer and environment", []agentconnect.Option{agentconnect.WithIssuer("https://provider.example")}, []string{"WithIssuer (AGENTCONNECT_ISSUER): conflict"}},
+		{"issuer and environment", []agentconnect.Option{agentconnect.WithIssuer("https://provider.example")}, []string{"WithIssuer (PROCONNECT_ISSUER or AGENTCONNECT_ISSUER): conflict"}},
 		{"the secret in the issuer", []agentconnect.Option{
 			agentconnect.WithEnvironment(""), agentconnect.WithIssuer("https://provider.example/secret-of-the-api#x"),
-		}, []string{"WithIssuer (AGENTCONNECT_ISSUER): invalid"}},
+		}, []string{"WithIssuer (PROCONNECT_ISSUER or AGENTCONNECT_ISSUER): invalid"}},
 		{"all at once", []agentconnect.Option{
 			agentconnect.WithEnvironment("test"), agentconnect.WithClient("", ""), agentconnect.WithAllowedClients(), agentconnect.WithIntrospectionAlg("?"),
 		}, []string{
-			"WithEnvironment (AGENTCONNECT_ENVIRONMENT): invalid", "WithClient (AGENTCONNECT_CLIENT_ID): missing",
-			"WithClient (AGENTCONNECT_CLIENT_SECRET): missing", "WithAllowedClients: missing", "WithIntrospectionAlg: invalid",
+			"WithEnvironment (PROCONNECT_ENVIRONMENT or AGENTCONNECT_ENVIRONMENT): invalid", "WithClient (PROCONNECT_CLIENT_ID or AGENTCONNECT_CLIENT_ID): missing",
+			"WithClient (PROCONNECT_CLIENT_SECRET or AGENTCONNECT_CLIENT_SECRET): missing", "WithAllowedClients: missing", "WithIntrospectionAlg: invalid",
 		}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

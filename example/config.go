@@ -19,6 +19,12 @@ const defaultPort = 8080
 // unset or empty.
 func env(name, otherwise string) string { return cmp.Or(os.Getenv(name), otherwise) }
 
+// setting returns the value of a variable that the library reads as well, under
+// either of its names.
+func setting(name, otherwise string) string {
+	return env("PROCONNECT_"+name, env("AGENTCONNECT_"+name, otherwise))
+}
+
 // urls are the two URLs that are registered with AgentConnect.
 type urls struct {
 	redirect, postLogoutRedirect string
@@ -27,8 +33,8 @@ type urls struct {
 func readURLs(port int) urls {
 	origin := "http://localhost:" + strconv.Itoa(port)
 	return urls{
-		redirect:           env("AGENTCONNECT_REDIRECT_URL", origin+"/callback"),
-		postLogoutRedirect: env("AGENTCONNECT_POST_LOGOUT_REDIRECT_URL", origin+"/logout/callback"),
+		redirect:           setting("REDIRECT_URL", origin+"/callback"),
+		postLogoutRedirect: setting("POST_LOGOUT_REDIRECT_URL", origin+"/logout/callback"),
 	}
 }
 

@@ -40,6 +40,8 @@ func TestEveryProblemIsListedAtOnce(t *testing.T) {
 		{"SESSION_STORE postgres malformed", good.with("SESSION_STORE", "postgres://u:"+password+"@127.0.0.1:x/db"), []string{"SESSION_STORE: invalid"}},
 		{"SESSION_STORE postgres option", good.with("SESSION_STORE", "postgres://u:"+password+"@127.0.0.1/db?pool_max_conns=many"), []string{"SESSION_STORE: invalid"}},
 		{"issuer and environment", good.with("AGENTCONNECT_ENVIRONMENT", "integration"), []string{"AGENTCONNECT_ISSUER"}},
+		{"both names, with two values", good.with("PROCONNECT_CLIENT_ID", "another"), []string{"PROCONNECT_CLIENT_ID and AGENTCONNECT_CLIENT_ID"}},
+		{"a redirect URL under its other name, that the router does not take", good.with("PROCONNECT_REDIRECT_URL", "https://fs.example.gouv.fr/*"), []string{"PROCONNECT_REDIRECT_URL"}},
 		{"environment unknown", good.with("AGENTCONNECT_ISSUER", "", "AGENTCONNECT_ENVIRONMENT", "staging"), []string{"AGENTCONNECT_ENVIRONMENT"}},
 		{"no credentials with an issuer", environment{"ADDR": "127.0.0.1:0", "AGENTCONNECT_ISSUER": "https://provider.example"}, []string{"AGENTCONNECT_CLIENT_ID", "AGENTCONNECT_CLIENT_SECRET"}},
 		{"no credentials with an environment", environment{"ADDR": "127.0.0.1:0", "AGENTCONNECT_ENVIRONMENT": "integration"}, []string{"AGENTCONNECT_CLIENT_ID", "AGENTCONNECT_CLIENT_SECRET"}},

@@ -6,7 +6,6 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
-	"os"
 	"time"
 
 	"github.com/agentconnect-go/agentconnect"
@@ -33,12 +32,12 @@ func newDemo(registered urls) (*demo, error) {
 	return &demo{
 		issuer: "http://" + listener.Addr().String() + "/api/v2",
 		client: agentconnecttest.Client{
-			ID:                     env("AGENTCONNECT_CLIENT_ID", "demonstration"),
-			Secret:                 env("AGENTCONNECT_CLIENT_SECRET", rand.Text()+rand.Text()),
+			ID:                     setting("CLIENT_ID", "demonstration"),
+			Secret:                 setting("CLIENT_SECRET", rand.Text()+rand.Text()),
 			RedirectURIs:           []string{registered.redirect},
 			PostLogoutRedirectURIs: []string{registered.postLogoutRedirect},
-			IDTokenAlg:             os.Getenv("AGENTCONNECT_ID_TOKEN_ALG"),
-			UserinfoAlg:            os.Getenv("AGENTCONNECT_USERINFO_ALG"),
+			IDTokenAlg:             setting("ID_TOKEN_ALG", ""),
+			UserinfoAlg:            setting("USERINFO_ALG", ""),
 		},
 		listener: listener,
 	}, nil

@@ -20,12 +20,14 @@ const patience = 30 * time.Second
 
 // variables are all that the program reads.
 func variables() []string {
-	return []string{
-		"ADDR", "SESSION_STORE",
-		"AGENTCONNECT_ENVIRONMENT", "AGENTCONNECT_ISSUER", "AGENTCONNECT_CLIENT_ID", "AGENTCONNECT_CLIENT_SECRET",
-		"AGENTCONNECT_REDIRECT_URL", "AGENTCONNECT_POST_LOGOUT_REDIRECT_URL",
-		"AGENTCONNECT_ID_TOKEN_ALG", "AGENTCONNECT_USERINFO_ALG", "AGENTCONNECT_SCOPES",
+	names := []string{"ADDR", "SESSION_STORE"}
+	for _, name := range []string{
+		"ENVIRONMENT", "ISSUER", "CLIENT_ID", "CLIENT_SECRET", "REDIRECT_URL", "POST_LOGOUT_REDIRECT_URL",
+		"ID_TOKEN_ALG", "USERINFO_ALG", "SCOPES",
+	} {
+		names = append(names, "PROCONNECT_"+name, "AGENTCONNECT_"+name)
 	}
+	return names
 }
 
 // environment are the values of variables; the others are unset.

@@ -3,8 +3,8 @@
 //
 //	go run ./example
 //
-// from the root of the repository needs nothing else: without AGENTCONNECT_ISSUER
-// nor AGENTCONNECT_ENVIRONMENT it embeds a demonstration provider. The environment
+// from the root of the repository needs nothing else: without PROCONNECT_ISSUER
+// nor PROCONNECT_ENVIRONMENT it embeds a demonstration provider. The environment
 // variables are those of [agentconnect.FromEnv], and:
 //
 //	ADDR           the address to listen on (127.0.0.1:8080); port 0 takes a free one

@@ -32,9 +32,9 @@ func newSetup(port int, logger *slog.Logger) (*setup, error) {
 	registered := readURLs(port)
 	s.url = registered.home()
 	var err error
-	s.callbackPath, err = path("AGENTCONNECT_REDIRECT_URL", registered.redirect)
+	s.callbackPath, err = path("PROCONNECT_REDIRECT_URL or AGENTCONNECT_REDIRECT_URL", registered.redirect)
 	note(err)
-	s.logoutCallbackPath, err = path("AGENTCONNECT_POST_LOGOUT_REDIRECT_URL", registered.postLogoutRedirect)
+	s.logoutCallbackPath, err = path("PROCONNECT_POST_LOGOUT_REDIRECT_URL or AGENTCONNECT_POST_LOGOUT_REDIRECT_URL", registered.postLogoutRedirect)
 	note(err)
 
 	// What comes before FromEnv is its defaults.
@@ -42,7 +42,7 @@ func newSetup(port int, logger *slog.Logger) (*setup, error) {
 		agentconnect.WithRedirectURL(registered.redirect),
 		agentconnect.WithPostLogoutRedirectURL(registered.postLogoutRedirect),
 	}
-	if os.Getenv("AGENTCONNECT_ISSUER") == "" && os.Getenv("AGENTCONNECT_ENVIRONMENT") == "" {
+	if setting("ISSUER", "") == "" && setting("ENVIRONMENT", "") == "" {
 		s.demo, err = newDemo(registered)
 		if err != nil {
 			return s, err
