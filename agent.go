@@ -9,6 +9,8 @@ import (
 	"maps"
 	"slices"
 	"time"
+
+	"github.com/agentconnect-go/agentconnect/internal/strictjson"
 )
 
 // An Agent is a public agent who logged in: the claims of the userinfo, as
@@ -127,8 +129,8 @@ func (a Agent) Claim(name string, v any) (bool, error) {
 	if err != nil {
 		return false, fmt.Errorf("agentconnect: claim %s: %w", name, err)
 	}
-	if err := rawClaim(raw).decode(name, v); err != nil {
-		return false, err
+	if err := strictjson.Raw(raw).Decode(v); err != nil {
+		return false, fmt.Errorf("agentconnect: claim %s: %w", name, err)
 	}
 	return true, nil
 }
@@ -150,9 +152,9 @@ func (a Agent) Claims() map[string]any {
 	claims := map[string]any{}
 	if a.extra != "" {
 		// Valid by construction: it was decoded once already.
-		extra, _ := decodeObject([]byte(a.extra))
-		for name, raw := range extra {
-			claims[name] = raw.value()
+		extra, _ := strictjson.Parse([]byte(a.extra))
+		for name, raw := range extra.All() {
+			claims[name] = raw.Value()
 		}
 	}
 	names := textClaimNames()
@@ -180,7 +182,7 @@ func (a Agent) MarshalJSON() ([]byte, error) { return json.Marshal(a.Claims()) }
 // it: for the tests of an application, with [ContextWithAgent]. Text claims must
 // be text or null, sub must be there, a repeated claim is an error.
 func (a *Agent) UnmarshalJSON(data []byte) error {
-	claims, err := decodeObject(data)
+	claims, err := strictjson.Parse(data)
 	if err != nil {
 		return fmt.Errorf("agentconnect: agent: %w", err)
 	}
@@ -196,9 +198,9 @@ func (a *Agent) UnmarshalJSON(data []byte) error {
 // agentFromClaims makes an agent of the claims of a userinfo. What belongs to
 // the answer rather than to the agent (iss, aud, exp, iat…) is left out, and so
 // are acr, amr and auth_time, which only the ID token proves.
-func agentFromClaims(claims claims) (Agent, error) {
+func agentFromClaims(claims strictjson.Object) (Agent, error) {
 	var a Agent
-	extra := maps.Clone(claims)
+	extra := maps.Collect(claims.All())
 	for _, name := range []string{"iss", "aud", "exp", "iat", "nbf", "jti", "acr", "amr", "auth_time"} {
 		delete(extra, name)
 	}
@@ -207,7 +209,7 @@ func agentFromClaims(claims claims) (Agent, error) {
 		if name == "acr" {
 			continue
 		}
-		text, err := claims.text(name)
+		text, err := claims.Text(name)
 		if err != nil {
 			return Agent{}, err
 		}
@@ -217,12 +219,15 @@ func agentFromClaims(claims claims) (Agent, error) {
 	if err := checkSub(a.Sub); err != nil {
 		return Agent{}, err
 	}
-	roles, err := claims.texts("roles")
+	roles, err := claims.Texts("roles")
 	if err != nil {
 		return Agent{}, err
 	}
 	a.Roles = roles
 	delete(extra, "roles")
+	if _, err := claims.Get("custom"); err != nil {
+		return Agent{}, err
+	}
 	if len(extra) > 0 {
 		raw, err := json.Marshal(extra)
 		if err != nil {
@@ -236,10 +241,10 @@ func agentFromClaims(claims claims) (Agent, error) {
 // setAuthentication takes acr, amr and auth_time from the claims of an ID
 // token. One of another type is as good as none: an acr that is a list is no
 // level.
-func (a *Agent) setAuthentication(idToken claims) {
-	a.ACR, _ = idToken.text("acr")
-	a.AMR, _ = idToken.texts("amr")
-	a.AuthTime, _, _ = idToken.time("auth_time")
+func (a *Agent) setAuthentication(idToken strictjson.Object) {
+	a.ACR, _ = idToken.Text("acr")
+	a.AMR, _ = idToken.Texts("amr")
+	a.AuthTime, _, _ = idToken.Time("auth_time")
 }
 
 // Pseudonym returns a name for a sub that can be logged: the first 64 bits of

@@ -9,6 +9,8 @@ import (
 	"net"
 	"net/http"
 	"time"
+
+	"github.com/agentconnect-go/agentconnect/internal/strictjson"
 )
 
 const (
@@ -98,8 +100,14 @@ func (t tokenTransport) RoundTrip(r *http.Request) (*http.Response, error) {
 	if err != nil {
 		return nil, err
 	}
-	if _, err := decodeObject(body); err != nil {
+	answer, err := strictjson.Parse(body)
+	if err != nil {
 		return nil, answerError(err.Error())
+	}
+	for _, name := range []string{"access_token", "token_type", "id_token", "refresh_token", "expires_in", "error"} {
+		if _, err := answer.Get(name); err != nil {
+			return nil, answerError(err.Error())
+		}
 	}
 	res.Body = io.NopCloser(bytes.NewReader(body))
 	return res, nil

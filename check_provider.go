@@ -107,7 +107,7 @@ func (c *checkup) clock(watch *clockWatch) {
 
 // listed returns a list of the metadata, and whether it has it.
 func (m *metadata) listed(name string) ([]string, bool) {
-	list, _ := m.document.texts(name)
+	list, _ := m.document.Texts(name)
 	return list, list != nil
 }
 
@@ -181,8 +181,9 @@ func (c *checkup) levels(m *metadata) {
 // switches looks at what the provider does or does not do.
 func (c *checkup) switches(m *metadata) {
 	const claimsParameter = "claims parameter"
+	claimsParameterSupported, _ := m.document.Bool("claims_parameter_supported")
 	switch {
-	case string(m.document["claims_parameter_supported"]) == "true":
+	case claimsParameterSupported:
 		c.ok(claimsParameter, "supported: levels can be demanded")
 	case c.auth.config.acr != nil:
 		c.problem(claimsParameter, "the metadata does not say claims_parameter_supported, and WithLevel needs it", "Every login would be refused, because the provider is not asked for its level. Leave WithLevel out, or ask the provider.")

@@ -4,6 +4,8 @@ import (
 	"context"
 	"encoding/json"
 	"time"
+
+	"github.com/agentconnect-go/agentconnect/internal/strictjson"
 )
 
 // BackChannelTimeout returns how long a call to the provider may take.
@@ -13,8 +15,8 @@ func BackChannelTimeout(a *Authenticator) time.Duration { return a.provider.clie
 func VerifyIDToken(ctx context.Context, a *Authenticator, token, nonce, accessToken string) (map[string]any, error) {
 	c, err := a.provider.verifyIDToken(ctx, token, nonce, accessToken)
 	values := map[string]any{}
-	for name, claim := range c {
-		values[name] = claim.value()
+	for name, claim := range c.All() {
+		values[name] = claim.Value()
 	}
 	return values, err
 }
@@ -80,29 +82,19 @@ func OpenPending(a *Authenticator, sealed, name string) (string, bool) {
 
 // VerifyUserinfo verifies a userinfo as a callback does, and returns the agent.
 func VerifyUserinfo(ctx context.Context, a *Authenticator, mediaType string, body []byte, sub string) (Agent, error) {
-	quoted, err := json.Marshal(sub)
+	quoted, err := json.Marshal(map[string]string{"sub": sub})
 	if err != nil {
 		return Agent{}, err
 	}
-	c, err := a.provider.verifyUserinfo(ctx, mediaType, body, claims{"sub": rawClaim(quoted)})
+	idToken, err := strictjson.Parse(quoted)
+	if err != nil {
+		return Agent{}, err
+	}
+	c, err := a.provider.verifyUserinfo(ctx, mediaType, body, idToken)
 	if err != nil {
 		return Agent{}, err
 	}
 	return agentFromClaims(c)
-}
-
-// DecodeObject decodes a JSON object that may not be ambiguous, and returns the
-// JSON of its members.
-func DecodeObject(data []byte) (map[string]string, error) {
-	c, err := decodeObject(data)
-	if err != nil {
-		return nil, err
-	}
-	members := map[string]string{}
-	for name, value := range c {
-		members[name] = string(value)
-	}
-	return members, nil
 }
 
 // ParseKeySet returns the kids of the keys of a JWK set that can verify.

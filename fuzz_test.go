@@ -17,7 +17,6 @@ import (
 	"strings"
 	"testing"
 	"time"
-	"unicode/utf8"
 
 	"github.com/agentconnect-go/agentconnect"
 )
@@ -401,108 +400,6 @@ func readNumber(v any) (float64, bool) {
 	number, _ := v.(json.Number)
 	f, err := number.Float64()
 	return f, err == nil
-}
-
-// What is accepted as unambiguous has one meaning: the same for a reader that
-// takes the first of two members, one that takes the last, and one that ignores
-// case.
-func FuzzAmbiguousJSON(f *testing.F) {
-	for _, seed := range fuzzPayloads() {
-		f.Add([]byte(seed))
-	}
-	for _, seed := range []string{`{"Sub":"a"}`, `{"ſub":"a"}`, "{\"\u212aid\":1}", `{"s\u0075b":"a","sub":"b"}`, `{"a":[{"b":1,"\u0062":2}]}`, ` {"a":1} `, `{"a":1}x`, `{"a":1,}`, `{"a":01}`} {
-		f.Add([]byte(seed))
-	}
-	f.Fuzz(func(t *testing.T, data []byte) {
-		members, err := agentconnect.DecodeObject(data)
-		if err != nil {
-			return
-		}
-		if !utf8.Valid(data) {
-			t.Fatalf("%q is not UTF-8, which readers repair in different ways", data)
-		}
-		var last map[string]json.RawMessage
-		if err := json.Unmarshal(data, &last); err != nil || len(last) != len(members) {
-			t.Fatalf("got %v of %s, encoding/json %v, %v", members, data, last, err)
-		}
-		for name, value := range last {
-			if members[name] != string(value) {
-				t.Fatalf("got %s %s, encoding/json has %s: %s", name, members[name], value, data)
-			}
-		}
-		var ignoringCase struct {
-			Sub   json.RawMessage `json:"sub"`
-			Iss   json.RawMessage `json:"iss"`
-			Nonce json.RawMessage `json:"nonce"`
-			Email json.RawMessage `json:"email"`
-		}
-		if err := json.Unmarshal(data, &ignoringCase); err != nil {
-			t.Fatalf("%s: %v", data, err)
-		}
-		for name, got := range map[string]json.RawMessage{"sub": ignoringCase.Sub, "iss": ignoringCase.Iss, "nonce": ignoringCase.Nonce, "email": ignoringCase.Email} {
-			if string(got) != members[name] {
-				t.Fatalf("a reader that ignores case has %s %s: %s", name, got, data)
-			}
-		}
-		scan := jsonScanner{text: string(data)}
-		scan.value()
-		if scan.repeated {
-			t.Fatalf("a name is repeated: %s", data)
-		}
-	})
-}
-
-// A jsonScanner walks over valid JSON and notes whether an object repeats a name.
-type jsonScanner struct {
-	text     string
-	repeated bool
-}
-
-func (s *jsonScanner) space() { s.text = strings.TrimLeft(s.text, " \t\r\n") }
-
-// string takes a string off the text and returns it decoded.
-func (s *jsonScanner) string() string {
-	end := 1
-	for s.text[end] != '"' {
-		if s.text[end] == '\\' {
-			end++
-		}
-		end++
-	}
-	var decoded string
-	json.Unmarshal([]byte(s.text[:end+1]), &decoded)
-	s.text = s.text[end+1:]
-	return decoded
-}
-
-func (s *jsonScanner) value() {
-	s.space()
-	switch s.text[0] {
-	case '"':
-		s.string()
-	case '{', '[':
-		closing := map[byte]byte{'{': '}', '[': ']'}[s.text[0]]
-		object := s.text[0] == '{'
-		s.text = s.text[1:]
-		names := map[string]bool{}
-		for s.space(); s.text[0] != closing; s.space() {
-			if s.text[0] == ',' {
-				s.text = s.text[1:]
-				s.space()
-			}
-			if object {
-				name := s.string()
-				s.repeated = s.repeated || names[name]
-				names[name] = true
-				s.space()
-				s.text = s.text[1:] // the colon
-			}
-			s.value()
-		}
-		s.text = s.text[1:]
-	default:
-		s.text = strings.TrimLeft(s.text, "+-.0123456789abcdefghijklmnopqrstuvwxyzE")
-	}
 }
 
 // A key set that is read is JSON; the keys of it that are odd are left out and

@@ -9,6 +9,8 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+
+	"github.com/agentconnect-go/agentconnect/internal/strictjson"
 )
 
 // introspectionJWT is the type of a signed answer (RFC 9701 section 5).
@@ -66,21 +68,25 @@ func (rs *ResourceServer) mediaType() string {
 // verifyAnswer returns the members of an answer. A signed one (RFC 9701 section
 // 5) is verified like an ID token, and has a type of its own, so that no other
 // token can stand for it.
-func (rs *ResourceServer) verifyAnswer(ctx context.Context, body []byte) (claims, error) {
+func (rs *ResourceServer) verifyAnswer(ctx context.Context, body []byte) (strictjson.Object, error) {
 	if rs.answers == nil {
-		return decodeObject(body)
+		return strictjson.Parse(body)
 	}
 	raw := strings.TrimSpace(string(body))
 	signed, err := rs.provider.verifySigned(ctx, rs.answers, raw)
 	if err != nil {
-		return nil, err
+		return strictjson.Object{}, err
 	}
 	if typ := jwtType(raw); typ != introspectionJWT {
-		return nil, errors.New("the typ of the JWT is not " + introspectionJWT)
+		return strictjson.Object{}, errors.New("the typ of the JWT is not " + introspectionJWT)
 	}
-	answer, err := decodeObject(signed["token_introspection"])
+	member, err := signed.Get("token_introspection")
 	if err != nil {
-		return nil, fmt.Errorf("token_introspection: %w", err)
+		return strictjson.Object{}, err
+	}
+	answer, err := strictjson.Parse([]byte(member))
+	if err != nil {
+		return strictjson.Object{}, fmt.Errorf("token_introspection: %w", err)
 	}
 	return answer, nil
 }
@@ -90,15 +96,19 @@ func (rs *ResourceServer) verifyAnswer(ctx context.Context, body []byte) (claims
 func jwtType(raw string) string {
 	part, _, _ := strings.Cut(raw, ".")
 	header, _ := base64.RawURLEncoding.DecodeString(part)
-	members, _ := decodeObject(header)
-	typ, _ := members.text("typ")
+	members, _ := strictjson.Parse(header)
+	typ, _ := members.Text("typ")
 	return strings.TrimPrefix(strings.ToLower(typ), "application/")
 }
 
 // judge makes a TokenInfo of an answer about a token that is good for a call to
 // us, and a refusal of any other.
-func (rs *ResourceServer) judge(answer claims) (*TokenInfo, error) {
-	switch string(answer["active"]) {
+func (rs *ResourceServer) judge(answer strictjson.Object) (*TokenInfo, error) {
+	active, err := answer.Get("active")
+	if err != nil {
+		return nil, errorf(CodeProviderAnswer, "introspection: %w", err)
+	}
+	switch active {
 	case "true":
 	case "false":
 		return nil, errorf(CodeInvalidToken, "the token is not active")
@@ -106,13 +116,15 @@ func (rs *ResourceServer) judge(answer claims) (*TokenInfo, error) {
 		return nil, errorf(CodeProviderAnswer, "introspection: active is neither true nor false")
 	}
 	t := &TokenInfo{claims: answer}
-	var errs [5]error
+	var errs [6]error
 	var iss, tokenType, scope string
-	iss, errs[0] = answer.text("iss")
-	tokenType, errs[1] = answer.text("token_type")
-	scope, errs[2] = answer.text("scope")
-	t.Sub, errs[3] = answer.text("sub")
-	t.ClientID, errs[4] = answer.text("client_id")
+	var confirmation strictjson.Raw
+	iss, errs[0] = answer.Text("iss")
+	tokenType, errs[1] = answer.Text("token_type")
+	scope, errs[2] = answer.Text("scope")
+	t.Sub, errs[3] = answer.Text("sub")
+	t.ClientID, errs[4] = answer.Text("client_id")
+	confirmation, errs[5] = answer.Get("cnf")
 	if err := errors.Join(errs[:]...); err != nil {
 		return nil, errorf(CodeProviderAnswer, "introspection: %w", err)
 	}
@@ -122,7 +134,7 @@ func (rs *ResourceServer) judge(answer claims) (*TokenInfo, error) {
 	case !strings.EqualFold(tokenType, "Bearer"):
 		// A refresh token is active too, and has no token_type.
 		return nil, errorf(CodeInvalidToken, "it is not a bearer token")
-	case !answer["cnf"].isNull():
+	case !confirmation.IsNull():
 		return nil, errorf(CodeInvalidToken, "the token is bound to a key of its owner, which is not verified here")
 	case !slices.Contains(rs.clients, t.ClientID):
 		return nil, errorf(CodeInvalidToken, "the token was issued to the client %q, which is not allowed", t.ClientID)
@@ -132,7 +144,7 @@ func (rs *ResourceServer) judge(answer claims) (*TokenInfo, error) {
 	}
 	t.Scopes = strings.Fields(scope)
 	// checkTimes has read both.
-	t.IssuedAt, _, _ = answer.time("iat")
-	t.ExpiresAt, _, _ = answer.time("exp")
+	t.IssuedAt, _, _ = answer.Time("iat")
+	t.ExpiresAt, _, _ = answer.Time("exp")
 	return t, nil
 }

@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"github.com/go-jose/go-jose/v4"
+
+	"github.com/agentconnect-go/agentconnect/internal/strictjson"
 )
 
 const (
@@ -178,12 +180,13 @@ func (s *keySet) takeToken() bool {
 // types or of shapes that are unknown, are no reason to refuse the set (RFC 7517
 // section 5).
 func parseKeys(body []byte) ([]jose.JSONWebKey, error) {
-	doc, err := decodeObject(body)
+	doc, err := strictjson.Parse(body)
 	if err != nil {
 		return nil, errorf(CodeProviderAnswer, "keys: %w", err)
 	}
 	var raw []json.RawMessage
-	if err := json.Unmarshal(doc["keys"], &raw); err != nil {
+	list, err := doc.Get("keys")
+	if err != nil || json.Unmarshal([]byte(list), &raw) != nil {
 		return nil, errorf(CodeProviderAnswer, "keys: the document has no list of keys")
 	}
 	var keys []jose.JSONWebKey

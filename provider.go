@@ -11,6 +11,8 @@ import (
 
 	"github.com/coreos/go-oidc/v3/oidc"
 	"golang.org/x/oauth2"
+
+	"github.com/agentconnect-go/agentconnect/internal/strictjson"
 )
 
 // clockTolerance is how far the provider's clock and ours may be apart.
@@ -25,7 +27,7 @@ type metadata struct {
 	jwksURI               string
 	endSessionEndpoint    string // "" when the provider has none
 	issInResponse         bool   // RFC 9207: callbacks always carry iss
-	document              claims
+	document              strictjson.Object
 }
 
 // A provider is everything that is said server to server: discovery, code
@@ -88,11 +90,11 @@ func (p *provider) discover(ctx context.Context, previous *metadata) (*metadata,
 // parseMetadata verifies a discovery document (Discovery 1.0, section 4.3: its
 // issuer is exactly the one that was asked).
 func parseMetadata(body []byte, issuer string) (*metadata, error) {
-	doc, err := decodeObject(body)
+	doc, err := strictjson.Parse(body)
 	if err != nil {
 		return nil, err
 	}
-	if got, _ := doc.text("issuer"); got != issuer {
+	if got, _ := doc.Text("issuer"); got != issuer {
 		return nil, fmt.Errorf("the document is of the issuer %.200q, not of %q", got, issuer)
 	}
 	m := &metadata{document: doc}
@@ -108,22 +110,21 @@ func parseMetadata(body []byte, issuer string) (*metadata, error) {
 		{"jwks_uri", &m.jwksURI, true},
 		{"end_session_endpoint", &m.endSessionEndpoint, false},
 	} {
-		raw, err := doc.text(e.name)
+		raw, err := doc.Text(e.name)
 		if err == nil && (raw != "" || e.required) {
 			err = checkEndpoint(e.name, raw)
 		}
 		errs = append(errs, err)
 		*e.endpoint = raw
 	}
-	if raw := doc["authorization_response_iss_parameter_supported"]; string(raw) == "true" {
-		m.issInResponse = true
-	}
+	m.issInResponse, err = doc.Bool("authorization_response_iss_parameter_supported")
+	errs = append(errs, err)
 	return m, errors.Join(errs...)
 }
 
 // endpoint returns an endpoint that a login does without.
 func (m *metadata) endpoint(name string) (string, error) {
-	endpoint, err := m.document.text(name)
+	endpoint, err := m.document.Text(name)
 	if err == nil {
 		err = checkEndpoint(name, endpoint)
 	}
@@ -239,19 +240,19 @@ func verificationFailed(code Code, err error) *Error {
 
 // userinfo reads the claims about the agent, once, and verifies them (Core 1.0
 // section 5.3).
-func (p *provider) userinfo(ctx context.Context, m *metadata, t *tokens) (claims, error) {
+func (p *provider) userinfo(ctx context.Context, m *metadata, t *tokens) (strictjson.Object, error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, m.userinfoEndpoint, nil)
 	if err != nil {
-		return nil, errorf(CodeProviderAnswer, "userinfo: %w", err)
+		return strictjson.Object{}, errorf(CodeProviderAnswer, "userinfo: %w", err)
 	}
 	req.Header.Set("Authorization", "Bearer "+t.access.AccessToken)
 	mediaType, body, err := call(p.client, req, "userinfo")
 	if err != nil {
-		return nil, err
+		return strictjson.Object{}, err
 	}
 	info, err := p.verifyUserinfo(ctx, mediaType, body, t.claims)
 	if err != nil {
-		return nil, verificationFailed(CodeInvalidUserinfo, err)
+		return strictjson.Object{}, verificationFailed(CodeInvalidUserinfo, err)
 	}
 	return info, nil
 }

@@ -9,13 +9,15 @@ import (
 
 	"github.com/coreos/go-oidc/v3/oidc"
 	"golang.org/x/oauth2"
+
+	"github.com/agentconnect-go/agentconnect/internal/strictjson"
 )
 
 // tokens is the verified answer of the token endpoint.
 type tokens struct {
 	access  *oauth2.Token
 	idToken string
-	claims  claims // of the ID token
+	claims  strictjson.Object // of the ID token
 }
 
 // exchange redeems a code, once (Core 1.0 section 3.1.3), and verifies the ID
@@ -88,7 +90,7 @@ func (p *provider) refresh(ctx context.Context, refreshToken, sub string) (*oaut
 		if err != nil {
 			return nil, verificationFailed(CodeInvalidIDToken, err)
 		}
-		if got, _ := c.text("sub"); got != sub {
+		if got, _ := c.Text("sub"); got != sub {
 			return nil, errorf(CodeInvalidIDToken, "%s: the sub is not that of the session", what)
 		}
 	}

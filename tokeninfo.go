@@ -2,9 +2,12 @@ package agentconnect
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
 	"slices"
 	"time"
+
+	"github.com/agentconnect-go/agentconnect/internal/strictjson"
 )
 
 // A TokenInfo is what AgentConnect says of the access token of a call to a
@@ -24,7 +27,7 @@ type TokenInfo struct {
 	// zero when AgentConnect does not say.
 	IssuedAt, ExpiresAt time.Time
 
-	claims claims
+	claims strictjson.Object
 }
 
 // HasScope reports whether the token was granted the scope.
@@ -34,11 +37,15 @@ func (t TokenInfo) HasScope(scope string) bool { return slices.Contains(t.Scopes
 // encoding/json takes it. It returns false, and leaves v alone, when the answer has
 // no such member, and an error when it does not fit v, which does not quote it.
 func (t TokenInfo) Claim(name string, v any) (bool, error) {
-	if t.claims[name].isNull() {
+	raw, err := t.claims.Get(name)
+	if err == nil && raw.IsNull() {
 		return false, nil
 	}
-	if err := t.claims[name].decode(name, v); err != nil {
-		return false, err
+	if err == nil {
+		err = raw.Decode(v)
+	}
+	if err != nil {
+		return false, fmt.Errorf("agentconnect: claim %s: %w", name, err)
 	}
 	return true, nil
 }

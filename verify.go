@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"github.com/coreos/go-oidc/v3/oidc"
+
+	"github.com/agentconnect-go/agentconnect/internal/strictjson"
 )
 
 // A verifier is go-oidc's verifier over our keys and one algorithm. It checks
@@ -34,53 +36,66 @@ func (p *provider) verifier(alg Alg) *verifier {
 
 // verifySigned verifies what an ID token and a signed userinfo have in common,
 // and returns the claims.
-func (p *provider) verifySigned(ctx context.Context, verifier *verifier, raw string) (claims, error) {
+func (p *provider) verifySigned(ctx context.Context, verifier *verifier, raw string) (strictjson.Object, error) {
 	// Asked apart, because go-oidc makes a text of a key set's error, and a
 	// provider that is away would look like a bad token.
 	if err := verifier.keys.ready(ctx); err != nil {
-		return nil, err
+		return strictjson.Object{}, err
 	}
 	verified, err := verifier.Verify(ctx, raw)
 	if err != nil {
-		return nil, err
+		return strictjson.Object{}, err
 	}
 	var payload json.RawMessage
 	if err := verified.Claims(&payload); err != nil {
-		return nil, err
+		return strictjson.Object{}, err
 	}
-	c, err := decodeObject(payload)
+	c, err := strictjson.Parse(payload)
 	if err != nil {
-		return nil, err
+		return strictjson.Object{}, err
+	}
+	// Read by its exact name, which go-oidc does not do.
+	if iss, err := c.Text("iss"); err != nil || iss != p.config.issuer {
+		return strictjson.Object{}, errors.New("the iss is not the issuer")
 	}
 	if err := p.checkAudience(c); err != nil {
-		return nil, err
+		return strictjson.Object{}, err
 	}
-	if len(c["iat"]) == 0 {
-		return nil, errors.New("the claim iat is missing")
-	}
-	return c, p.checkTimes(c)
+	return c, p.checkTimes(c, "iat")
 }
 
 // verifyIDToken verifies an ID token as Core 1.0 section 3.1.3.7 says, and
 // returns its claims.
-func (p *provider) verifyIDToken(ctx context.Context, raw, nonce, accessToken string) (claims, error) {
+func (p *provider) verifyIDToken(ctx context.Context, raw, nonce, accessToken string) (strictjson.Object, error) {
 	c, err := p.verifySigned(ctx, p.idTokens, raw)
 	if err != nil {
-		return nil, err
+		return strictjson.Object{}, err
 	}
-	if len(c["exp"]) == 0 {
-		return nil, errors.New("the claim exp is missing")
+	if _, ok, err := c.Time("exp"); err != nil || !ok {
+		return strictjson.Object{}, errors.New("the claim exp is missing")
 	}
-	sub, _ := c.text("sub")
+	sub, err := c.Text("sub")
+	if err != nil {
+		return strictjson.Object{}, err
+	}
 	if err := checkSub(sub); err != nil {
-		return nil, err
+		return strictjson.Object{}, err
 	}
-	if got, _ := c.text("nonce"); subtle.ConstantTimeCompare([]byte(got), []byte(nonce)) != 1 {
-		return nil, errors.New("the nonce is not that of this login")
+	if got, err := c.Text("nonce"); err != nil || subtle.ConstantTimeCompare([]byte(got), []byte(nonce)) != 1 {
+		return strictjson.Object{}, errors.New("the nonce is not that of this login")
 	}
-	if len(c["at_hash"]) > 0 {
-		if got, _ := c.text("at_hash"); got != accessTokenHash(accessToken) {
-			return nil, errors.New("the at_hash is not that of the access token")
+	hash, err := c.Get("at_hash")
+	if err != nil {
+		return strictjson.Object{}, err
+	}
+	if hash != "" {
+		if got, _ := c.Text("at_hash"); got != accessTokenHash(accessToken) {
+			return strictjson.Object{}, errors.New("the at_hash is not that of the access token")
+		}
+	}
+	for _, name := range []string{"acr", "amr", "auth_time"} { // which the agent is made of
+		if _, err := c.Get(name); err != nil {
+			return strictjson.Object{}, err
 		}
 	}
 	return c, nil
@@ -88,44 +103,49 @@ func (p *provider) verifyIDToken(ctx context.Context, raw, nonce, accessToken st
 
 // verifyUserinfo verifies a userinfo answer (Core 1.0 sections 5.3.2 and 5.3.4)
 // and returns its claims.
-func (p *provider) verifyUserinfo(ctx context.Context, mediaType string, body []byte, idToken claims) (claims, error) {
+func (p *provider) verifyUserinfo(ctx context.Context, mediaType string, body []byte, idToken strictjson.Object) (strictjson.Object, error) {
 	want := "application/jwt"
 	if p.config.userinfoAlg == Unsigned {
 		want = "application/json"
 	}
 	if mediaType != want {
-		return nil, fmt.Errorf("the userinfo is %s, and %s was registered", mediaType, want)
+		return strictjson.Object{}, fmt.Errorf("the userinfo is %s, and %s was registered", mediaType, want)
 	}
-	var c claims
+	var c strictjson.Object
 	var err error
 	if p.config.userinfoAlg == Unsigned {
-		c, err = decodeObject(body)
+		c, err = strictjson.Parse(body)
 	} else {
 		c, err = p.verifySigned(ctx, p.userinfos, strings.TrimSpace(string(body)))
 	}
 	if err != nil {
-		return nil, err
+		return strictjson.Object{}, err
 	}
 	// An ID token has the signature, the audience and the sub of a userinfo. What
 	// it has besides is the nonce of the login.
-	if len(c["nonce"]) > 0 || len(c["at_hash"]) > 0 {
-		return nil, errors.New("it is an ID token, not a userinfo")
+	for _, name := range []string{"nonce", "at_hash"} {
+		if raw, err := c.Get(name); err != nil || raw != "" {
+			return strictjson.Object{}, errors.New("it is an ID token, not a userinfo")
+		}
 	}
-	got, _ := c.text("sub")
-	if want, _ := idToken.text("sub"); got != want {
-		return nil, errors.New("the sub is not the ID token's")
+	got, err := c.Text("sub")
+	if want, _ := idToken.Text("sub"); err != nil || got != want {
+		return strictjson.Object{}, errors.New("the sub is not the ID token's")
 	}
 	return c, nil
 }
 
 // checkAudience checks that nobody else is an audience, unless azp says that
 // the token was issued to us (Core 1.0 section 3.1.3.7, steps 3 to 5).
-func (p *provider) checkAudience(c claims) error {
-	audience, err := c.audience()
+func (p *provider) checkAudience(c strictjson.Object) error {
+	audience, err := c.TextOrTexts("aud")
 	if err != nil {
 		return err
 	}
-	azp, err := c.text("azp")
+	if !slices.Contains(audience, p.config.clientID) {
+		return errors.New("this client is not an audience")
+	}
+	azp, err := c.Text("azp")
 	if err != nil {
 		return err
 	}
@@ -139,10 +159,16 @@ func (p *provider) checkAudience(c claims) error {
 	return nil
 }
 
-// checkTimes checks exp, iat and nbf, where they are (RFC 7519 section 4.1).
-func (p *provider) checkTimes(c claims) error {
+// checkTimes checks exp, iat and nbf, where they are (RFC 7519 section 4.1), and that
+// the required ones are there.
+func (p *provider) checkTimes(c strictjson.Object, required ...string) error {
+	for _, name := range required {
+		if _, ok, err := c.Time(name); err == nil && !ok {
+			return fmt.Errorf("the claim %s is missing", name)
+		}
+	}
 	now := p.config.now()
-	exp, hasExp, err := c.time("exp")
+	exp, hasExp, err := c.Time("exp")
 	if err != nil {
 		return err
 	}
@@ -150,7 +176,7 @@ func (p *provider) checkTimes(c claims) error {
 		return fmt.Errorf("it expired at %s", exp.UTC().Format(time.RFC3339))
 	}
 	for _, name := range []string{"iat", "nbf"} {
-		t, _, err := c.time(name)
+		t, _, err := c.Time(name)
 		if err != nil {
 			return err
 		}
