@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/agentconnect-go/agentconnect/internal/strictjson"
@@ -79,6 +80,8 @@ type Agent struct {
 	// extra is the JSON object of the claims that have no field: "custom" and
 	// whatever else the userinfo has. "" when there are none.
 	extra string
+	// empty has a bit for each claim of textClaimNames that is there and "".
+	empty uint32
 }
 
 // The roles that the claim roles can contain.
@@ -159,14 +162,14 @@ func (a Agent) Claims() map[string]any {
 	}
 	names := textClaimNames()
 	for i, text := range a.texts() {
-		if *text != "" {
+		if *text != "" || a.empty&(1<<i) != 0 {
 			claims[names[i]] = *text
 		}
 	}
-	if len(a.Roles) > 0 {
+	if a.Roles != nil {
 		claims["roles"] = slices.Clone(a.Roles)
 	}
-	if len(a.AMR) > 0 {
+	if a.AMR != nil {
 		claims["amr"] = slices.Clone(a.AMR)
 	}
 	if !a.AuthTime.IsZero() {
@@ -214,6 +217,9 @@ func agentFromClaims(claims strictjson.Object) (Agent, error) {
 			return Agent{}, err
 		}
 		*texts[i] = text
+		if text == "" && hasText(claims, name) {
+			a.empty |= 1 << i
+		}
 		delete(extra, name)
 	}
 	if err := checkSub(a.Sub); err != nil {
@@ -238,11 +244,20 @@ func agentFromClaims(claims strictjson.Object) (Agent, error) {
 	return a, nil
 }
 
+// hasText reports whether a claim is there, and text.
+func hasText(claims strictjson.Object, name string) bool {
+	raw, err := claims.Get(name)
+	return err == nil && strings.HasPrefix(string(raw), `"`)
+}
+
 // setAuthentication takes acr, amr and auth_time from the claims of an ID
 // token. One of another type is as good as none: an acr that is a list is no
 // level.
 func (a *Agent) setAuthentication(idToken strictjson.Object) {
 	a.ACR, _ = idToken.Text("acr")
+	if a.ACR == "" && hasText(idToken, "acr") {
+		a.empty |= emptyACR
+	}
 	a.AMR, _ = idToken.Texts("amr")
 	a.AuthTime, _, _ = idToken.Time("auth_time")
 }

@@ -329,11 +329,11 @@ func TestNewValidatesEachOption(t *testing.T) {
 		}},
 		{"WithLoginHook", []value{
 			{"nil", agentconnect.WithLoginHook(nil), "missing"},
-			{"a function", agentconnect.WithLoginHook(func(context.Context, *http.Request, agentconnect.Agent) error { return nil }), ""},
+			{"a function", agentconnect.WithLoginHook(func(context.Context, *agentconnect.Login) error { return nil }), ""},
 		}},
 		{"WithLogoutHook", []value{
 			{"nil", agentconnect.WithLogoutHook(nil), "missing"},
-			{"a function", agentconnect.WithLogoutHook(func(context.Context, *http.Request, agentconnect.Agent) {}), ""},
+			{"a function", agentconnect.WithLogoutHook(func(context.Context, *agentconnect.Logout) {}), ""},
 		}},
 		{"WithEvents", []value{
 			{"nil", agentconnect.WithEvents(nil), "missing"},

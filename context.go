@@ -21,6 +21,16 @@ func AgentFrom(ctx context.Context) (Agent, bool) {
 	return Agent{}, false
 }
 
+// AccountFrom returns the account of the agent who is logged in, as the login hook
+// set it ([Login]), and "" where there is none or [AgentFrom] finds no agent. It is
+// that of the login, whatever became of the account since.
+func AccountFrom(ctx context.Context) string {
+	if s := sessionFrom(ctx); s != nil {
+		return s.account
+	}
+	return ""
+}
+
 // ContextWithAgent returns a context in which [AgentFrom] finds the agent. It
 // is for the tests of handlers that are called without the middleware, which
 // never trusts it: RequireAgent asks the session, whatever the context says.

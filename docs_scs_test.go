@@ -21,16 +21,16 @@ func TestSessionManagerOfTheApplication(t *testing.T) {
 	manager.Store = memstore.NewWithCleanupInterval(0)
 	s := newSite(t, siteConfig{}, func(s *app) http.Handler {
 		s.auth = s.newAuth(
-			agentconnect.WithLoginHook(func(ctx context.Context, _ *http.Request, agent agentconnect.Agent) error {
-				if sub := manager.GetString(ctx, "sub"); sub != "" && sub != agent.Sub {
+			agentconnect.WithLoginHook(func(ctx context.Context, login *agentconnect.Login) error {
+				if sub := manager.GetString(ctx, "sub"); sub != "" && sub != login.Agent.Sub {
 					if err := manager.Clear(ctx); err != nil {
 						return err
 					}
 				}
-				manager.Put(ctx, "sub", agent.Sub)
+				manager.Put(ctx, "sub", login.Agent.Sub)
 				return manager.RenewToken(ctx)
 			}),
-			agentconnect.WithLogoutHook(func(ctx context.Context, _ *http.Request, _ agentconnect.Agent) {
+			agentconnect.WithLogoutHook(func(ctx context.Context, _ *agentconnect.Logout) {
 				if err := manager.Destroy(ctx); err != nil {
 					t.Errorf("the session of the application: %v", err)
 				}

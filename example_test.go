@@ -162,8 +162,8 @@ func ExampleAgentFrom() {
 
 // A hook that lets the agents of one organisation in, and tells the others why not.
 func ExampleLoginHook() {
-	hook := func(_ context.Context, _ *http.Request, agent agentconnect.Agent) error {
-		if agent.SIRET == "00000001800010" {
+	hook := func(_ context.Context, login *agentconnect.Login) error {
+		if login.Agent.SIRET == "00000001800010" {
 			return nil
 		}
 		return agentconnect.RefuseLogin(agentconnect.Reason{
@@ -175,27 +175,27 @@ func ExampleLoginHook() {
 	mux := http.NewServeMux()
 	mux.Handle("/", auth.Handler())
 
-	fmt.Println(hook(context.Background(), nil, agentconnect.Agent{Sub: "sub-of-marie", SIRET: "00000001800010"}))
-	fmt.Println(hook(context.Background(), nil, agentconnect.Agent{Sub: "sub-of-karim", SIRET: "00000003400017"}))
+	fmt.Println(hook(context.Background(), &agentconnect.Login{Agent: agentconnect.Agent{Sub: "sub-of-marie", SIRET: "00000001800010"}}))
+	fmt.Println(hook(context.Background(), &agentconnect.Login{Agent: agentconnect.Agent{Sub: "sub-of-karim", SIRET: "00000003400017"}}))
 	// Output:
 	// <nil>
 	// agentconnect: the login hook refused the agent
 }
 
-// Accounts in a table with the columns sub and email.
+// Accounts in a table with the columns sub and email, whose key is the sub.
 func ExampleAccounts() {
 	var mu sync.Mutex
 	emails := map[string]string{"sub-of-marie": "marie.exemple@ministere.example.gouv.fr"} // by sub
 
 	accounts := agentconnect.Accounts{
-		Login: func(_ context.Context, agent agentconnect.Agent) (bool, error) {
+		Login: func(_ context.Context, agent agentconnect.Agent) (account string, err error) {
 			mu.Lock()
 			defer mu.Unlock()
-			_, known := emails[agent.Sub]
-			if known {
-				emails[agent.Sub] = agent.Email
+			if _, known := emails[agent.Sub]; !known {
+				return "", nil
 			}
-			return known, nil
+			emails[agent.Sub] = agent.Email
+			return agent.Sub, nil
 		},
 		SubOfEmail: func(_ context.Context, email string) (string, error) {
 			mu.Lock()
@@ -211,26 +211,31 @@ func ExampleAccounts() {
 			fmt.Println("the address of", otherSub, "came with", agent.Sub)
 			return agentconnect.RefuseLogin(agentconnect.Reason{French: "Cette adresse a déjà un compte ; demandez à le rattacher."})
 		},
-		Create: func(_ context.Context, agent agentconnect.Agent) error {
+		Create: func(_ context.Context, agent agentconnect.Agent) (account string, err error) {
 			mu.Lock()
 			defer mu.Unlock()
 			emails[agent.Sub] = agent.Email
 			fmt.Println("a new account for", agent.Sub)
-			return nil
+			return agent.Sub, nil
 		},
 	}
 
 	hook := accounts.Hook() // for WithLoginHook
-	ctx := context.Background()
-	fmt.Println(hook(ctx, nil, agentconnect.Agent{Sub: "sub-of-marie", Email: "marie.exemple@ministere.example.gouv.fr"}))
-	fmt.Println(hook(ctx, nil, agentconnect.Agent{Sub: "sub-of-karim", Email: "karim.prestataire@entreprise.example"}))
-	fmt.Println(hook(ctx, nil, agentconnect.Agent{Sub: "sub-of-marie-elsewhere", Email: "marie.exemple@ministere.example.gouv.fr"}))
+	for _, agent := range []agentconnect.Agent{
+		{Sub: "sub-of-marie", Email: "marie.exemple@ministere.example.gouv.fr"},
+		{Sub: "sub-of-karim", Email: "karim.prestataire@entreprise.example"},
+		{Sub: "sub-of-marie-elsewhere", Email: "marie.exemple@ministere.example.gouv.fr"},
+	} {
+		login := &agentconnect.Login{Agent: agent}
+		err := hook(context.Background(), login)
+		fmt.Printf("account %q, %v\n", login.Account, err)
+	}
 	// Output:
-	// <nil>
+	// account "sub-of-marie", <nil>
 	// a new account for sub-of-karim
-	// <nil>
+	// account "sub-of-karim", <nil>
 	// the address of sub-of-marie came with sub-of-marie-elsewhere
-	// agentconnect: the login hook refused the agent
+	// account "", agentconnect: the login hook refused the agent
 }
 
 // One page that demands more of a login than the others, and comes back to itself.

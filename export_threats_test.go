@@ -27,7 +27,7 @@ const MaxRememberedLogins = maxRememberedLogins
 // EndLogin ends the pending login of a state as a callback does, and reports
 // whether it was the first one.
 func EndLogin(a *Authenticator, state string) (first bool, err error) {
-	_, err = a.logins.end(state, func() (*session, error) {
+	_, err = a.logins.end(state, func() (*admission, error) {
 		first = true
 		return nil, nil
 	})
@@ -47,7 +47,7 @@ func RememberedSessions(a *Authenticator) int {
 	defer a.logins.mu.Unlock()
 	sessions := 0
 	for _, login := range a.logins.ended {
-		if login.session != nil {
+		if login.admitted != nil {
 			sessions++
 		}
 	}

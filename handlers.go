@@ -78,7 +78,7 @@ func (a *Authenticator) Callback(w http.ResponseWriter, r *http.Request) {
 	}
 	a.pending.remove(w, login.State)
 
-	session, err := a.logins.end(login.State, func() (*session, error) {
+	admitted, err := a.logins.end(login.State, func() (*admission, error) {
 		// A browser that goes away in the middle leaves a whole session or none.
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), callbackTimeout)
 		defer cancel()
@@ -88,9 +88,9 @@ func (a *Authenticator) Callback(w http.ResponseWriter, r *http.Request) {
 		a.refuseLogin(w, r, login, asError(err))
 		return
 	}
-	a.replaceSession(r, session)
-	a.sessions.setCookie(r.Context(), w, session)
-	redirect(w, login.ReturnTo)
+	a.replaceSession(r, admitted.session)
+	a.give(r.Context(), w, admitted)
+	redirect(w, admitted.returnTo)
 }
 
 // refuseLogin answers a callback that made no session. After a silent try,
@@ -122,7 +122,7 @@ func (a *Authenticator) callbackWithoutLogin(w http.ResponseWriter, r *http.Requ
 
 // finishLogin does what a callback does once: from the provider's answer to a
 // session in the store.
-func (a *Authenticator) finishLogin(ctx context.Context, r *http.Request, answer *answer, login *pendingLogin) (*session, error) {
+func (a *Authenticator) finishLogin(ctx context.Context, r *http.Request, answer *answer, login *pendingLogin) (*admission, error) {
 	m, err := a.provider.metadata(ctx)
 	if err != nil {
 		return nil, err
@@ -150,23 +150,7 @@ func (a *Authenticator) finishLogin(ctx context.Context, r *http.Request, answer
 	if login.ACR != nil && !slices.Contains(login.ACR, agent.ACR) {
 		return nil, errorf(CodeInsufficientLevel, "the acr of the ID token is not one of those demanded")
 	}
-	if refusal := a.config.level.lacking(agent, a.config.acr); refusal != nil {
-		return nil, refusal
-	}
-	if err := a.config.loginHook(ctx, r, agent); err != nil {
-		return nil, hookRefusal(err)
-	}
-	session := &session{owner: a, agent: agent, login: a.sessions.store.loginID(login.State)}
-	if err := a.sessions.create(ctx, session, tokens.idToken); err != nil {
-		return nil, newError(CodeSessionStore, err)
-	}
-	if a.tokens != nil {
-		if err := a.tokens.keep(ctx, session, tokens.access); err != nil {
-			return nil, newError(CodeSessionStore, errors.Join(err, a.sessions.destroy(ctx, session.token)))
-		}
-	}
-	a.emit(ctx, agentEvent(EventLoginSucceeded, agent))
-	return session, nil
+	return a.admit(ctx, r, verifiedLogin{agent, login.State, login.ReturnTo, tokens.idToken, tokens.access})
 }
 
 // replaceSession deletes the session that the browser had before. It is out of
@@ -212,7 +196,7 @@ func (a *Authenticator) Logout(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	// Also one that is over, which the provider's may outlive.
-	session, err := a.sessions.find(r)
+	session, err := a.sessions.findWithIDToken(r)
 	a.sessions.forgetCookie(r.Context(), w)
 	a.rememberSilentTry(w) // or a public page would log the agent in again
 	if destroyErr := a.sessions.destroy(r.Context(), a.sessions.cookieToken(r)); err != nil || destroyErr != nil {
@@ -227,7 +211,7 @@ func (a *Authenticator) Logout(w http.ResponseWriter, r *http.Request) {
 	if a.tokens != nil {
 		a.tokens.end(r.Context(), session)
 	}
-	a.config.logoutHook(r.Context(), r, session.agent)
+	a.config.logoutHook(r.Context(), &Logout{session.agent, session.account, r, headerWriter{w.Header()}})
 	a.logOutOfProvider(w, r, session)
 }
 
@@ -245,7 +229,7 @@ func (a *Authenticator) logOutOfProvider(w http.ResponseWriter, r *http.Request,
 	state := randomText()
 	name := a.logoutCookieName()
 	http.SetCookie(w, newCookie(name, a.logouts.Seal([]byte(state), name), int(logoutLifetime.Seconds()), a.config.secureCookies))
-	redirect(w, a.provider.endSessionURL(m, session.idToken(), state))
+	redirect(w, a.provider.endSessionURL(m, session.idToken, state))
 }
 
 func (a *Authenticator) logoutCookieName() string { return a.config.cookieName + "-logout" }

@@ -7,21 +7,68 @@ import (
 	"net/http"
 )
 
-// A LoginHook decides on a login, after everything about it was verified and
-// before there is a session: it can accept it (nil), refuse it with a reason
-// that the agent is shown ([RefuseLogin]), provision an account, or renew the
-// token of a session of the application's own (scs: RenewToken). Accounts are
-// found by agent.Sub: see [Accounts]. Any other error fails the login with a 500
-// page, which does not show it.
-//
-// The context outlives the browser's connection and ends after 30 seconds; the
-// request is the callback's, to be read only. The hook is called once for each
-// login, from several goroutines.
-type LoginHook func(ctx context.Context, r *http.Request, agent Agent) error
+// maxAccount bounds [Login.Account]: it is read at each request.
+const maxAccount = 1024
 
-// A LogoutHook is told that an agent logged out. The request is the logout's,
-// to be read only.
-type LogoutHook func(ctx context.Context, r *http.Request, agent Agent)
+// A LoginHook decides on a login, after everything about it was verified and
+// before there is a session. It accepts the login (nil), or refuses it with a reason
+// that the agent is shown ([RefuseLogin]). Any other error fails the login with a 500
+// page, which does not show it. Accounts are found by Agent.Sub: see [Accounts].
+//
+// The context outlives the browser's connection and ends after 30 seconds; a hook
+// that returns later than that has failed the login. The hook is called once for
+// each login, from several goroutines.
+type LoginHook func(ctx context.Context, login *Login) error
+
+// A Login is what a [LoginHook] is asked about and what it can answer.
+type Login struct {
+	// Agent is the agent who logs in.
+	Agent Agent
+	// Request is the callback's, to be read only.
+	Request *http.Request
+	// Writer takes the cookies of the application: to renew its own session at
+	// each login, so that one that was planted before is worth nothing, or to end
+	// it when somebody else logs in. They reach the browser if the login succeeds.
+	// Other headers and bodies are dropped.
+	Writer http.ResponseWriter
+	// ReturnTo is the page that the agent is going to. The hook can send the agent
+	// to another page of this application, to welcome a new one. An address that a
+	// browser could take for another site becomes the home page ([WithHomePath]).
+	ReturnTo string
+	// Account is "". What the hook sets, at most 1024 bytes, is kept with the
+	// session and read back with [AccountFrom]: the key of the agent's account, and
+	// little more. It stays what it was at the login: to change it, end the sessions
+	// of the agent ([Authenticator.EndSessionsOf]), whose next login asks the hook
+	// again.
+	Account string
+}
+
+// A LogoutHook is told that an agent logged out, after the session ended.
+type LogoutHook func(ctx context.Context, logout *Logout)
+
+// A Logout is what a [LogoutHook] is told.
+type Logout struct {
+	// Agent is the agent who logged out, and Account what the login hook set.
+	Agent   Agent
+	Account string
+	// Request is the logout's, to be read only.
+	Request *http.Request
+	// Writer takes headers for the answer: to end a cookie session of the
+	// application. Status and bodies are dropped.
+	Writer http.ResponseWriter
+}
+
+// A headerWriter is the ResponseWriter of hooks, which do not answer the request.
+type headerWriter struct{ header http.Header }
+
+func (w headerWriter) Header() http.Header { return w.header }
+
+func (w headerWriter) WriteHeader(int) {}
+
+// Write implements io.Writer. It writes nothing.
+func (w headerWriter) Write([]byte) (int, error) {
+	return 0, errors.New("agentconnect: a hook cannot write the answer")
+}
 
 // RefuseLogin returns the error with which a [LoginHook] refuses an agent. The
 // reason is shown to the agent: it says why, and what to do.
@@ -49,43 +96,67 @@ func hookRefusal(err error) *Error {
 // it: EmailTaken decides.
 //
 // Its functions get the context of the [LoginHook]. An error of theirs fails the
-// login, or refuses it when it is one of [RefuseLogin].
+// login, or refuses it when it is one of [RefuseLogin]. An account is a key of the
+// application's: the number or the name of a row, or the sub itself.
 type Accounts struct {
-	// Login records that the agent logs in and reports whether there is an
-	// account for agent.Sub: the place to update its name and e-mail address.
-	// Required.
-	Login func(ctx context.Context, agent Agent) (known bool, err error)
+	// Login records that the agent logs in and returns the account for agent.Sub,
+	// "" when there is none: the place to update its name and e-mail address.
+	// [AccountFrom] returns it to the handlers. Required.
+	Login func(ctx context.Context, agent Agent) (account string, err error)
 	// SubOfEmail returns the sub of the account that has the e-mail address,
-	// whatever its case, and "" when none has. Optional.
+	// whatever its case, and "" when none has. Required with Create; where addresses
+	// are not unique, it returns "".
 	SubOfEmail func(ctx context.Context, email string) (sub string, err error)
 	// EmailTaken decides when the agent has no account and the e-mail address
 	// belongs to that of otherSub: the same person through another identity
 	// provider, or somebody who had the address before. nil refuses the login and
 	// tells the agent to ask for help. When it returns nil, Create is called.
 	EmailTaken func(ctx context.Context, agent Agent, otherSub string) error
-	// Create makes the account of an agent who has none. nil refuses agents
-	// without an account.
-	Create func(ctx context.Context, agent Agent) error
+	// Create makes the account of an agent who has none, and returns it. nil
+	// refuses agents without an account.
+	Create func(ctx context.Context, agent Agent) (account string, err error)
 }
 
-// Hook returns the login hook for the accounts.
+// Hook returns the login hook for the accounts. It panics when a function that is
+// required is missing, as routers do for a malformed pattern: logins would fail.
 func (a Accounts) Hook() LoginHook {
-	return func(ctx context.Context, _ *http.Request, agent Agent) error {
-		known, err := a.Login(ctx, agent)
-		if err != nil || known {
-			return err
-		}
-		if err := a.checkEmail(ctx, agent); err != nil {
-			return err
-		}
-		if a.Create == nil {
-			return RefuseLogin(Reason{
-				French:  "Vous n’avez pas de compte dans ce service.",
-				English: "You have no account with this service.",
-			})
-		}
-		return a.Create(ctx, agent)
+	if a.Login == nil {
+		panic("agentconnect: Accounts.Hook: Login is missing")
 	}
+	if a.Create != nil && a.SubOfEmail == nil {
+		panic("agentconnect: Accounts.Hook: SubOfEmail is missing; without it, Create can meet an e-mail address that another account has")
+	}
+	return func(ctx context.Context, login *Login) error {
+		account, err := a.account(ctx, login.Agent)
+		login.Account = account
+		return err
+	}
+}
+
+// account returns the account of an agent, which may be new.
+func (a Accounts) account(ctx context.Context, agent Agent) (string, error) {
+	account, err := a.Login(ctx, agent)
+	if err != nil || account != "" {
+		return account, err
+	}
+	if err := a.checkEmail(ctx, agent); err != nil {
+		return "", err
+	}
+	if a.Create == nil {
+		return "", RefuseLogin(Reason{
+			French:  "Vous n’avez pas de compte dans ce service.",
+			English: "You have no account with this service.",
+		})
+	}
+	account, createErr := a.Create(ctx, agent)
+	if createErr == nil {
+		return account, nil
+	}
+	// Another tab of a new agent may have made the account meanwhile.
+	if account, err := a.Login(ctx, agent); err == nil && account != "" {
+		return account, nil
+	}
+	return "", createErr
 }
 
 // checkEmail looks for another account with the agent's e-mail address.

@@ -28,9 +28,9 @@ type logins struct {
 
 // An endedLogin is a login whose callback came.
 type endedLogin struct {
-	done    chan struct{} // closed when the fields below are set
-	session *session
-	err     error
+	done     chan struct{} // closed when the fields below are set
+	admitted *admission
+	err      error
 }
 
 func newLogins(now func() time.Time) *logins {
@@ -40,7 +40,7 @@ func newLogins(now func() time.Time) *logins {
 // end calls finish, unless a callback for the same state did so before. A
 // callback that comes while it runs gets what it returns; one that comes after it
 // returned gets CodeUnknownState.
-func (l *logins) end(state string, finish func() (*session, error)) (*session, error) {
+func (l *logins) end(state string, finish func() (*admission, error)) (*admission, error) {
 	key := fingerprint(state)
 	l.mu.Lock()
 	login, again := l.ended[key]
@@ -61,7 +61,7 @@ func (l *logins) end(state string, finish func() (*session, error)) (*session, e
 		default:
 		}
 		<-login.done
-		return login.session, login.err
+		return login.admitted, login.err
 	}
 	defer func() {
 		l.mu.Lock()
@@ -70,9 +70,9 @@ func (l *logins) end(state string, finish func() (*session, error)) (*session, e
 		l.mu.Unlock()
 		close(login.done)
 	}()
-	login.session, login.err = nil, errorf(CodeInternal, "the login did not end")
-	login.session, login.err = finish()
-	return login.session, login.err
+	login.admitted, login.err = nil, errorf(CodeInternal, "the login did not end")
+	login.admitted, login.err = finish()
+	return login.admitted, login.err
 }
 
 // forgetOld makes room. l.mu is held.

@@ -8,7 +8,7 @@ import (
 
 // recordVersion is the first byte of a session record. A record of another
 // version is no session: its agent logs in again.
-const recordVersion = 1
+const recordVersion = 2
 
 // The session record is what the store keeps: a version, the fixed fields,
 // then texts, each after its length as a varint, with the ID token last so that
@@ -19,13 +19,24 @@ const recordVersion = 1
 //	expires       8 bytes, Unix seconds
 //	auth_time     8 bytes, Unix seconds, 0: absent
 //	login         16 bytes, see recordStore.loginID
+//	idle          4 bytes, the idle timeout in seconds, 0: none
+//	seen key      16 bytes, see idleCookie
+//	empty         4 bytes, a bit for each claim that is there and empty: the texts, then roles, amr
 //	length        4 bytes, of all that follows but the ID token
 //	texts         the claims of textClaimNames, in order
+//	account       text, see Login.Account
 //	extra         JSON
 //	roles, amr    a varint count, then texts
 //	ID token      the rest
 
-const recordHeaderLen = 1 + 8 + 8 + 8 + 16 + 4
+const recordHeaderLen = 1 + 8 + 8 + 8 + 16 + 4 + 16 + 4 + 4
+
+// The bits of acr, roles and amr among the claims that are there and empty.
+const (
+	emptyACR = 1 << (textClaimCount - 1 + iota) // the last of textClaimNames
+	emptyRoles
+	emptyAMR
+)
 
 var errRecord = errors.New("agentconnect: unreadable session record")
 
@@ -41,10 +52,21 @@ func encodeRecord(s *session, idToken string) []byte {
 	}
 	b = binary.BigEndian.AppendUint64(b, uint64(authTime))
 	b = append(b, s.login[:]...)
+	b = binary.BigEndian.AppendUint32(b, uint32(s.idleTimeout/time.Second))
+	b = append(b, s.seenKey[:]...)
+	empty := s.agent.empty
+	if s.agent.Roles != nil && len(s.agent.Roles) == 0 {
+		empty |= emptyRoles
+	}
+	if s.agent.AMR != nil && len(s.agent.AMR) == 0 {
+		empty |= emptyAMR
+	}
+	b = binary.BigEndian.AppendUint32(b, empty)
 	b = append(b, 0, 0, 0, 0) // the length, below
 	for _, field := range s.agent.texts() {
 		b = appendText(b, *field)
 	}
+	b = appendText(b, s.account)
 	b = appendText(b, s.agent.extra)
 	b = appendTexts(b, s.agent.Roles)
 	b = appendTexts(b, s.agent.AMR)
@@ -55,9 +77,8 @@ func encodeRecord(s *session, idToken string) []byte {
 	return record
 }
 
-// decodeRecord reads a record back. It copies the texts, once for all, so that
-// an agent does not change when the store uses its memory again, and leaves the ID
-// token where it is.
+// decodeRecord reads a record back. It copies what it returns: a store can use
+// the record's memory again.
 func decodeRecord(record []byte) (*session, error) {
 	if len(record) < recordHeaderLen || record[0] != recordVersion {
 		return nil, errRecord
@@ -67,30 +88,42 @@ func decodeRecord(record []byte) (*session, error) {
 		return nil, errRecord
 	}
 	end := recordHeaderLen + int(textsLen)
-	s := &session{record: record}
+	s := &session{}
 	s.created = time.Unix(int64(binary.BigEndian.Uint64(record[1:])), 0)
 	s.expires = time.Unix(int64(binary.BigEndian.Uint64(record[9:])), 0)
 	if authTime := int64(binary.BigEndian.Uint64(record[17:])); authTime != 0 {
 		s.agent.AuthTime = time.Unix(authTime, 0)
 	}
 	copy(s.login[:], record[25:])
+	s.idleTimeout = time.Duration(binary.BigEndian.Uint32(record[41:])) * time.Second
+	copy(s.seenKey[:], record[45:])
+	empty := binary.BigEndian.Uint32(record[61:])
 
 	r := recordReader{text: string(record[recordHeaderLen:end])}
 	for _, field := range s.agent.texts() {
 		*field = r.next()
 	}
+	s.account = r.next()
 	s.agent.extra = r.next()
 	s.agent.Roles = r.list(s.listed[:])
 	s.agent.AMR = r.list(s.listed[min(len(s.agent.Roles), len(s.listed)):])
 	if r.failed || r.at != len(r.text) {
 		return nil, errRecord
 	}
+	s.agent.empty = empty &^ (emptyRoles | emptyAMR)
+	if empty&emptyRoles != 0 && s.agent.Roles == nil {
+		s.agent.Roles = []string{}
+	}
+	if empty&emptyAMR != 0 && s.agent.AMR == nil {
+		s.agent.AMR = []string{}
+	}
 	return s, nil
 }
 
-// idTokenOf returns the ID token of a record that decodeRecord could read.
+// idTokenOf returns a copy of the ID token of a record that decodeRecord could
+// read.
 func idTokenOf(record []byte) string {
-	return string(record[recordHeaderLen+binary.BigEndian.Uint32(record[recordHeaderLen-4:]):])
+	return string(record[recordHeaderLen+int(binary.BigEndian.Uint32(record[recordHeaderLen-4:])):])
 }
 
 func appendText(b []byte, s string) []byte {

@@ -16,7 +16,7 @@ import (
 )
 
 // recordHeader is the length of a record's fixed fields.
-const recordHeader = 1 + 8 + 8 + 8 + 16 + 4
+const recordHeader = 1 + 8 + 8 + 8 + 16 + 4 + 16 + 4 + 4
 
 // newRecord returns the record of an agent with these claims, as JSON.
 func newRecord(t testing.TB, claims, idToken string) agentconnect.SessionRecord {
@@ -31,6 +31,10 @@ func newRecord(t testing.TB, claims, idToken string) agentconnect.SessionRecord 
 		Expires: time.Unix(1_790_043_200, 0),
 		Login:   [16]byte{0, 1, 2, 255},
 		IDToken: idToken,
+		Account: "42",
+
+		IdleTimeout: 20 * time.Minute,
+		SeenKey:     [16]byte{255, 3: 1, 15: 7},
 	}
 }
 
@@ -52,6 +56,8 @@ func records(t testing.TB) map[string]agentconnect.SessionRecord {
 		"auth_time before 1970":   newRecord(t, `{"sub":"s","auth_time":-1}`, "t"),
 		"a sub like a record's":   newRecord(t, `{"sub":"`+strings.Repeat(`\u0001`, 64)+`"}`, "t"),
 		"an ID token like texts":  newRecord(t, `{"sub":"s"}`, strings.Repeat("\x01a", 64)),
+		"claims that are empty":   newRecord(t, `{"sub":"s","given_name":"","acr":"","email":null,"roles":[],"amr":[],"custom":{}}`, "t"),
+		"claims that are null":    newRecord(t, `{"sub":"s","given_name":null,"roles":null,"amr":null,"custom":null}`, "t"),
 		"a session of the future": {Agent: agentconnect.Agent{Sub: "s"}, Created: time.Unix(1<<40, 0), Expires: time.Unix(1<<41, 0)},
 	}
 }
@@ -129,21 +135,21 @@ func TestRecordOfAnotherVersion(t *testing.T) {
 // is allocated for it.
 func TestRecordWithForgedLengths(t *testing.T) {
 	fixed := newRecord(t, `{"sub":"s"}`, "").Encode()[:recordHeader-4]
-	texts := make([]byte, 17) // sixteen texts and the extra, all empty
-	forge := func(length int, parts ...[]byte) []byte {
+	texts := make([]byte, 18) // sixteen texts, the account and the extra, all empty
+	forge := func(length uint32, parts ...[]byte) []byte {
 		return append(binary.BigEndian.AppendUint32(bytes.Clone(fixed), uint32(length)), bytes.Join(parts, nil)...)
 	}
 	tests := map[string]struct {
 		record []byte
 		ok     bool
 	}{
-		"nothing is forged":                {forge(19, texts, []byte{0, 0}), true},
-		"an ID token":                      {forge(19, texts, []byte{0, 0}, []byte("t")), true},
-		"a list of an empty text":          {forge(20, texts, []byte{1, 0, 0}), true},
-		"all is longer than the record":    {forge(20, texts, []byte{0, 0}), false},
+		"nothing is forged":                {forge(20, texts, []byte{0, 0}), true},
+		"an ID token":                      {forge(20, texts, []byte{0, 0}, []byte("t")), true},
+		"a list of an empty text":          {forge(21, texts, []byte{1, 0, 0}), true},
+		"all is longer than the record":    {forge(21, texts, []byte{0, 0}), false},
 		"all is 2^32-1 long":               {forge(1<<32-1, texts, []byte{0, 0}), false},
-		"all is shorter than what follows": {forge(18, texts, []byte{0, 0}), false},
-		"something after the lists":        {forge(20, texts, []byte{0, 0, 0}), false},
+		"all is shorter than what follows": {forge(19, texts, []byte{0, 0}), false},
+		"something after the lists":        {forge(21, texts, []byte{0, 0, 0}), false},
 	}
 	for at, start := range map[string][]byte{"first text": nil, "roles": texts, "amr": append(bytes.Clone(texts), 0)} {
 		for name, length := range map[string][]byte{
@@ -157,7 +163,7 @@ func TestRecordWithForgedLengths(t *testing.T) {
 			tests[at+", "+name] = struct {
 				record []byte
 				ok     bool
-			}{forge(len(start)+len(length), start, length), false}
+			}{forge(uint32(len(start)+len(length)), start, length), false}
 		}
 	}
 	for name, test := range tests {
@@ -199,7 +205,7 @@ func TestRecordGarbageNeverPanics(t *testing.T) {
 			garbage[i] = byte(random.Uint32())
 		}
 		if len(garbage) > 0 {
-			garbage[0] = 1
+			garbage[0] = 2
 		}
 		if got, err := agentconnect.DecodeSessionRecord(garbage); err == nil {
 			_ = got.Agent.Claims()

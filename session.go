@@ -21,17 +21,18 @@ type session struct {
 	owner   *Authenticator // nil when ContextWithAgent made it
 	token   string
 	agent   Agent
+	account string // what the login hook set
 	created time.Time
 	expires time.Time
 	seen    time.Time // the last request, with an idle timeout: see expired
 	login   [16]byte  // the registration and the login it comes from: see loginID
 
-	record []byte
-	listed [2]string // room for the agent's roles and amr, which rarely are more
-}
+	idleTimeout time.Duration // 0: none
+	seenKey     [16]byte      // of the cookie with the time of the last request
 
-// idToken returns the ID token of the login, for the logout.
-func (s *session) idToken() string { return idTokenOf(s.record) }
+	idToken string    // of the login; only set where it is asked for
+	listed  [2]string // room for the agent's roles and amr, which rarely are more
+}
 
 // sessions keeps sessions in an scs store. Writing is scs's: tokens, commits,
 // renewal, destruction, the cookie. Reading, which every protected request does,
@@ -79,27 +80,44 @@ func newSessions(c *config) (*sessions, error) {
 	return s, nil
 }
 
-// find returns the session of a request though it may be over.
+// find returns the session of a request though it may be over, without its ID
+// token.
 func (s *sessions) find(r *http.Request) (*session, error) {
+	session, _, err := s.read(r)
+	return session, err
+}
+
+// findWithIDToken is find with the ID token, for a logout. It is copied while the
+// record is sure to be in the store's memory: before a deletion.
+func (s *sessions) findWithIDToken(r *http.Request) (*session, error) {
+	session, record, err := s.read(r)
+	if session != nil {
+		session.idToken = idTokenOf(record)
+	}
+	return session, err
+}
+
+// read returns the session of a request, and its record.
+func (s *sessions) read(r *http.Request) (*session, []byte, error) {
 	token := s.cookieToken(r)
 	if len(token) != sessionTokenLen {
-		return nil, nil
+		return nil, nil, nil
 	}
 	record, found, err := s.store.FindCtx(r.Context(), token)
 	if err != nil {
-		return nil, fmt.Errorf("session store: %w", err)
+		return nil, nil, fmt.Errorf("session store: %w", err)
 	}
 	if !found {
-		return nil, nil
+		return nil, nil, nil
 	}
 	// A record of another version, or garbage, is no session: a new login
 	// replaces it.
 	session, err := decodeRecord(record)
 	if err != nil {
-		return nil, nil
+		return nil, nil, nil
 	}
 	session.token = token
-	return session, nil
+	return session, record, nil
 }
 
 // expired reports whether a session is over, whatever the store thinks of

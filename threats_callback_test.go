@@ -406,7 +406,7 @@ func TestThreatLoginsEndOnce(t *testing.T) {
 func TestThreatTwinOfAPanic(t *testing.T) {
 	t.Parallel()
 	inHook, hold := make(chan struct{}), make(chan struct{})
-	a := newApp(t, agentconnect.WithLoginHook(func(context.Context, *http.Request, agentconnect.Agent) error {
+	a := newApp(t, agentconnect.WithLoginHook(func(context.Context, *agentconnect.Login) error {
 		close(inHook)
 		<-hold
 		panic(http.ErrAbortHandler)
@@ -581,7 +581,7 @@ func TestThreatDisconnect(t *testing.T) {
 		t.Run(string(step), func(t *testing.T) {
 			t.Parallel()
 			hooked := make(chan error, 1)
-			a := newApp(t, agentconnect.WithLoginHook(func(ctx context.Context, _ *http.Request, _ agentconnect.Agent) error {
+			a := newApp(t, agentconnect.WithLoginHook(func(ctx context.Context, _ *agentconnect.Login) error {
 				hooked <- ctx.Err()
 				return nil
 			}))

@@ -324,7 +324,7 @@ func TestThreatLoginHook(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			a := newApp(t, agentconnect.WithLoginHook(func(context.Context, *http.Request, agentconnect.Agent) error { return tt.err }))
+			a := newApp(t, agentconnect.WithLoginHook(func(context.Context, *agentconnect.Login) error { return tt.err }))
 			b := a.browser()
 			callback := b.callback("/login?return_to=/dossiers/7", "karim")
 			p := b.refused(tt.want, func() page { return b.navigate(callback.String()) })

@@ -20,14 +20,19 @@ func newAccounts() *accounts { return &accounts{since: map[string]time.Time{}} }
 // hook makes an account at the first login of an agent.
 func (a *accounts) hook() agentconnect.LoginHook {
 	return agentconnect.Accounts{
-		Login: func(_ context.Context, agent agentconnect.Agent) (known bool, err error) {
-			return !a.sinceOf(agent).IsZero(), nil
+		Login: func(_ context.Context, agent agentconnect.Agent) (account string, err error) {
+			if a.sinceOf(agent).IsZero() {
+				return "", nil
+			}
+			return agent.Sub, nil
 		},
-		Create: func(_ context.Context, agent agentconnect.Agent) error {
+		// Nothing here goes by e-mail address, so none is taken.
+		SubOfEmail: func(context.Context, string) (string, error) { return "", nil },
+		Create: func(_ context.Context, agent agentconnect.Agent) (account string, err error) {
 			a.mu.Lock()
 			defer a.mu.Unlock()
 			a.since[agent.Sub] = time.Now()
-			return nil
+			return agent.Sub, nil
 		},
 	}.Hook()
 }

@@ -17,7 +17,7 @@ func TestAccountsAreFoundBySub(t *testing.T) {
 	login := func(sub string) {
 		t.Helper()
 		// The two have one e-mail address, as one person has at two administrations.
-		if err := hook(t.Context(), nil, agentconnect.Agent{Sub: sub, Email: "marie.exemple@ministere.example.gouv.fr"}); err != nil {
+		if err := hook(t.Context(), &agentconnect.Login{Agent: agentconnect.Agent{Sub: sub, Email: "marie.exemple@ministere.example.gouv.fr"}}); err != nil {
 			t.Fatalf("login of %s: got %v, want it accepted", sub, err)
 		}
 	}

@@ -1,0 +1,87 @@
+package agentconnect
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+
+	"golang.org/x/oauth2"
+)
+
+// An admission is a login that succeeded.
+type admission struct {
+	session  *session
+	returnTo string   // a local page
+	cookies  []string // of the application: Set-Cookie lines of the login hook
+}
+
+// verifiedLogin is a login about which everything was verified.
+type verifiedLogin struct {
+	agent    Agent
+	state    string // of the pending login
+	returnTo string
+	idToken  string
+	access   *oauth2.Token // nil: the session has none
+}
+
+// admit makes the session of a verified login, if the levels and rules of every
+// login and the application's hook accept it. r is the callback's request.
+func (a *Authenticator) admit(ctx context.Context, r *http.Request, v verifiedLogin) (*admission, error) {
+	if refusal := a.config.level.lacking(v.agent, a.config.acr); refusal != nil {
+		return nil, refusal
+	}
+	login := &Login{Agent: v.agent, Request: r, Writer: headerWriter{http.Header{}}, ReturnTo: v.returnTo}
+	header := login.Writer.Header()
+	if err := a.config.loginHook(ctx, login); err != nil {
+		return nil, hookRefusal(err)
+	}
+	if len(login.Account) > maxAccount {
+		return nil, errorf(CodeInternal, "login hook: the account has %d bytes, of %d at most", len(login.Account), maxAccount)
+	}
+	session := &session{owner: a, agent: v.agent, account: login.Account, login: a.sessions.store.loginID(v.state)}
+	if err := a.sessions.create(ctx, session, v.idToken); err != nil {
+		return nil, newError(CodeSessionStore, err)
+	}
+	if a.tokens != nil && v.access != nil {
+		if err := a.tokens.keep(ctx, session, v.access); err != nil {
+			return nil, newError(CodeSessionStore, errors.Join(err, a.sessions.destroy(ctx, session.token)))
+		}
+	}
+	a.emit(ctx, agentEvent(EventLoginSucceeded, v.agent))
+	return &admission{session, a.config.returnTo(login.ReturnTo), header.Values("Set-Cookie")}, nil
+}
+
+// give sends the browser of a login that succeeded the cookies of its session and
+// those of the application.
+func (a *Authenticator) give(ctx context.Context, w http.ResponseWriter, admitted *admission) {
+	for _, line := range admitted.cookies {
+		w.Header().Add("Set-Cookie", line)
+	}
+	a.sessions.setCookie(ctx, w, admitted.session)
+}
+
+// SessionWithoutLogin makes a session of an agent who did not log in, and returns
+// the cookies that a browser has of it: for the tests of an application, which need
+// not go through a login each time. agentconnecttest makes a client of them.
+// Whoever has the cookies is that agent: never call it with what a request says.
+//
+// What decides on logins decides here too: [WithLevel], and the login hook, with
+// a made-up request of the callback. The error is an [*Error] as a login's. The
+// session has no tokens.
+func (a *Authenticator) SessionWithoutLogin(ctx context.Context, agent Agent) ([]*http.Cookie, error) {
+	if err := checkSub(agent.Sub); err != nil {
+		return nil, fmt.Errorf("agentconnect: %w", err)
+	}
+	r, err := http.NewRequestWithContext(ctx, http.MethodGet, a.config.redirectURL.String(), nil)
+	if err != nil {
+		return nil, fmt.Errorf("agentconnect: %w", err)
+	}
+	admitted, err := a.admit(ctx, r, verifiedLogin{agent: agent, state: randomText(), returnTo: a.config.homePath})
+	if err != nil {
+		return nil, err
+	}
+	answer := headerWriter{http.Header{}}
+	a.give(ctx, answer, admitted)
+	return (&http.Response{Header: answer.header}).Cookies(), nil
+}
