@@ -491,6 +491,39 @@ func TestDocsCommands(t *testing.T) {
 	}
 }
 
+// TestReadmesNameWhatTestsNeed checks that both name the packages that .ci/run
+// installs, and the Node that it demands.
+func TestReadmesNameWhatTestsNeed(t *testing.T) {
+	t.Parallel()
+	ci, err := os.ReadFile(".ci/run")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var wanted []string
+	for _, m := range regexp.MustCompile(`(?m)\bneed \S+ ([a-z][-a-z0-9 ]*)`).FindAllStringSubmatch(string(ci), -1) {
+		for _, name := range strings.Fields(m[1]) {
+			if name != "git" && name != "nodejs" && name != "npm" { // said in words
+				wanted = append(wanted, "`"+name+"`")
+			}
+		}
+	}
+	node := regexp.MustCompile(`(?m)^node_release=(\d+)`).FindStringSubmatch(string(ci))
+	if len(wanted) < 5 || node == nil {
+		t.Fatalf("got the packages %q and the Node release %q of .ci/run, want some", wanted, node)
+	}
+	for _, path := range []string{"README.md", "README.fr.md"} {
+		readme, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, want := range append(wanted, "Node "+node[1]) {
+			if !strings.Contains(string(readme), want) {
+				t.Errorf("%s: %s is not named", path, want)
+			}
+		}
+	}
+}
+
 // TestReadmesAgree checks that the French README shows the code of the English one.
 func TestReadmesAgree(t *testing.T) {
 	t.Parallel()

@@ -618,7 +618,7 @@ func TestTokenClaim(t *testing.T) {
 	a.provider.Inject(agentconnecttest.Tamper{Introspection: func(j *agentconnecttest.JWT) {
 		if inner, ok := j.Claims.Get("token_introspection").(agentconnecttest.Members); ok {
 			inner.Set("acr", "eidas2")
-			inner.Set("matricule", 33612345678)
+			inner.Set("matricule", int64(33612345678))
 			j.Claims.Set("token_introspection", inner)
 		}
 	}})

@@ -595,7 +595,7 @@ func TestThreatMalformedClaims(t *testing.T) {
 		{userinfo, "given_name", 7, true},
 		{userinfo, "given_name", nil, false},
 		{userinfo, "email", []string{"marie@culture.example"}, true},
-		{userinfo, "siret", 13002526500013, true},
+		{userinfo, "siret", int64(13002526500013), true},
 		{userinfo, "roles", "agent_public", true},
 		{userinfo, "roles", []any{"agent_public", nil}, true},
 		{userinfo, "roles", []any{7}, true},
