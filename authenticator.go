@@ -18,6 +18,7 @@ type Authenticator struct {
 	config   *config
 	provider *provider
 	sessions *sessions
+	fresh    *freshCookie
 	pending  *pendingLogins
 	logouts  *seal.Sealer
 	links    *seal.Sealer
@@ -56,10 +57,15 @@ func New(opts ...Option) (*Authenticator, error) {
 	if err != nil {
 		return nil, err
 	}
+	fresh, err := newFreshCookie(c)
+	if err != nil {
+		return nil, err
+	}
 	*a = Authenticator{
 		config:   c,
 		provider: newProvider(c),
 		sessions: sessions,
+		fresh:    fresh,
 		pending: &pendingLogins{
 			prefix: c.cookieName + "-login-",
 			secure: c.secureCookies,

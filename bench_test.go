@@ -8,6 +8,8 @@ import (
 	"net/http/cookiejar"
 	"net/http/httptest"
 	"net/url"
+	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -281,6 +283,8 @@ func BenchmarkStranger(b *testing.B) {
 	call.Header.Set("Accept", "application/json")
 	foreign := navigate(login.target, &http.Cookie{Name: "agentconnect", Value: "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"})
 	loggedIn, loggedInRequest, _ := floor(b)
+	flooded := navigate(login.target)
+	flooded.Header.Set("Cookie", ownCookies(64<<10))
 	protected := login.protected(func(http.ResponseWriter, *http.Request) { b.Error("a stranger got in") })
 	for _, style := range []struct {
 		name    string
@@ -292,6 +296,7 @@ func BenchmarkStranger(b *testing.B) {
 		{"page", protected, navigation, http.StatusSeeOther},
 		{"unknown-cookie", protected, foreign, http.StatusSeeOther},
 		{"call", protected, call, http.StatusUnauthorized},
+		{"64-KB-of-our-cookies", protected, flooded, http.StatusSeeOther},
 	} {
 		b.Run("style="+style.name, func(b *testing.B) {
 			w := newDiscardWriter()
@@ -305,6 +310,16 @@ func BenchmarkStranger(b *testing.B) {
 			}
 		})
 	}
+}
+
+// ownCookies is a Cookie header of a size, of nothing but cookies with our names.
+func ownCookies(size int) string {
+	var header strings.Builder
+	for i := 0; header.Len() < size; i++ {
+		name := []string{"agentconnect", "agentconnect-seen", "agentconnect-login-" + strconv.Itoa(i%10), "agentconnect-logout"}[i%4]
+		header.WriteString(name + "=" + strings.Repeat("A", 43) + "; ")
+	}
+	return header.String()
 }
 
 func BenchmarkAgentFrom(b *testing.B) {

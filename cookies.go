@@ -20,24 +20,79 @@ func newCookie(name, value string, maxAge int, secure bool) *http.Cookie {
 	}
 }
 
-// cookieValue returns the value of a cookie, and "" when it is missing or there
-// twice: one of two was planted by a neighbour. It does what Request.CookiesNamed
-// does, without parsing the others.
-func cookieValue(r *http.Request, name string) string {
-	value, found := "", false
+// maxNamed is how often a Cookie header may contain the name of a cookie of ours:
+// more often than any browser of an agent does. It bounds what reading an odd
+// header costs.
+const maxNamed = 50
+
+// cookiesNamed returns the request's cookies with that name, and none when the
+// header contains the name too often.
+//
+// What is a cookie's name is for net/http to say, and for nobody else: the
+// __Host- prefix, which keeps other hosts from setting a cookie, protects a name
+// only as long as no second parser takes another name for the same. To browsers
+// "\u2000__Host-x" is a name without a prefix.
+func cookiesNamed(r *http.Request, name string) []*http.Cookie {
+	found := 0
 	for _, line := range r.Header["Cookie"] {
-		for line != "" {
-			var pair string
-			pair, line, _ = strings.Cut(line, ";")
-			n, v, _ := strings.Cut(strings.TrimSpace(pair), "=")
-			if n != name {
-				continue
+		for at := strings.Index(line, name); at >= 0; at = strings.Index(line, name) {
+			if found++; found > maxNamed {
+				return nil
 			}
-			if found {
-				return ""
-			}
-			value, found = v, true
+			line = line[at+len(name):]
 		}
 	}
-	return value
+	if found == 0 {
+		return nil
+	}
+	return r.CookiesNamed(name)
+}
+
+// cookieValue returns the value of a cookie, and "" when it is missing, in quotes,
+// which we never set, or there twice: one of two was planted by a neighbour.
+func cookieValue(r *http.Request, name string) string {
+	if lines := r.Header["Cookie"]; len(lines) == 1 {
+		if value, certain := plainCookie(lines[0], name); certain {
+			return value
+		}
+	}
+	if cookies := cookiesNamed(r, name); len(cookies) == 1 && !cookies[0].Quoted {
+		return cookies[0].Value
+	}
+	return ""
+}
+
+// plainCookie finds a cookie that is spelled to the byte as this package sets it,
+// and is certain that there is no other one of the name. It saves every protected
+// request what net/http allocates; where it is not certain, net/http decides.
+func plainCookie(line, name string) (value string, certain bool) {
+	end := 0
+	for range maxNamed {
+		i := strings.Index(line[end:], name)
+		if i < 0 {
+			return value, true
+		}
+		start := end + i
+		end = start + len(name)
+		if end < len(line) && isBase64URL(line[end:end+1]) {
+			continue // of a longer name, or of a value
+		}
+		v, _, _ := strings.Cut(line[end:], ";")
+		begins := start == 0 || strings.HasSuffix(line[:start], "; ")
+		if value != "" || !begins || len(v) < 2 || v[0] != '=' || !isBase64URL(v[1:]) {
+			return "", false
+		}
+		value = v[1:]
+	}
+	return "", false
+}
+
+// isBase64URL reports whether s has nothing but the letters of base64url.
+func isBase64URL(s string) bool {
+	for _, c := range []byte(s) {
+		if !('a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9' || c == '-' || c == '_') {
+			return false
+		}
+	}
+	return true
 }

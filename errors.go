@@ -81,6 +81,10 @@ const (
 
 	// CodeSessionStore: the session store does not answer (503).
 	CodeSessionStore Code = "session_store"
+	// CodeSessionLost: the browser was just given a session, and comes back without
+	// it: the store, its instances or their clocks disagree, or cookies are lost on
+	// the way; the log says more (503).
+	CodeSessionLost Code = "session_lost"
 	// CodeInternal: a hook or the application failed (500).
 	CodeInternal Code = "internal"
 )
@@ -96,7 +100,7 @@ func (c Code) status() int {
 		return http.StatusMethodNotAllowed
 	case CodeInvalidRequest, CodeUnknownState, CodeIssuerMismatch, CodeIdPHintNotFound, CodeInvalidGrant:
 		return http.StatusBadRequest
-	case CodeProviderUnavailable, CodeSessionStore:
+	case CodeProviderUnavailable, CodeSessionStore, CodeSessionLost:
 		return http.StatusServiceUnavailable
 	case CodeProviderTimeout:
 		return http.StatusGatewayTimeout

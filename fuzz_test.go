@@ -185,16 +185,30 @@ func FuzzSealedCookie(f *testing.F) {
 	})
 }
 
-// Whatever the Cookie header is, who has not the session's cookie, once, is a
-// stranger, and nothing is answered with a 5xx.
+// Whatever the Cookie header is, the one who is logged in is the one who has the
+// session's cookie once, by net/http's account of the header, and nothing is answered
+// with a 5xx. TOKEN stands for the token of a session that exists.
 func FuzzCookieHeader(f *testing.F) {
 	store := newStore()
-	auth := fuzzAuth(f, agentconnect.WithSessionStore(store), agentconnect.WithIdleTimeout(time.Hour))
-	for _, seed := range []string{"__Host-agentconnect=x", "__Host-agentconnect=" + strings.Repeat("A", 43), "__Host-agentconnect-login-abcdefgh=AAAA; __Host-agentconnect-seen=x", "a=b; ; =; __Host-agentconnect=\"x\"", "__Host-agentconnect-logout=AAAA"} {
+	auth := fuzzAuth(f, agentconnect.WithSessionStore(store), agentconnect.WithIdleTimeout(time.Hour), agentconnect.WithClock(time.Now))
+	token := agentconnect.NewSession(f, auth, fuzzSub)
+	const name = "__Host-agentconnect"
+	for _, seed := range nearlyNamed(name, "TOKEN") {
+		f.Add(seed, "")
+	}
+	for _, seed := range []string{name + "=TOKEN", name + "=TOKEN; " + name + "=TOKEN", "a=b; " + name + "=TOKEN; c=d", name + "=\"TOKEN\"", "x=" + name + "=TOKEN", "__Host-agentconnect=x", "__Host-agentconnect=" + strings.Repeat("A", 43), "__Host-agentconnect-login-abcdefgh=AAAA; __Host-agentconnect-seen=x", "a=b; ; =; __Host-agentconnect=\"x\"", "__Host-agentconnect-logout=AAAA"} {
 		f.Add(seed, "state=abcdefgh&code=x")
 	}
-	protected := auth.RequireAgent(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { panic("a stranger is let through") }))
 	f.Fuzz(func(t *testing.T, cookie, query string) {
+		cookie = strings.ReplaceAll(cookie, "TOKEN", token)
+		own := (&http.Request{Header: http.Header{"Cookie": {cookie}}}).CookiesNamed(name)
+		known := len(own) == 1 && !own[0].Quoted && own[0].Value == token && strings.Count(cookie, name) <= 50
+		protected := auth.RequireAgent(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+			if agent, ok := agentconnect.AgentFrom(r.Context()); !known || !ok || agent.Sub != fuzzSub {
+				t.Errorf("cookie %q: somebody is let through", cookie)
+			}
+			known = false
+		}))
 		for _, tt := range []struct {
 			method, path string
 			handler      http.Handler
@@ -212,7 +226,11 @@ func FuzzCookieHeader(f *testing.F) {
 			if w.Code >= 500 {
 				t.Fatalf("%s %s with cookie %q: got status %d", tt.method, tt.path, cookie, w.Code)
 			}
+			if tt.path == "/dossiers" && known {
+				t.Fatalf("cookie %q: the agent is not let through", cookie)
+			}
 		}
+		token = agentconnect.NewSession(t, auth, fuzzSub) // the logout ended it
 	})
 }
 

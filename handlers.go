@@ -90,6 +90,7 @@ func (a *Authenticator) Callback(w http.ResponseWriter, r *http.Request) {
 	}
 	a.replaceSession(r, admitted.session)
 	a.give(r.Context(), w, admitted)
+	a.fresh.set(w, admitted.session)
 	redirect(w, admitted.returnTo)
 }
 
@@ -153,18 +154,19 @@ func (a *Authenticator) finishLogin(ctx context.Context, r *http.Request, answer
 	return a.admit(ctx, r, verifiedLogin{agent, login.State, login.ReturnTo, tokens.idToken, tokens.access})
 }
 
-// replaceSession deletes the session that the browser had before. It is out of
-// reach already, under a token that the browser forgets.
+// replaceSession deletes the sessions that the browser had before, one as a rule.
+// They are out of reach already, under tokens that the browser forgets.
 func (a *Authenticator) replaceSession(r *http.Request, newer *session) {
-	old := a.sessions.cookieToken(r)
-	if len(old) != sessionTokenLen || old == newer.token {
-		return
-	}
-	if err := a.sessions.destroy(r.Context(), old); err != nil {
-		a.config.logger.WarnContext(r.Context(), "agentconnect: the session before this login could not be deleted and lives until it expires", "cause", err)
-	}
-	if a.tokens != nil {
-		a.tokens.end(r.Context(), &session{token: old})
+	for _, old := range a.sessions.presented(r) {
+		if old == newer.token {
+			continue
+		}
+		if err := a.sessions.destroy(r.Context(), old); err != nil {
+			a.config.logger.WarnContext(r.Context(), "agentconnect: the session before this login could not be deleted and lives until it expires", "cause", err)
+		}
+		if a.tokens != nil {
+			a.tokens.end(r.Context(), &session{token: old})
+		}
 	}
 }
 
@@ -195,24 +197,41 @@ func (a *Authenticator) Logout(w http.ResponseWriter, r *http.Request) {
 		a.refuse(w, r, newError(CodeCrossOrigin, err))
 		return
 	}
-	// Also one that is over, which the provider's may outlive.
-	session, err := a.sessions.findWithIDToken(r)
+	ended, err := a.endSessions(r)
 	a.sessions.forgetCookie(r.Context(), w)
+	a.fresh.forget(w, r)
 	a.rememberSilentTry(w) // or a public page would log the agent in again
-	if destroyErr := a.sessions.destroy(r.Context(), a.sessions.cookieToken(r)); err != nil || destroyErr != nil {
-		a.refuse(w, r, newError(CodeSessionStore, errors.Join(err, destroyErr)))
+	if err != nil {
+		a.refuse(w, r, newError(CodeSessionStore, err))
 		return
 	}
-	if session == nil {
+	if len(ended) == 0 {
 		redirect(w, a.config.homePath)
 		return
 	}
-	a.emit(r.Context(), agentEvent(EventLoggedOut, session.agent))
-	if a.tokens != nil {
-		a.tokens.end(r.Context(), session)
+	for _, session := range ended {
+		a.emit(r.Context(), agentEvent(EventLoggedOut, session.agent))
+		if a.tokens != nil {
+			a.tokens.end(r.Context(), session)
+		}
+		a.config.logoutHook(r.Context(), &Logout{session.agent, session.account, r, headerWriter{w.Header()}})
 	}
-	a.config.logoutHook(r.Context(), &Logout{session.agent, session.account, r, headerWriter{w.Header()}})
-	a.logOutOfProvider(w, r, session)
+	a.logOutOfProvider(w, r, ended[0])
+}
+
+// endSessions deletes every session whose token the browser presents, and returns
+// those that there were: also one that is over, which the provider's may outlive.
+func (a *Authenticator) endSessions(r *http.Request) ([]*session, error) {
+	var ended []*session
+	var errs []error
+	for _, token := range a.sessions.presented(r) {
+		session, err := a.sessions.findWithIDToken(r.Context(), token)
+		if session != nil {
+			ended = append(ended, session)
+		}
+		errs = append(errs, err, a.sessions.destroy(r.Context(), token))
+	}
+	return ended, errors.Join(errs...)
 }
 
 // logoutLifetime is how long the provider may take to send the browser back.

@@ -140,11 +140,20 @@ func dependsOnAgent(h http.Header) {
 // refuseStranger sends a stranger to the login, or says that one is needed.
 // Where a level is demanded the login asks for it at once, rather than twice.
 func (a *Authenticator) refuseStranger(w http.ResponseWriter, r *http.Request, acr []string) {
-	switch {
-	case !isNavigation(r):
+	if !isNavigation(r) {
 		refusal := newError(CodeUnauthenticated, nil)
 		refusal.ReturnTo = a.pageOf(r)
 		a.refuse(w, r, refusal)
+		return
+	}
+	if cause := a.fresh.lost(r, cookieValue(r, a.config.cookieName)); cause != nil {
+		a.fresh.forget(w, r) // one page: the next login may work
+		refusal := newError(CodeSessionLost, cause)
+		refusal.ReturnTo = a.config.returnTo(requestTarget(r))
+		a.refuse(w, r, refusal)
+		return
+	}
+	switch {
 	case acr != nil:
 		a.stepUp(w, r, acr)
 	default:

@@ -507,7 +507,7 @@ func TestCookieAttributes(t *testing.T) {
 					t.Errorf("got %s, want Secure %t, HttpOnly, SameSite=Lax, Path=/, no Domain", line, tt.https)
 				}
 			}
-			for _, stem := range []string{"agentconnect", "agentconnect-login-", "agentconnect-seen", "agentconnect-logout"} {
+			for _, stem := range []string{"agentconnect", "agentconnect-login-", "agentconnect-seen", "agentconnect-fresh", "agentconnect-logout"} {
 				if seen[tt.prefix+stem] < 2 { // set, and deleted
 					t.Errorf("cookie %s: got it %d times, want it set and deleted", tt.prefix+stem, seen[tt.prefix+stem])
 				}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/agentconnect-go/agentconnect/internal/seal"
@@ -83,27 +84,27 @@ func newSessions(c *config) (*sessions, error) {
 // find returns the session of a request though it may be over, without its ID
 // token.
 func (s *sessions) find(r *http.Request) (*session, error) {
-	session, _, err := s.read(r)
+	session, _, err := s.read(r.Context(), cookieValue(r, s.manager.Cookie.Name))
 	return session, err
 }
 
-// findWithIDToken is find with the ID token, for a logout. It is copied while the
-// record is sure to be in the store's memory: before a deletion.
-func (s *sessions) findWithIDToken(r *http.Request) (*session, error) {
-	session, record, err := s.read(r)
+// findWithIDToken returns the session of a token, though it may be over, with its
+// ID token, for a logout. It is copied while the record is sure to be in the
+// store's memory: before a deletion.
+func (s *sessions) findWithIDToken(ctx context.Context, token string) (*session, error) {
+	session, record, err := s.read(ctx, token)
 	if session != nil {
 		session.idToken = idTokenOf(record)
 	}
 	return session, err
 }
 
-// read returns the session of a request, and its record.
-func (s *sessions) read(r *http.Request) (*session, []byte, error) {
-	token := s.cookieToken(r)
+// read returns the session of a token, and its record.
+func (s *sessions) read(ctx context.Context, token string) (*session, []byte, error) {
 	if len(token) != sessionTokenLen {
 		return nil, nil, nil
 	}
-	record, found, err := s.store.FindCtx(r.Context(), token)
+	record, found, err := s.store.FindCtx(ctx, token)
 	if err != nil {
 		return nil, nil, fmt.Errorf("session store: %w", err)
 	}
@@ -192,7 +193,14 @@ func (s *sessions) destroy(ctx context.Context, token string) error {
 	return nil
 }
 
-// cookieToken returns the token that the browser presents, whatever it is worth.
-func (s *sessions) cookieToken(r *http.Request) string {
-	return cookieValue(r, s.manager.Cookie.Name)
+// presented returns every token that the browser presents, whatever it is worth:
+// one that was planted beside its own is one of them.
+func (s *sessions) presented(r *http.Request) []string {
+	var tokens []string
+	for _, c := range cookiesNamed(r, s.manager.Cookie.Name) {
+		if len(c.Value) == sessionTokenLen && !slices.Contains(tokens, c.Value) {
+			tokens = append(tokens, c.Value)
+		}
+	}
+	return tokens
 }

@@ -117,6 +117,8 @@ func frenchMessage(code Code) message {
 		return message{"Connexion expirée", "AgentConnect n’accepte plus cette connexion : elle a trop duré, ou a déjà servi.", "Recommencez la connexion.", true}
 	case CodeInvalidClient:
 		return message{"Service mal configuré", "AgentConnect ne reconnaît pas ce service.", "Transmettez les informations ci-dessous au support de ce service.", false}
+	case CodeSessionLost:
+		return message{"Connexion perdue", "Vous venez de vous connecter, mais ce service n’a pas retrouvé votre session.", "Recommencez dans quelques minutes. Si cela se reproduit, transmettez les informations ci-dessous au support de ce service.", true}
 	case CodeSessionStore:
 		return message{"Service momentanément indisponible", "Les sessions de ce service sont inaccessibles pour le moment. Si vous veniez de vous déconnecter, votre session a été retirée de ce navigateur mais n’a pas pu être effacée du serveur.", "Recommencez dans quelques minutes. Sur un poste partagé, fermez le navigateur.", false}
 	}
@@ -165,6 +167,8 @@ func englishMessage(code Code) message {
 		return message{"Login expired", "AgentConnect does not accept this login any more: it took too long, or was used before.", "Start the login again.", true}
 	case CodeInvalidClient:
 		return message{"Service misconfigured", "AgentConnect does not recognise this service.", "Give the information below to the support of this service.", false}
+	case CodeSessionLost:
+		return message{"Login lost", "You have just logged in, but this service did not find your session again.", "Try again in a few minutes. If this happens repeatedly, give the information below to the support of this service.", true}
 	case CodeSessionStore:
 		return message{"Service unavailable at the moment", "The sessions of this service cannot be reached at the moment. If you were logging out, your session was taken from this browser but could not be deleted from the server.", "Try again in a few minutes. On a shared computer, close the browser.", false}
 	}

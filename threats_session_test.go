@@ -527,7 +527,7 @@ func TestThreatStoreExpiry(t *testing.T) {
 	if got := a.browserWith(future).sub(); got != "" {
 		t.Errorf("a session of the future, later: got agent %q, want none: it was deleted", got)
 	}
-	b.login("/dossiers", "marie")
+	b.login("/login?return_to=/dossiers", "marie")
 	a.clock.advance(time.Hour - time.Second)
 	if got := b.sub(); got != a.agentSub("marie") {
 		t.Errorf("a second before the end: got agent %q, want marie", got)
@@ -735,8 +735,8 @@ func TestThreatManyLoginsThatEnd(t *testing.T) {
 	for range 20 {
 		b.login("/login?return_to=/dossiers", "marie")
 	}
-	if got := len(b.cookies()); got != 1 {
-		t.Errorf("cookies: got %v, want the session's alone", slices.Sorted(maps.Keys(b.cookies())))
+	if got := len(b.cookies()); got != 2 {
+		t.Errorf("cookies: got %v, want the session's and the one that says that it is new", slices.Sorted(maps.Keys(b.cookies())))
 	}
 	if got := a.store.sessions(t); got != 1 {
 		t.Errorf("sessions: got %d, want 1", got)
@@ -927,8 +927,8 @@ func TestThreatCookieAttributes(t *testing.T) {
 			callback := atProvider.callbackOf(start.location(), "marie")
 			p := send("GET", site+callback.RequestURI())
 			check(p)
-			if p.StatusCode != http.StatusSeeOther || len(cookies) != 2 {
-				t.Fatalf("callback: got status %d and cookies %v, want 303 and two", p.StatusCode, slices.Sorted(maps.Keys(cookies)))
+			if p.StatusCode != http.StatusSeeOther || len(cookies) != 3 {
+				t.Fatalf("callback: got status %d and cookies %v, want 303 and three", p.StatusCode, slices.Sorted(maps.Keys(cookies)))
 			}
 			check(send("POST", site+"/logout"))
 			if len(cookies) != 1 {

@@ -43,6 +43,7 @@ func statuses() map[agentconnect.Code]int {
 		agentconnect.CodeInvalidIDToken:      502,
 		agentconnect.CodeInvalidUserinfo:     502,
 		agentconnect.CodeSessionStore:        503,
+		agentconnect.CodeSessionLost:         503,
 		agentconnect.CodeInternal:            500,
 	}
 }

@@ -1,0 +1,222 @@
+package agentconnect_test
+
+import (
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+	"unicode"
+
+	"github.com/agentconnect-go/agentconnect"
+)
+
+// nearlyNamed returns cookies, as they stand in a Cookie header, whose names are
+// not name but could be taken for it: with white space of every kind around it, with
+// control characters, quotes and others, in other case. Browsers let any neighbour
+// set most of them, since they have no __Host- prefix.
+func nearlyNamed(name, value string) []string {
+	var odd []string
+	for r := rune(0); r <= unicode.MaxRune; r++ {
+		if unicode.IsSpace(r) && r != ' ' && r != '\t' && r != '\n' && r != '\r' || unicode.Is(unicode.Cf, r) && r < 0x3000 {
+			odd = append(odd, string(r))
+		}
+	}
+	for _, b := range []byte("\x00\x01\x08\x0b\x0c\x1b\x1f\x7f\x80\x85\xa0\xad\xfe\xff\"'(),/:<>?@[\\]{}.-_+*") {
+		odd = append(odd, string([]byte{b}))
+	}
+	cookies := []string{strings.ToUpper(name) + "=" + value, strings.ToLower(name) + "x=" + value, name + "-=" + value, name + ":" + value, "__Secure-agentconnect=" + value, "=" + value}
+	for _, o := range odd {
+		cookies = append(cookies, o+name+"="+value, name+o+"="+value, o+name+o+"="+value, name[:4]+o+name[4:]+"="+value, "a=b; "+o+" "+name+"="+value, "a="+o+name+"="+value)
+	}
+	return cookies
+}
+
+// A cookie whose name is nearly that of the session is nobody's: neither a session
+// in it logs a browser in, nor does it take the browser's own session away.
+func TestThreatNearlyNamedCookies(t *testing.T) {
+	t.Parallel()
+	auth := fuzzAuth(t, agentconnect.WithClock(time.Now))
+	const name = "__Host-agentconnect"
+	get := func(handler http.Handler, method, cookie string) *httptest.ResponseRecorder {
+		r := httptest.NewRequest(method, "/dossiers", nil)
+		r.Header["Cookie"] = []string{cookie}
+		w := httptest.NewRecorder()
+		handler.ServeHTTP(w, r)
+		return w
+	}
+	protected := auth.RequireAgent(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		agent, _ := agentconnect.AgentFrom(r.Context())
+		io.WriteString(w, agent.Sub)
+	}))
+	planted := agentconnect.NewSession(t, auth, "attacker")
+	own := agentconnect.NewSession(t, auth, "victim")
+	for _, cookie := range nearlyNamed(name, planted) {
+		if w := get(protected, "GET", cookie); w.Code != http.StatusUnauthorized {
+			t.Errorf("%q: got status %d, agent %q, want a stranger", cookie, w.Code, w.Body)
+		}
+		for _, both := range []string{cookie + "; " + name + "=" + own, name + "=" + own + "; " + cookie} {
+			if w := get(protected, "GET", both); w.Body.String() != "victim" {
+				t.Errorf("%q: got status %d, agent %q, want the victim", both, w.Code, w.Body)
+			}
+		}
+	}
+	for _, cookie := range nearlyNamed(name, planted)[:50] {
+		own := agentconnect.NewSession(t, auth, "victim")
+		get(http.HandlerFunc(auth.Logout), "POST", cookie+"; "+name+"="+own)
+		if w := get(protected, "GET", name+"="+own); w.Code != http.StatusUnauthorized {
+			t.Errorf("%q: after the logout: got agent %q, want a stranger", cookie, w.Body)
+		}
+	}
+}
+
+// A logout and a new login end every session whose token the browser presents,
+// though with two it is a stranger everywhere else.
+func TestThreatTwoSessionCookies(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		name string
+		end  func(b *browser, cookies string) page
+	}{
+		{"logout", func(b *browser, cookies string) page {
+			return b.do("POST", "/logout", http.Header{"Cookie": {cookies}, "Sec-Fetch-Mode": {"navigate"}}, "")
+		}},
+		{"login", func(b *browser, cookies string) page {
+			start := b.do("GET", "/login", http.Header{"Cookie": {cookies}, "Sec-Fetch-Mode": {"navigate"}}, "")
+			callback := b.app.browser().callbackOf(start.location(), "karim")
+			for _, c := range start.Cookies() {
+				cookies += "; " + c.Name + "=" + c.Value
+			}
+			return b.do("GET", callback.String(), http.Header{"Cookie": {cookies}, "Sec-Fetch-Mode": {"navigate"}}, "")
+		}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			a := newApp(t)
+			first, second := a.sessionOf("marie"), a.sessionOf("karim")
+			b := a.browser()
+			both := "agentconnect=" + first + "; agentconnect=" + second
+			if p := b.do("GET", "/dossiers", http.Header{"Cookie": {both}}, ""); p.StatusCode != http.StatusUnauthorized {
+				t.Errorf("with two sessions: got status %d, want a stranger", p.StatusCode)
+			}
+			b.client.Jar = nil
+			if p := tt.end(b, both); p.StatusCode != http.StatusSeeOther {
+				t.Fatalf("got status %d, %.300s, want 303", p.StatusCode, p.body)
+			}
+			for _, token := range []string{first, second} {
+				if got := a.browserWith(map[string]string{"agentconnect": token}).sub(); got != "" {
+					t.Errorf("got agent %q with a token that the browser presented, want none", got)
+				}
+			}
+		})
+	}
+}
+
+// A session that a browser was just given and that is gone at the next hop ends on
+// one page, with the likely cause in the log, and not in a loop; the next login
+// works once the cause is mended.
+func TestThreatSessionGoneAtTheNextHop(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		name  string
+		opts  []agentconnect.Option
+		lose  func(a *app, b *browser) // between the callback and the next hop
+		cause string
+	}{
+		{"the store lost it", nil, func(a *app, _ *browser) {
+			records, _ := a.store.All()
+			for key := range records {
+				a.store.MemStore.Delete(key)
+			}
+		}, "is the store shared"},
+		{"the clocks disagree", nil, func(a *app, _ *browser) { a.clock.advance(-2 * time.Minute) }, "do the clocks agree"},
+		{"the cookie is lost", nil, func(_ *app, b *browser) { b.setCookie("agentconnect", "") }, "does a proxy drop"},
+		{"a second cookie of that name", nil, func(a *app, b *browser) {
+			u, _ := url.Parse(a.url + "/dossiers")
+			b.client.Jar.SetCookies(u, []*http.Cookie{{Name: "agentconnect", Value: "planted", Path: "/dossiers"}})
+		}, "another application on this host"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			a := newApp(t, tt.opts...)
+			b := a.browser()
+			callback := b.callback("/login?return_to=/dossiers/7", "marie")
+			if p := b.navigate(callback.String()); p.location() != "/dossiers/7" {
+				t.Fatalf("callback: got status %d to %q, want the page", p.StatusCode, p.location())
+			}
+			tt.lose(a, b)
+			p := b.navigate("/dossiers/7")
+			id := b.checkErrorPage(p, refusal{code: agentconnect.CodeSessionLost, again: "/login?return_to=%2Fdossiers%2F7"})
+			if !strings.Contains(a.logs.String(), tt.cause) || !strings.Contains(a.logs.String(), `"level":"ERROR"`) || id == "" {
+				t.Errorf("got the log %s, want an error that names the cause %q", a.logs, tt.cause)
+			}
+			if p := b.navigate("/dossiers/7"); p.StatusCode != http.StatusSeeOther {
+				t.Errorf("again: got status %d, want a login: the page is shown once", p.StatusCode)
+			}
+			if p := b.fetch("/dossiers"); p.StatusCode != http.StatusUnauthorized {
+				t.Errorf("a script: got status %d, want 401", p.StatusCode)
+			}
+		})
+	}
+	t.Run("a logout is none", func(t *testing.T) {
+		t.Parallel()
+		a := newApp(t)
+		b := a.browser()
+		b.login("/dossiers", "marie")
+		b.post("/logout", nil)
+		if p := b.navigate("/dossiers"); p.location() != "/login?return_to=%2Fdossiers" {
+			t.Errorf("after a logout: got status %d to %q, want the login", p.StatusCode, p.location())
+		}
+	})
+	t.Run("a minute later it is a stranger's request", func(t *testing.T) {
+		t.Parallel()
+		a := newApp(t, agentconnect.WithSessionLifetime(time.Minute))
+		b := a.browser()
+		b.login("/dossiers", "marie")
+		a.clock.advance(time.Minute)
+		if p := b.navigate("/dossiers"); p.location() != "/login?return_to=%2Fdossiers" {
+			t.Errorf("got status %d to %q, want the login", p.StatusCode, p.location())
+		}
+	})
+	t.Run("the cookie of another browser", func(t *testing.T) {
+		t.Parallel()
+		a := newApp(t)
+		b := a.browser()
+		b.login("/dossiers", "marie")
+		fresh := b.cookies()["agentconnect-fresh"]
+		other := a.browser()
+		for _, value := range []string{"", "x", strings.Repeat("A", 80), flipped(fresh, 10)} {
+			other.setCookie("agentconnect-fresh", value)
+			if p := other.navigate("/dossiers"); p.location() != "/login?return_to=%2Fdossiers" {
+				t.Errorf("%q: got status %d to %q, want the login", value, p.StatusCode, p.location())
+			}
+		}
+	})
+}
+
+// The cookies that a session's route reads cost little, however many there are.
+func TestOwnCookiesAreBounded(t *testing.T) {
+	t.Parallel()
+	auth := fuzzAuth(t, agentconnect.WithClock(time.Now))
+	token := agentconnect.NewSession(t, auth, fuzzSub)
+	reached := 0
+	protected := auth.RequireAgent(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { reached++ }))
+	for n, want := range map[int]int{40: 1, 5000: 0} {
+		r := httptest.NewRequest(http.MethodGet, "/dossiers", nil)
+		var header []string
+		for i := range n {
+			header = append(header, fmt.Sprintf("__Host-agentconnect-x%d=A", i))
+		}
+		header = slices.Insert(header, n/2, "__Host-agentconnect="+token)
+		r.Header.Set("Cookie", strings.Join(header, "; "))
+		reached = 0
+		protected.ServeHTTP(httptest.NewRecorder(), r)
+		if reached != want {
+			t.Errorf("%d cookies that begin alike: got in %d times, want %d", n, reached, want)
+		}
+	}
+}
