@@ -85,6 +85,73 @@ func readDocument(t *testing.T, path string) document {
 	return doc
 }
 
+// quoted returns what the documentation shows of a source file: all that follows its
+// imports.
+func quoted(t *testing.T, path string) string {
+	t.Helper()
+	text, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if filepath.Ext(path) != ".go" {
+		return string(text)
+	}
+	fset := token.NewFileSet()
+	file, err := parser.ParseFile(fset, path, text, parser.ImportsOnly)
+	if err != nil {
+		t.Fatal(err)
+	}
+	last := file.Decls[len(file.Decls)-1]
+	return strings.TrimLeft(string(text[fset.Position(last.End()).Offset:]), "\n")
+}
+
+// TestDocsQuotes checks the blocks of code whose first line names the file that they
+// show (```go recipes/gin.go): the tests of that file are theirs. Every recipe is
+// shown. With -update it writes the blocks anew.
+func TestDocsQuotes(t *testing.T) {
+	t.Parallel()
+	const longest = 50 // lines: a screen
+	shown := map[string]bool{}
+	for _, doc := range documents(t) {
+		text, err := os.ReadFile(doc.path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		renewed := string(text)
+		for _, f := range doc.fences {
+			_, path, isQuote := strings.Cut(f.lang, " ")
+			if !isQuote {
+				continue
+			}
+			shown[path] = true
+			want := quoted(t, path)
+			if got := strings.Count(want, "\n"); got > longest {
+				t.Errorf("%s: got %d lines, want at most %d", path, got, longest)
+			}
+			if f.code != want {
+				renewed = strings.Replace(renewed, "```"+f.lang+"\n"+f.code+"```", "```"+f.lang+"\n"+want+"```", 1)
+				if !*update {
+					t.Errorf("%s:%d: it is not what %s says; if that is right, run go test -run TestDocsQuotes -update .", doc.path, f.line, path)
+				}
+			}
+		}
+		if *update && renewed != string(text) {
+			if err := os.WriteFile(doc.path, []byte(renewed), 0o644); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	recipes, err := filepath.Glob("recipes/*.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range recipes {
+		if !shown[path] && !strings.HasSuffix(path, "_test.go") && path != "recipes/doc.go" {
+			t.Errorf("docs: %s is shown nowhere", path)
+		}
+	}
+}
+
 // snippetImports are what the snippets of the documentation may use without
 // saying so, by the name of the package.
 func snippetImports() map[string]string {

@@ -1,0 +1,22 @@
+package recipes
+
+import (
+	"context"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promauto"
+
+	"github.com/agentconnect-go/agentconnect"
+)
+
+// Prometheus counts what happens to logins and sessions. Both labels have few
+// values: no metric holds anything about a person.
+func Prometheus(registry prometheus.Registerer) agentconnect.Option {
+	events := promauto.With(registry).NewCounterVec(prometheus.CounterOpts{
+		Name: "agentconnect_events_total",
+		Help: "Logins, refusals and logouts, by kind and by the code of the refusal.",
+	}, []string{"kind", "code"})
+	return agentconnect.WithEvents(func(_ context.Context, e agentconnect.Event) {
+		events.WithLabelValues(string(e.Kind), string(e.Code)).Inc()
+	})
+}

@@ -1,0 +1,32 @@
+package recipes
+
+import (
+	"net/http"
+
+	"github.com/coder/websocket"
+
+	"github.com/agentconnect-go/agentconnect"
+)
+
+// WebSocket upgrades behind RequireAgent. A stranger's handshake gets a 401, which
+// the browser shows to its script as a failed connection: the script then opens a
+// protected page, or /login. Accept refuses other origins: keep it so, because the
+// browser sends the session cookie with every handshake.
+func WebSocket(auth *agentconnect.Authenticator) http.Handler {
+	mux := http.NewServeMux()
+	mux.Handle("/", auth.Handler())
+	mux.Handle("GET /notifications", auth.RequireAgent(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		agent, _ := agentconnect.AgentFrom(r.Context())
+		conn, err := websocket.Accept(w, r, nil)
+		if err != nil {
+			return // Accept has answered
+		}
+		defer conn.CloseNow()
+		ctx := conn.CloseRead(r.Context())
+		if err := conn.Write(ctx, websocket.MessageText, []byte("hello "+agent.Sub)); err != nil {
+			return
+		}
+		conn.Close(websocket.StatusNormalClosure, "")
+	})))
+	return mux
+}
