@@ -363,8 +363,8 @@ func TestCheckOfTheRegistration(t *testing.T) {
 		{"all is well: logout", nil, nil, logout, ok, "knows"},
 		{"wrong secret", []agentconnect.Option{agentconnect.WithClient("client-id", "the-secret-of-another-environment")}, nil, credentials, problem, "this very environment"},
 		{"unknown client", []agentconnect.Option{agentconnect.WithClient("nobody", "the-secret-of-nobody")}, nil, login, problem, "client_id"},
-		{"redirect URL not registered", nil, func(a *app) { a.provider.SetRedirectURIs(a.url + "/callback/") }, login, problem, "Y030031"},
-		{"post-logout URL not registered", nil, func(a *app) { a.provider.SetPostLogoutRedirectURIs(a.url + "/") }, logout, problem, "Y030111"},
+		{"redirect URL not registered", nil, func(a *app) { a.provider.SetRedirectURIs(a.url + "/callback/") }, login, problem, "error page"},
+		{"post-logout URL not registered", nil, func(a *app) { a.provider.SetPostLogoutRedirectURIs(a.url + "/") }, logout, warning, "Internal Server Error"},
 		{"scope not granted", nil, func(a *app) {
 			client := a.provider.Client
 			client.RedirectURIs, client.Scopes = []string{a.url + "/callback"}, []string{"openid", "email"}

@@ -29,6 +29,11 @@ func callbackRefusal(f agentconnecttest.Fault) refusal {
 		agentconnecttest.Fault("callback-invalid-code"):   {code: agentconnect.CodeInvalidGrant, exchanges: 1, again: refusedPage},
 
 		agentconnecttest.CallbackAccessDenied:                      started(agentconnect.CodeAccessDenied),
+		agentconnecttest.Fault("callback-aborted"):                 started(agentconnect.CodeAccessDenied),
+		agentconnecttest.Fault("callback-invalid-identity"):        started(agentconnect.CodeAccessDenied),
+		agentconnecttest.Fault("callback-limitation"):              started(agentconnect.CodeAccessDenied),
+		agentconnecttest.Fault("callback-technical-error"):         started(agentconnect.CodeProviderError),
+		agentconnecttest.Fault("callback-idp-error"):               started(agentconnect.CodeProviderError),
 		agentconnecttest.CallbackServerError:                       started(agentconnect.CodeProviderError),
 		agentconnecttest.Fault("callback-login-required"):          started(agentconnect.CodeLoginRequired),
 		agentconnecttest.Fault("callback-invalid-scope"):           started(agentconnect.CodeProviderError),

@@ -250,7 +250,7 @@ func TestTokenRefreshFails(t *testing.T) {
 		then    string // without the fault
 	}{
 		{"no refresh token", faulty(agentconnecttest.Once(agentconnecttest.Fault("token-no-refresh-token"))), nil, "login needed", "login needed"},
-		{"the refresh token is revoked", nil, func(a *app) { a.provider.EndProviderSession(a.agentSub("marie")) }, "login needed", "login needed"},
+		{"the refresh token is revoked", nil, func(a *app) { a.provider.RevokeTokens(a.agentSub("marie")) }, "login needed", "login needed"},
 		{"the provider is away", nil, faulty(agentconnecttest.Fault("token-reset")), "provider_unavailable", ""},
 		{"of another type", nil, faulty(agentconnecttest.Fault("token-type-other")), "provider_answer", ""},
 		{"an ID token of somebody else", nil, faulty(otherSub), "invalid_id_token", ""},

@@ -20,20 +20,21 @@ type Agent struct {
 	Claims map[string]any
 
 	// ACR is the acr that the FI gives by default; the default is "eidas1". A value
-	// that AgentConnect does not know counts as "eidas1", as on the real one.
+	// that ProConnect does not know counts as "eidas1", as on the real one.
 	ACR string
 
-	// AMR is how the agent authenticates by default; the default is "pwd".
+	// AMR is how the agent authenticates by default; the default is "pwd". With "mail"
+	// among them, ProConnect sends no code by e-mail of its own: it would be the same
+	// factor twice.
 	AMR []string
 
 	// OtherACRs are the values, besides ACR, that the FI can give when a service
 	// demands one of them.
 	OtherACRs []string
 
-	// NoMailCode says that the second factor of AgentConnect's own, a code sent
-	// by e-mail that turns eidas0 and eidas1 into eidas0-mfa and eidas1-mfa, is out
-	// of reach. It always is when "mail" is in AMR, being the same factor twice.
-	NoMailCode bool
+	// Blocked says that the account is blocked: the agent stays on the error page
+	// Y500024.
+	Blocked bool
 }
 
 // Sub returns the agent's "sub" claim.
@@ -77,7 +78,7 @@ func (a Agent) validate() error {
 	}
 	for _, acr := range a.OtherACRs {
 		if !slices.Contains(supportedACRs(), acr) {
-			problems = append(problems, fmt.Errorf("field OtherACRs: %q is not an acr of AgentConnect", acr))
+			problems = append(problems, fmt.Errorf("field OtherACRs: %q is not an acr of ProConnect", acr))
 		}
 	}
 	return errors.Join(problems...)
@@ -136,7 +137,7 @@ const (
 
 // DemoAgents returns the demonstration agents:
 //
-//   - "marie", agent of a ministry, with every claim of AgentConnect;
+//   - "marie", agent of a ministry, with every claim of ProConnect;
 //   - "marie-hopital", the same e-mail address through another identity provider,
 //     hence another sub;
 //   - "zoe", whose names have accents, apostrophes and markup in them and whose optional
@@ -277,9 +278,8 @@ func DemoAgents() []Agent {
 				"roles":                []string{"agent_public", "agent_public_hospitalier"},
 				"custom":               map[string]any{},
 			},
-			ACR:        acrEIDAS0,
-			AMR:        []string{"pwd"},
-			NoMailCode: true,
+			ACR: acrEIDAS0,
+			AMR: []string{"pwd"},
 		},
 	}
 }

@@ -50,7 +50,7 @@ type tokens struct {
 	Error        string `json:"error"`
 }
 
-const allScopes = "openid given_name usual_name email uid siret siren phone organizational_unit belonging_population chorusdt idp_id idp_acr roles organization_label custom"
+const allScopes = "openid given_name usual_name email uid siret siren phone organizational_unit belonging_population chorusdt idp_id idp_acr roles organization_label groups amr custom lasuite_visio lasuite_visio:rooms:create lasuite_visio:rooms:list lasuite_visio:rooms:retrieve lasuite_visio:rooms:update lasuite_visio:rooms:delete"
 
 func newApp(t *testing.T, srv *agentconnecttest.Server) *app {
 	t.Helper()

@@ -3,7 +3,6 @@ package agentconnecttest
 import (
 	"encoding/json"
 	"net/http"
-	"net/mail"
 	"net/url"
 	"regexp"
 	"slices"
@@ -42,17 +41,17 @@ func (p *Provider) serveAuthorize(a *Answer, r *http.Request) {
 		params = r.PostForm
 	}
 	if problem := malformed(params); problem != "" {
-		p.errorPage(a, r, http.StatusBadRequest, "Y000400", problem)
+		p.errorPage(a, r, "Y000400", problem, nil)
 		return
 	}
 	c, ok := p.client(params.Get("client_id"))
 	if !ok {
-		p.errorPage(a, r, http.StatusBadRequest, "invalid_client", "client_id is not registered")
+		p.errorPage(a, r, "oidc-provider-rendered-error:invalid_client", "client_id is not registered", nil)
 		return
 	}
 	redirectURI := params.Get("redirect_uri")
 	if !slices.Contains(c.RedirectURIs, redirectURI) {
-		p.errorPage(a, r, http.StatusBadRequest, "Y030031", "redirect_uri is not registered for this client")
+		p.errorPage(a, r, "oidc-provider-rendered-error:invalid_redirect_uri", "redirect_uri is not registered for this client", nil)
 		return
 	}
 	request, problem := check(params, c)
@@ -64,19 +63,16 @@ func (p *Provider) serveAuthorize(a *Answer, r *http.Request) {
 		return
 	}
 	if request.claims.unreachableACR {
-		p.errorPage(a, r, http.StatusBadRequest, "invalid_request",
-			"none of the essential acr values is known to AgentConnect, where this request would loop for ever")
-		return
-	}
-	if pages := p.faults.take(func(t Tamper) bool { return t.ErrorPage != "" }); len(pages) > 0 {
-		p.errorPage(a, r, http.StatusBadRequest, pages[0].ErrorPage, "injected fault")
+		p.errorPage(a, r, "invalid_request",
+			"none of the essential acr values is known to ProConnect, where this request would loop for ever", nil)
 		return
 	}
 	browser := p.browser(a, r)
-	if p.reuseSession(a, r, request) {
+	if pages := p.faults.take(func(t Tamper) bool { return t.ErrorPage != "" }); len(pages) > 0 {
+		p.errorPage(a, r, pages[0].ErrorPage, "injected fault", p.newInteraction(browser, request))
 		return
 	}
-	p.startInteraction(a, browser, request)
+	p.serveLogin(a, r, browser, request)
 }
 
 // redirectBack sends the browser back to the application, always with iss
@@ -131,11 +127,6 @@ func malformed(params url.Values) string {
 
 func isASCII(s string) bool {
 	return !strings.ContainsFunc(s, func(r rune) bool { return r > 127 })
-}
-
-func isEmail(s string) bool {
-	address, err := mail.ParseAddress(s)
-	return err == nil && address.Address == s
 }
 
 var challengeForm = regexp.MustCompile(`^[A-Za-z0-9._~-]{43,128}$`)

@@ -28,10 +28,18 @@ type Client struct {
 	// default is IDTokenAlg.
 	UserinfoAlg string
 
-	// IntrospectionAlg signs introspection answers for those who accept
-	// application/token-introspection+jwt: the same three, or "none" (the default)
-	// for plain JSON whatever is accepted.
+	// IntrospectionAlg signs introspection answers: the same three. The default, and
+	// "none", is RS256: as on the real one, the Accept header of each request alone decides
+	// whether an answer is signed.
 	IntrospectionAlg string
+
+	// PublicOnly says that the service takes public agents only: anybody without the role
+	// agent_public stays on the error page Y500015.
+	PublicOnly bool
+
+	// EmailDomains are the e-mail domains that the service takes; nil means all. Anybody
+	// else stays on the error page Y500025.
+	EmailDomains []string
 
 	// Scopes are those the client was granted; nil means every scope of
 	// [SupportedScopes]. A request for a supported scope that is not among them
@@ -46,8 +54,8 @@ func (c Client) withDefaults() Client {
 	if c.UserinfoAlg == "" {
 		c.UserinfoAlg = c.IDTokenAlg
 	}
-	if c.IntrospectionAlg == "" {
-		c.IntrospectionAlg = "none"
+	if c.IntrospectionAlg == "" || c.IntrospectionAlg == "none" {
+		c.IntrospectionAlg = "RS256"
 	}
 	if c.Scopes == nil {
 		c.Scopes = SupportedScopes()
@@ -55,7 +63,14 @@ func (c Client) withDefaults() Client {
 	c.RedirectURIs = slices.Clone(c.RedirectURIs)
 	c.PostLogoutRedirectURIs = slices.Clone(c.PostLogoutRedirectURIs)
 	c.Scopes = slices.Clone(c.Scopes)
+	c.EmailDomains = slices.Clone(c.EmailDomains)
 	return c
+}
+
+// acceptsEmail compares whole domains, whatever the case.
+func (c Client) acceptsEmail(email string) bool {
+	domain := email[strings.LastIndex(email, "@")+1:]
+	return c.EmailDomains == nil || slices.ContainsFunc(c.EmailDomains, func(d string) bool { return strings.EqualFold(d, domain) })
 }
 
 func (c Client) validate() error {
@@ -88,7 +103,7 @@ func (c Client) validate() error {
 	}
 	for _, scope := range c.Scopes {
 		if !slices.Contains(SupportedScopes(), scope) {
-			problems = append(problems, fmt.Errorf("field Scopes: %q is not a scope of AgentConnect", scope))
+			problems = append(problems, fmt.Errorf("field Scopes: %q is not a scope of ProConnect", scope))
 		}
 	}
 	return errors.Join(problems...)

@@ -1,4 +1,4 @@
-// Package agentconnecttest is an AgentConnect in the process, for tests of
+// Package agentconnecttest is a ProConnect in the process, for tests of
 // applications and for demonstrations: it answers as the real one does, logs
 // demonstration agents in without a password, and goes wrong on demand.
 //
@@ -56,15 +56,19 @@
 //
 // # What it imitates
 //
-// Everything a service provider meets: discovery, authorization code flow with
-// PKCE, userinfo signed or not, RS256, ES256 and HS256, the claims parameter with essential
-// acr values, single sign-on, silent login, hints, refresh, logout, revocation and
-// introspection, error pages with their codes. Where the documents of AgentConnect
-// and its server disagree, the stricter wins: state and nonce of at least 32 characters are
-// demanded, client credentials are read from the body only, codes last a minute. Where the real one
-// would send the browser in circles for ever, because no value of an essential acr
-// is known, an error page says so.
+// Everything a service provider meets, as the server of ProConnect answers in August
+// 2026: discovery, authorization code flow with PKCE, userinfo signed or not, RS256, ES256
+// and HS256, the claims parameter with essential acr values, single sign-on, silent login
+// that is not always silent, hints, the code by e-mail, refresh and its rotation, logout,
+// revocation, introspection, and error pages with their codes and their link back.
+// [WithRIE] makes it the ProConnect of the State's private network. The page
+// docs/protocol-parity.md compares the two, line by line.
+//
+// Where the documents of ProConnect and its server disagree, the stricter wins: state and
+// nonce of at least 32 characters are demanded, client credentials are read from the body
+// only, codes last a minute. Where the real one would send the browser in circles for
+// ever, because no value of an essential acr is known, an error page says so.
 //
 // It does not imitate the pages between the service and the agent's own identity
-// provider: one page stands for them all, and an e-mailed code is taken as typed.
+// provider: one page stands for them all.
 package agentconnecttest

@@ -35,6 +35,8 @@ const (
 	pathRevocation    = "/token/revocation"
 	pathIntrospection = "/token/introspection"
 	pathStyle         = "/demonstration.css"
+
+	pathInteractionError = "/error" // after the id of an interaction
 )
 
 type handlerFunc func(*Answer, *http.Request)
@@ -88,7 +90,7 @@ func (p *Provider) route(r *http.Request) (Endpoint, handlerFunc) {
 }
 
 func (p *Provider) serveNotFound(a *Answer, r *http.Request) {
-	p.errorPage(a, r, http.StatusNotFound, "Y000404", "unknown address, or method not allowed there")
+	p.errorPage(a, r, "Y000404", "unknown address, or method not allowed there", nil)
 }
 
 func (p *Provider) serveDiscovery(a *Answer, _ *http.Request) {

@@ -4,76 +4,171 @@ import (
 	"cmp"
 	"net/http"
 	"slices"
+	"strings"
 )
 
-// startInteraction sends the browser to the login page.
-func (p *Provider) startInteraction(a *Answer, browser string, request authorization) {
+// newInteraction begins a passage through the provider's pages. Nothing is shown
+// yet.
+func (p *Provider) newInteraction(browser string, request authorization) *interaction {
 	now := p.now()
 	i := &interaction{id: random(), browser: browser, request: request, expires: now.Add(interactionLife)}
 	p.mu.Lock()
+	defer p.mu.Unlock()
 	p.state.started++
 	i.number = p.state.started
 	p.state.interactions[i.id] = i
 	p.state.purge(now)
-	p.mu.Unlock()
-	a.seeOther(p.issuer + pathInteraction + i.id)
+	return i
 }
 
-// serveInteraction shows the login page and receives its form.
+// serveInteraction shows the page of an interaction and receives its form: the login
+// page first, and then, if it comes to that, the page that asks for a code.
 func (p *Provider) serveInteraction(a *Answer, r *http.Request, id string) {
 	browser := cookieValue(r, cookieBrowser)
-	i := p.usableInteraction(id, browser, false)
-	if i == nil {
+	if id, ok := strings.CutSuffix(id, pathInteractionError); ok {
+		p.goBack(a, r, id, browser)
+		return
+	}
+	i, mail := p.openInteraction(id, browser)
+	switch {
+	case i == nil:
 		p.interactionOver(a, r)
-		return
-	}
-	if r.Method != http.MethodPost {
+	case mail && r.Method == http.MethodPost:
+		p.receiveMailCode(a, r, i)
+	case mail:
+		p.mailCodePage(a, r, i, "")
+	case r.Method == http.MethodPost:
+		p.receiveChoice(a, r, i)
+	default:
 		p.loginPage(a, r, i)
-		return
 	}
+}
+
+// receiveChoice receives the form of the login page.
+func (p *Provider) receiveChoice(a *Answer, r *http.Request, i *interaction) {
 	agent, known := p.Agent(r.PostForm.Get("agent"))
 	refuses := r.PostForm.Has("refuse")
 	if !known && !refuses {
-		p.errorPage(a, r, http.StatusBadRequest, "Y000400", "no such demonstration agent")
+		p.errorPage(a, r, "Y000400", "no such demonstration agent", nil)
 		return
 	}
 	if p.faults.crossTabs() {
-		id = p.latestInteraction(browser).id
+		if i, _ = p.openInteraction(p.latestInteraction(i.browser).id, i.browser); i == nil {
+			p.interactionOver(a, r)
+			return
+		}
 	}
-	if i = p.usableInteraction(id, browser, true); i == nil {
+	if refuses {
+		p.endWithError(a, i, redirectError{"access_denied", descriptionAborted})
+		return
+	}
+	auth := agent.authenticate(i.request.claims.essentialACR, r.PostForm.Get("acr"))
+	p.conclude(a, r, i, p.logIn(a, r, agent, auth))
+}
+
+// conclude answers an interaction for the session of that key: with a code for the
+// application, with the page that asks for a code by e-mail, or with a refusal.
+func (p *Provider) conclude(a *Answer, r *http.Request, i *interaction, key string) {
+	request := i.request
+	c, _ := p.client(request.clientID)
+	agent, auth, blocked, ok := p.sessionOf(key)
+	if !ok {
 		p.interactionOver(a, r)
 		return
 	}
-	request := i.request
-	if refuses {
-		p.redirectBack(a, request.redirectURI, "error", "access_denied", "error_description", "the agent refused to log in", "state", request.state)
+	roles, _ := agent.Claims["roles"].([]string)
+	switch {
+	case blocked:
+		p.errorPage(a, r, "Y500024", "the account is blocked", i)
+		return
+	case !c.acceptsEmail(agent.Email()):
+		p.errorPage(a, r, "Y500025", "the service accepts other e-mail domains", i)
+		return
+	case c.PublicOnly && !slices.Contains(roles, "agent_public"):
+		p.errorPage(a, r, "Y500015", "the service accepts public agents only", i)
 		return
 	}
-	auth := agent.authenticate(request.claims.essentialACR, r.PostForm.Get("acr"))
 	acr, ok := auth.acrFor(request.claims.essentialACR)
-	if !ok {
-		p.redirectBack(a, request.redirectURI, "error", "access_denied", "error_description", "requested ACRs could not be satisfied", "state", request.state)
-		return
+	switch {
+	case ok:
+		value, open := p.useInteraction(i, key, acr)
+		if !open {
+			p.interactionOver(a, r)
+			return
+		}
+		p.redirectBack(a, request.redirectURI, "code", value, "state", request.state)
+	case !p.rie && auth.mailMayHelp(request.claims.essentialACR):
+		p.askForMailCode(a, i, key, agent)
+	default:
+		p.endWithError(a, i, redirectError{"access_denied", descriptionACR})
 	}
-	value := p.logIn(a, r, request, agent, auth, acr)
-	p.redirectBack(a, request.redirectURI, "code", value, "state", request.state)
 }
 
+// goBack is the link of an error page. As on the real one, it believes the code and
+// the text that it is given: anybody can write such a link.
+func (p *Provider) goBack(a *Answer, r *http.Request, id, browser string) {
+	i, _ := p.openInteraction(id, browser)
+	query := r.URL.Query()
+	problem := redirectError{cmp.Or(query.Get("error"), "server_error"), cmp.Or(query.Get("error_description"), "An unexpected error occurred")}
+	switch {
+	case i == nil:
+		p.interactionOver(a, r)
+	case max(len(problem.code), len(problem.description)) > 256:
+		p.errorPage(a, r, "Y000400", "error or error_description is too long", nil)
+	default:
+		p.endWithError(a, i, problem)
+	}
+}
+
+// endWithError ends an interaction with an error for the application.
+func (p *Provider) endWithError(a *Answer, i *interaction, problem redirectError) {
+	p.mu.Lock()
+	i.done = true
+	p.mu.Unlock()
+	p.redirectBack(a, i.request.redirectURI, "error", problem.code, "error_description", problem.description, "state", i.request.state)
+}
+
+// interactionOver says that there is no such interaction for this browser. A form sent
+// without the cookies, or twice, has codes of its own.
 func (p *Provider) interactionOver(a *Answer, r *http.Request) {
-	p.errorPage(a, r, http.StatusBadRequest, "Y030110", "this login is over, expired, or was started in another browser")
+	code := "oidc-provider-error:session-not-found"
+	switch {
+	case r.Method != http.MethodPost:
+	case cookieValue(r, cookieBrowser) == "":
+		code = "Y470002"
+	default:
+		code = "Y470001"
+	}
+	p.errorPage(a, r, code, "this login is over, expired, or was started in another browser", nil)
 }
 
-// usableInteraction returns the interaction of a browser that can still be
-// answered, or nil; with use, nobody can afterwards.
-func (p *Provider) usableInteraction(id, browser string, use bool) *interaction {
+// openInteraction returns the interaction of a browser that can still be answered, or
+// nil, and whether it waits for a code by e-mail.
+func (p *Provider) openInteraction(id, browser string) (i *interaction, mail bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	i := p.state.interactions[id]
-	if i == nil || i.done || i.browser != browser || p.now().After(i.expires) {
-		return nil
+	if i = p.state.interactions[id]; !p.isOpen(i, browser) {
+		return nil, false
 	}
-	i.done = use
-	return i
+	return i, i.session != ""
+}
+
+// isOpen needs p.mu.
+func (p *Provider) isOpen(i *interaction, browser string) bool {
+	return i != nil && !i.done && i.browser == browser && !p.now().After(i.expires)
+}
+
+// useInteraction ends an interaction and returns the code for the application. It is
+// false when another request was faster.
+func (p *Provider) useInteraction(i *interaction, key, acr string) (string, bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	s := p.state.sessions[key]
+	if i.done || s == nil {
+		return "", false
+	}
+	i.done = true
+	return p.issueCode(i.request, key, s, acr), true
 }
 
 // latestInteraction needs a browser that has one.
@@ -89,27 +184,6 @@ func (p *Provider) latestInteraction(browser string) *interaction {
 	return latest
 }
 
-// logIn opens a session in the browser and returns the code for the application.
-func (p *Provider) logIn(a *Answer, r *http.Request, request authorization, agent Agent, auth authentication, acr string) string {
-	s := p.newSession(agent, auth)
-	key := random()
-	p.mu.Lock()
-	delete(p.state.sessions, cookieValue(r, cookieSession)) // one session for each browser
-	p.state.sessions[key] = s
-	value := p.issueCode(request, key, s, acr)
-	p.mu.Unlock()
-	p.setCookie(a, cookieSession, key)
-	return value
-}
-
-// newSession needs an agent that nobody else holds.
-func (p *Provider) newSession(agent Agent, auth authentication) *session {
-	if _, given := agent.Claims["idp_acr"]; !given {
-		agent.Claims["idp_acr"] = auth.idpACR
-	}
-	return &session{agent: agent, auth: auth, expires: p.now().Add(sessionLife)}
-}
-
 // choices lists the agents that the login page offers, the best fit first.
 func (p *Provider) choices(request authorization) []Agent {
 	p.mu.Lock()
@@ -121,7 +195,7 @@ func (p *Provider) choices(request authorization) []Agent {
 	if request.idpHint != "" {
 		agents = slices.DeleteFunc(agents, func(a Agent) bool { return a.idp() != request.idpHint })
 	}
-	hinted := func(a Agent) bool { return a.Email() == request.loginHint }
+	hinted := func(a Agent) bool { return request.loginHint != "" && a.Email() == request.loginHint }
 	if slices.ContainsFunc(agents, hinted) {
 		agents = slices.DeleteFunc(agents, func(a Agent) bool { return !hinted(a) })
 	}

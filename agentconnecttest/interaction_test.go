@@ -66,11 +66,11 @@ func TestSeveralTabs(t *testing.T) {
 			}
 			to, page = submit(t, browser, second, pick)
 			if test.crossed {
-				if !strings.Contains(page, "Y030110") {
-					t.Errorf("tab 2: got %s, want a page with Y030110", to)
+				if !strings.Contains(page, "Y470001") {
+					t.Errorf("tab 2: got %s, want a page with Y470001", to)
 				}
-				if to, page := submit(t, browser, first, pick); !strings.Contains(page, "Y030110") {
-					t.Errorf("tab 1 again, whose answer would be that of tab 2: got %s, want a page with Y030110", to)
+				if to, page := submit(t, browser, first, pick); !strings.Contains(page, "Y470001") {
+					t.Errorf("tab 1 again, whose answer would be that of tab 2: got %s, want a page with Y470001", to)
 				}
 				return
 			}
@@ -94,21 +94,21 @@ func TestLoginPageIsForItsBrowserAndOnce(t *testing.T) {
 		{"another browser", func(_ *http.Client, page string) string {
 			_, body := submit(t, newBrowser(t), page, pick)
 			return body
-		}, "Y030110"},
+		}, "Y470002"},
 		{"invented", func(browser *http.Client, page string) string {
 			_, body := submit(t, browser, page+"x", pick)
 			return body
-		}, "Y030110"},
+		}, "Y470001"},
 		{"twice", func(browser *http.Client, page string) string {
 			submit(t, browser, page, pick)
 			_, body := submit(t, browser, page, pick)
 			return body
-		}, "Y030110"},
+		}, "Y470001"},
 		{"back after the login", func(browser *http.Client, page string) string {
 			submit(t, browser, page, pick)
 			_, body := open(t, browser, page)
 			return body
-		}, "Y030110"},
+		}, "oidc-provider-error:session-not-found"},
 		{"nobody picked", func(browser *http.Client, page string) string {
 			_, body := submit(t, browser, page, nil)
 			return body
@@ -121,7 +121,7 @@ func TestLoginPageIsForItsBrowserAndOnce(t *testing.T) {
 			clock.advance(61 * time.Minute)
 			_, body := submit(t, browser, page, pick)
 			return body
-		}, "Y030110"},
+		}, "Y470001"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			browser := newBrowser(t)

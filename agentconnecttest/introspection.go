@@ -2,20 +2,21 @@ package agentconnecttest
 
 import (
 	"net/http"
+	"strconv"
 	"strings"
 )
 
 const introspectionJWT = "application/token-introspection+jwt"
 
 // serveIntrospection is RFC 7662. As on the real one, any client may introspect
-// any token. A signed answer goes to a client registered for it that accepts it.
+// any token, and the Accept header alone decides whether the answer is signed.
 func (p *Provider) serveIntrospection(a *Answer, r *http.Request) {
 	c, value, ok := p.authenticateWithToken(a, r)
 	if !ok {
 		return
 	}
 	claims := p.introspect(value)
-	signed := c.IntrospectionAlg != "none" && strings.Contains(r.Header.Get("Accept"), introspectionJWT)
+	signed := prefersJWT(r.Header.Values("Accept"))
 	alg, typ := "none", ""
 	if signed {
 		alg, typ = c.IntrospectionAlg, "token-introspection+jwt"
@@ -43,6 +44,31 @@ func (p *Provider) serveIntrospection(a *Answer, r *http.Request) {
 		return
 	}
 	a.write(http.StatusOK, introspectionJWT+"; charset=utf-8", []byte(compact))
+}
+
+// prefersJWT reads an Accept header (RFC 9110, 12.5.1): whether the signed answer is
+// accepted, and JSON less or later.
+func prefersJWT(accept []string) bool {
+	var jwt, json struct {
+		quality float64
+		place   int
+	}
+	for place, part := range strings.Split(strings.Join(accept, ","), ",") {
+		name, params, _ := strings.Cut(part, ";")
+		quality := 1.0
+		for param := range strings.SplitSeq(params, ";") {
+			if q, ok := strings.CutPrefix(strings.TrimSpace(param), "q="); ok {
+				quality, _ = strconv.ParseFloat(q, 64) // 0 for what is no number
+			}
+		}
+		switch name = strings.ToLower(strings.TrimSpace(name)); {
+		case name == introspectionJWT:
+			jwt.quality, jwt.place = quality, place
+		case (name == "application/json" || name == "*/*" || name == "application/*") && quality > json.quality:
+			json.quality, json.place = quality, place
+		}
+	}
+	return jwt.quality > 0 && (jwt.quality > json.quality || jwt.quality == json.quality && jwt.place < json.place)
 }
 
 func (p *Provider) introspect(value string) Members {

@@ -150,7 +150,7 @@ func sign(alg string, key any, input string) ([]byte, error) {
 }
 
 // leftHalf is the value of at_hash for an access token, with the three algorithms
-// of AgentConnect, which all hash with SHA-256 (OpenID Connect Core 3.1.3.6).
+// of ProConnect, which all hash with SHA-256 (OpenID Connect Core 3.1.3.6).
 func leftHalf(accessToken string) string {
 	digest := sha256.Sum256([]byte(accessToken))
 	return base64.RawURLEncoding.EncodeToString(digest[:16])

@@ -104,6 +104,21 @@ func (s *Server) login(client *http.Client, stop func(to *url.URL, from *http.Re
 	if err != nil || !s.ours(resp.Request.URL) || resp.StatusCode == http.StatusSeeOther {
 		return resp, err
 	}
+	// The login page, and then perhaps the page that asks for a code by e-mail.
+	for range 2 {
+		if resp, err = fillIn(&browser, resp, agent, settings); err != nil || !s.ours(resp.Request.URL) || resp.StatusCode == http.StatusSeeOther {
+			return resp, err
+		}
+	}
+	page, err := readAll(resp)
+	if err != nil {
+		return nil, err
+	}
+	return nil, fmt.Errorf("agentconnecttest: after the login form and the code by e-mail, the provider shows status %d: %s", resp.StatusCode, errorOn(page))
+}
+
+// fillIn fills in the form of a page of the provider and sends it.
+func fillIn(browser *http.Client, resp *http.Response, agent string, settings loginSettings) (*http.Response, error) {
 	page, err := readAll(resp)
 	if err != nil {
 		return nil, err
@@ -121,15 +136,7 @@ func (s *Server) login(client *http.Client, stop func(to *url.URL, from *http.Re
 		return nil, err
 	}
 	submit.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-	resp, err = browser.Do(submit)
-	if err != nil || !s.ours(resp.Request.URL) || resp.StatusCode == http.StatusSeeOther {
-		return resp, err
-	}
-	page, err = readAll(resp)
-	if err != nil {
-		return nil, err
-	}
-	return nil, fmt.Errorf("agentconnecttest: the provider answered the login form with status %d: %s", resp.StatusCode, errorOn(page))
+	return browser.Do(submit)
 }
 
 // navigation is a request with the headers of a browser that goes to a page.
@@ -150,16 +157,19 @@ func readAll(resp *http.Response) (string, error) {
 	return string(body), err
 }
 
-// loginForm is what a browser sees of our login page.
+// loginForm is what a browser sees of our login page, or of the page that asks for a
+// code by e-mail.
 type loginForm struct {
-	action  string
-	agents  []string
-	checked string
+	action   string
+	agents   []string
+	checked  string
+	mailCode string // shown on the page that asks for it
 }
 
 var (
 	formAction = regexp.MustCompile(`<form method="post" action="([^"]+)"`)
 	formAgent  = regexp.MustCompile(`<input type="radio" name="agent" id="[^"]*" value="([^"]*)" required( checked)?>`)
+	formCode   = regexp.MustCompile(`<code id="mail-code">([0-9]{8})</code>`)
 	pageCode   = regexp.MustCompile(`<dd><code>([^<]*)</code></dd>`)
 	pageDetail = regexp.MustCompile(`<dd lang="en">([^<]*)</dd>`)
 )
@@ -170,6 +180,9 @@ func readForm(page string) (loginForm, error) {
 		return loginForm{}, fmt.Errorf("agentconnecttest: the provider shows no login page: %s", errorOn(page))
 	}
 	form := loginForm{action: html.UnescapeString(action[1])}
+	if code := formCode.FindStringSubmatch(page); code != nil {
+		form.mailCode = code[1]
+	}
 	for _, match := range formAgent.FindAllStringSubmatch(page, -1) {
 		login := html.UnescapeString(match[1])
 		form.agents = append(form.agents, login)
@@ -184,12 +197,18 @@ func readForm(page string) (loginForm, error) {
 func errorOn(page string) string {
 	code, detail := pageCode.FindStringSubmatch(page), pageDetail.FindStringSubmatch(page)
 	if code == nil || detail == nil {
+		if formCode.MatchString(page) {
+			return "it asks for a code by e-mail again, because no code raises the level of this identity provider to what the service demands"
+		}
 		return "an unknown page"
 	}
 	return html.UnescapeString(code[1]) + ", " + html.UnescapeString(detail[1])
 }
 
 func (form loginForm) fill(agent string, settings loginSettings) (url.Values, error) {
+	if form.mailCode != "" {
+		return url.Values{"verify_email_token": {form.mailCode}}, nil
+	}
 	if agent == "" {
 		agent = form.checked
 	}

@@ -2,51 +2,32 @@ package agentconnecttest
 
 import (
 	"net/http"
+	"net/url"
 	"slices"
 )
 
 // serveEndSession ends the session of the browser without asking for
 // confirmation, and sends the browser back to the application if it says where (OpenID
 // Connect RP-Initiated Logout 1.0). Without the browser's cookie, nobody is
-// logged out.
+// logged out. As on the real one, what is wrong with the request is noticed when the
+// session has ended already, and is answered with a bare 500.
 func (p *Provider) serveEndSession(a *Answer, r *http.Request) {
 	params := r.URL.Query()
 	for _, name := range []string{"id_token_hint", "client_id", "post_logout_redirect_uri", "state"} {
 		if len(params[name]) > 1 {
-			p.errorPage(a, r, http.StatusBadRequest, "Y000400", name+" is repeated")
+			p.errorPage(a, r, "Y000400", name+" is repeated", nil)
 			return
 		}
 	}
-	c, known := p.client(params.Get("client_id"))
-	if params.Get("client_id") != "" && !known {
-		p.errorPage(a, r, http.StatusBadRequest, "invalid_client", "client_id is not registered")
-		return
-	}
-	if hint := params.Get("id_token_hint"); hint != "" {
-		hinted, ok := p.hintedClient(hint)
-		if !ok {
-			p.errorPage(a, r, http.StatusBadRequest, "Y000400", "id_token_hint was not issued by this provider")
-			return
-		}
-		if known && hinted.ID != c.ID {
-			p.errorPage(a, r, http.StatusBadRequest, "Y000400", "client_id does not match the provided id_token_hint")
-			return
-		}
-		c, known = hinted, true
-	}
+	s := p.leaveSession(a, r)
+	c, ok := p.clientOfLogout(params)
 	back := params.Get("post_logout_redirect_uri")
-	if known && back != "" && !slices.Contains(c.PostLogoutRedirectURIs, back) {
-		p.errorPage(a, r, http.StatusBadRequest, "Y030111", "post_logout_redirect_uri is not registered for this client")
+	if !ok || c.ID != "" && back != "" && !slices.Contains(c.PostLogoutRedirectURIs, back) {
+		a.write(http.StatusInternalServerError, "text/plain; charset=utf-8", []byte("Internal Server Error"))
 		return
 	}
-	p.mu.Lock()
-	key, s := p.openSession(r)
-	if s != nil {
-		p.state.endSession(key)
-	}
-	p.mu.Unlock()
-	p.setCookie(a, cookieSession, "")
-	if !known || back == "" {
+	p.revokeLatest(s)
+	if c.ID == "" || back == "" {
 		p.loggedOutPage(a, r)
 		return
 	}
@@ -59,6 +40,45 @@ func (p *Provider) serveEndSession(a *Answer, r *http.Request) {
 		tamper.LogoutCallback(u)
 	}
 	a.seeOther(u.String())
+}
+
+// leaveSession ends the session of the browser and returns it, or nil.
+func (p *Provider) leaveSession(a *Answer, r *http.Request) *session {
+	p.mu.Lock()
+	key, s := p.openSession(r)
+	delete(p.state.sessions, key)
+	p.mu.Unlock()
+	p.setCookie(a, cookieSession, "")
+	return s
+}
+
+// revokeLatest revokes what the latest login of a session gave to its client. What other
+// applications were given stays: the real one does not know them any more.
+func (p *Provider) revokeLatest(s *session) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if s == nil || len(s.grants) == 0 {
+		return
+	}
+	last := s.grants[len(s.grants)-1].clientID
+	for _, g := range s.grants {
+		g.revoked = g.revoked || g.clientID == last
+	}
+}
+
+// clientOfLogout returns the client that a logout names, by an ID token or by itself;
+// none when it names none. It is false for an unknown one, and when the two contradict
+// each other.
+func (p *Provider) clientOfLogout(params url.Values) (Client, bool) {
+	id, hint := params.Get("client_id"), params.Get("id_token_hint")
+	if id == "" && hint == "" {
+		return Client{}, true
+	}
+	if hint == "" {
+		return p.client(id)
+	}
+	c, ok := p.hintedClient(hint)
+	return c, ok && (id == "" || id == c.ID)
 }
 
 // hintedClient returns the client an ID token was issued to, expired or not.

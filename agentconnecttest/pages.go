@@ -88,21 +88,47 @@ func (p *Provider) loginPage(a *Answer, r *http.Request, i *interaction) {
 		roles, _ := agent.Claims["roles"].([]string)
 		data.Agents = append(data.Agents, choice{agent.Login, agent.name(), agent.Email(), organization, roles, n == 0})
 	}
-	target := "'self'"
-	if u, err := url.Parse(i.request.redirectURI); err == nil {
-		target += " " + u.Scheme + "://" + u.Host
-	}
-	p.page(a, http.StatusOK, "login", data, target)
+	p.page(a, http.StatusOK, "login", data, formTarget(i.request))
 }
 
-// errorPage shows a failure that does not go back to the application. The code
-// is the one that the real provider shows; the detail is for developers.
-func (p *Provider) errorPage(a *Answer, r *http.Request, status int, code, detail string) {
+// errorPage shows a failure. The code is the one that the real provider shows; the
+// detail is for developers. Where the interaction is known and the code has one, the page
+// has a link back to the application.
+func (p *Provider) errorPage(a *Answer, r *http.Request, code, detail string, i *interaction) {
 	t := textsFor(r)
-	p.page(a, status, "error", struct {
+	row := pageErrorOf(code)
+	meaning := row.french
+	if t.Lang == "en" {
+		meaning = row.english
+	}
+	var back string
+	if i != nil && row.back.code != "" {
+		back = withQuery(p.issuer+pathInteraction+i.id+pathInteractionError,
+			"error", row.back.code, "error_description", row.back.description).String()
+	}
+	p.page(a, row.status, "error", struct {
 		frame
-		Code, Meaning, Detail, ID string
-	}{p.frame(t, t.ErrorTitle), code, t.meaning(code), detail, rand.Text()}, "'none'")
+		Code, Meaning, Detail, ID, Link string
+	}{p.frame(t, t.ErrorTitle), code, meaning, detail, rand.Text(), back}, "'none'")
+}
+
+// mailCodePage asks for the code that was sent by e-mail, and shows it: nothing is
+// sent. problem is the code of the error of the last try.
+func (p *Provider) mailCodePage(a *Answer, r *http.Request, i *interaction, problem string) {
+	t := textsFor(r)
+	p.page(a, http.StatusOK, "mailcode", struct {
+		frame
+		Action, Email, MailCode, Problem, Meaning string
+	}{p.frame(t, t.MailTitle), p.issuer + pathInteraction + i.id, i.email, p.sentCode(i.email), problem, t.mailProblem(problem)}, formTarget(i.request))
+}
+
+// formTarget is the origin of the application, for the Content-Security-Policy.
+func formTarget(request authorization) string {
+	u, err := url.Parse(request.redirectURI)
+	if err != nil {
+		return "'self'"
+	}
+	return "'self' " + u.Scheme + "://" + u.Host
 }
 
 func (p *Provider) loggedOutPage(a *Answer, r *http.Request) {

@@ -1,6 +1,7 @@
 package agentconnecttest
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -29,15 +30,24 @@ type Config struct {
 	Now func() time.Time
 
 	// RotateRefreshTokens makes each refresh token usable once: the answer to a
-	// refresh carries another one, and a second use revokes the whole grant.
+	// refresh carries another one, and a second use revokes the whole grant. The real one
+	// does so only when 70 % of the token's life is over, and so does the provider without
+	// this field.
 	RotateRefreshTokens bool
+
+	// RIE makes it the ProConnect of the State's private network: roles are always
+	// agent_public alone, there is no organization_label, and no code by e-mail.
+	RIE bool
+
+	// AccessTokenLife is how long access tokens last; 0 means an hour.
+	AccessTokenLife time.Duration
 
 	// Logger receives one line for each request, at debug level, without any
 	// secret; nil means no log.
 	Logger *slog.Logger
 }
 
-// Provider is an AgentConnect in the process: an [http.Handler] that serves every
+// Provider is a ProConnect in the process: an [http.Handler] that serves every
 // endpoint of one issuer and a login page where a person picks a demonstration
 // agent. It is safe for concurrent use and keeps everything in memory.
 //
@@ -45,17 +55,19 @@ type Config struct {
 // reaches it can log in as any of its agents. It must never stand where real
 // accounts are at stake.
 type Provider struct {
-	issuer   string
-	base     string // the path of the issuer
-	secure   bool   // whether the cookies are for https only
-	now      func() time.Time
-	rotate   bool
-	logger   *slog.Logger
-	faults   faultSet
-	keys     keyRing
-	requests recorder
-	pages    pages
-	moved    movedAnswers
+	issuer     string
+	base       string // the path of the issuer
+	secure     bool   // whether the cookies are for https only
+	now        func() time.Time
+	rotate     bool
+	rie        bool
+	accessLife time.Duration
+	logger     *slog.Logger
+	faults     faultSet
+	keys       keyRing
+	requests   recorder
+	pages      pages
+	moved      movedAnswers
 
 	mu      sync.Mutex
 	clients map[string]Client
@@ -70,6 +82,7 @@ func New(cfg Config) (*Provider, error) {
 		issuer:  cfg.Issuer,
 		now:     cfg.Now,
 		rotate:  cfg.RotateRefreshTokens,
+		rie:     cfg.RIE,
 		logger:  cfg.Logger,
 		clients: make(map[string]Client),
 		state:   newState(),
@@ -83,6 +96,9 @@ func New(cfg Config) (*Provider, error) {
 	}
 	if p.now == nil {
 		p.now = time.Now
+	}
+	if p.accessLife = cmp.Or(cfg.AccessTokenLife, time.Hour); p.accessLife < 0 {
+		problems = append(problems, errors.New("agentconnecttest: Config.AccessTokenLife: negative"))
 	}
 	if p.logger == nil {
 		p.logger = slog.New(slog.DiscardHandler)
@@ -153,7 +169,7 @@ func (p *Provider) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 	a := &Answer{Header: make(http.Header)}
 	if formErr != nil {
-		p.errorPage(a, r, http.StatusBadRequest, "Y000400", "malformed request")
+		p.errorPage(a, r, "Y000400", "malformed request", nil)
 	} else {
 		serve(a, r)
 	}

@@ -24,7 +24,15 @@ func scopeTable() []scopeClaims {
 		{"idp_acr", []string{"idp_acr"}},
 		{"roles", []string{"roles"}},
 		{"organization_label", []string{"organization_label"}},
+		{"groups", []string{"groups"}},
+		{"amr", []string{"amr"}},
 		{"custom", []string{"custom"}},
+		{"lasuite_visio", []string{"lasuite_visio"}},
+		{"lasuite_visio:rooms:create", []string{"lasuite_visio:rooms:create"}},
+		{"lasuite_visio:rooms:list", []string{"lasuite_visio:rooms:list"}},
+		{"lasuite_visio:rooms:retrieve", []string{"lasuite_visio:rooms:retrieve"}},
+		{"lasuite_visio:rooms:update", []string{"lasuite_visio:rooms:update"}},
+		{"lasuite_visio:rooms:delete", []string{"lasuite_visio:rooms:delete"}},
 	}
 }
 
@@ -43,7 +51,7 @@ func supportedClaims() []string {
 	for _, row := range scopeTable() {
 		claims = append(claims, row.claims...)
 	}
-	return append(claims, "amr", "acr", "sid", "auth_time", "iss")
+	return append(claims, "acr", "sid", "auth_time", "iss")
 }
 
 // claimsOf lists the claims that scopes open, in the order of the table.

@@ -62,6 +62,16 @@ func WithRefreshTokenRotation() ServerOption {
 	return func(cfg *Config) { cfg.RotateRefreshTokens = true }
 }
 
+// WithRIE makes it the provider of the State's private network, see [Config.RIE].
+func WithRIE() ServerOption {
+	return func(cfg *Config) { cfg.RIE = true }
+}
+
+// WithAccessTokenLife sets how long access tokens last, see [Config.AccessTokenLife].
+func WithAccessTokenLife(life time.Duration) ServerOption {
+	return func(cfg *Config) { cfg.AccessTokenLife = life }
+}
+
 // WithLogger sets where the provider logs its requests, see [Config.Logger].
 func WithLogger(logger *slog.Logger) ServerOption {
 	return func(cfg *Config) { cfg.Logger = logger }

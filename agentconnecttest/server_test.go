@@ -253,7 +253,7 @@ func TestLoginErrors(t *testing.T) {
 		{name: "injected error page", client: newBrowser(t), url: a.http.URL + "/login", agent: "marie", fault: agentconnecttest.Fault("page-blocked-account"), want: "Y500024"},
 		{name: "page that is none of ours", client: newBrowser(t), url: a.http.URL + "/login", agent: "marie", fault: agentconnecttest.Fault("page-unavailable"), want: "an unknown page (status 503)"},
 		{name: "a login page that is cut", client: newBrowser(t), url: a.http.URL + "/login", agent: "marie", fault: cut, want: "unexpected EOF"},
-		{name: "an answer to the form that is no redirect", client: newBrowser(t), url: a.http.URL + "/login", agent: "marie", fault: agentconnecttest.After(1, down), want: "answered the login form with status 503"},
+		{name: "an answer to the form that is no redirect", client: newBrowser(t), url: a.http.URL + "/login", agent: "marie", fault: agentconnecttest.After(1, down), want: "an unknown page (status 503)"},
 		{name: "an answer to the form that is cut", client: newBrowser(t), url: a.http.URL + "/login", agent: "marie", fault: agentconnecttest.After(1, cut), want: "unexpected EOF"},
 		{name: "redirects without end", client: newBrowser(t), url: loop.URL, agent: "marie", want: "more than 20 redirects"},
 	} {

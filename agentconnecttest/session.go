@@ -49,41 +49,83 @@ func (p *Provider) openSession(r *http.Request) (string, *session) {
 	key := cookieValue(r, cookieSession)
 	s := p.state.sessions[key]
 	if s != nil && p.now().After(s.expires) {
-		p.state.endSession(key)
+		delete(p.state.sessions, key)
 		s = nil
 	}
 	return key, s
 }
 
-// reuseSession answers a request to authorize from the session of the browser
-// when it can, or with login_required when a silent login finds none. It reports
-// whether it has answered; otherwise the agent must log in, even if the login was
-// to be silent: that is how the real one treats a session that does not fit.
-func (p *Provider) reuseSession(a *Answer, r *http.Request, request authorization) bool {
+// serveLogin answers a request to authorize: with login_required when a silent login
+// finds no session, from the session of the browser when it fits, and with the login page
+// otherwise. A silent login whose session does not fit gets the login page too, and the
+// session is lost: that is how the real one treats it.
+func (p *Provider) serveLogin(a *Answer, r *http.Request, browser string, request authorization) {
 	p.mu.Lock()
 	key, s := p.openSession(r)
-	if s == nil {
-		p.mu.Unlock()
-		if !request.silent {
-			return false
-		}
+	fits := s != nil && s.fits(request)
+	if s != nil && !fits {
+		delete(p.state.sessions, key) // what was granted during it stays granted
+	}
+	p.mu.Unlock()
+	switch {
+	case s == nil && request.silent:
 		p.redirectBack(a, request.redirectURI, "error", "login_required",
 			"error_description", "End-User authentication is required", "state", request.state)
-		return true
+	case fits:
+		p.conclude(a, r, p.newInteraction(browser, request), key)
+	default:
+		a.seeOther(p.issuer + pathInteraction + p.newInteraction(browser, request).id)
 	}
-	acr, fits := s.auth.acrFor(request.claims.essentialACR)
-	fits = fits && (request.loginHint == "" || s.agent.Email() == request.loginHint) &&
-		(request.idpHint == "" || s.agent.idp() == request.idpHint) &&
-		(len(request.claims.essentialACR) == 0 || !needsFreshLogin(acr))
-	if !fits {
-		delete(p.state.sessions, key) // what was granted during it stays granted
-		p.mu.Unlock()
-		return false
+}
+
+// fits says whether a session answers a request without a page.
+func (s *session) fits(request authorization) bool {
+	essential := request.claims.essentialACR
+	acr, reached := s.auth.acrFor(essential)
+	return reached && (len(essential) == 0 || !needsFreshLogin(acr)) &&
+		(request.loginHint == "" || s.agent.Email() == request.loginHint) &&
+		(request.idpHint == "" || s.agent.idp() == request.idpHint)
+}
+
+// sessionOf returns who a session is of, how they logged in, and whether their account
+// is blocked by now.
+func (p *Provider) sessionOf(key string) (agent Agent, auth authentication, blocked, ok bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	s := p.state.sessions[key]
+	if s == nil {
+		return Agent{}, authentication{}, false, false
 	}
-	value := p.issueCode(request, key, s, acr)
+	current := p.agentByLogin(s.agent.Login)
+	return s.agent, s.auth, current != nil && current.Blocked, true
+}
+
+// logIn opens a session in the browser and returns its key.
+func (p *Provider) logIn(a *Answer, r *http.Request, agent Agent, auth authentication) string {
+	s := p.newSession(agent, auth)
+	key := random()
+	p.mu.Lock()
+	delete(p.state.sessions, cookieValue(r, cookieSession)) // one session for each browser
+	p.state.sessions[key] = s
 	p.mu.Unlock()
-	p.redirectBack(a, request.redirectURI, "code", value, "state", request.state)
-	return true
+	p.setCookie(a, cookieSession, key)
+	return key
+}
+
+// newSession needs an agent that nobody else holds. It adds what the real one computes:
+// idp_acr, and roles, which are an empty array when there are none.
+func (p *Provider) newSession(agent Agent, auth authentication) *session {
+	if _, given := agent.Claims["idp_acr"]; !given {
+		agent.Claims["idp_acr"] = auth.idpACR
+	}
+	if _, given := agent.Claims["roles"]; !given {
+		agent.Claims["roles"] = []string{}
+	}
+	if p.rie {
+		agent.Claims["roles"] = []string{"agent_public"}
+		delete(agent.Claims, "organization_label")
+	}
+	return &session{agent: agent, auth: auth, expires: p.now().Add(sessionLife)}
 }
 
 // issueCode needs p.mu.
@@ -113,7 +155,7 @@ func (p *Provider) grant(request authorization, key string, s *session, acr stri
 		claims:   request.claims,
 		nonce:    request.nonce,
 		acr:      acr,
-		amr:      s.auth.amr,
+		amr:      s.auth.amr(),
 		authTime: p.now(),
 	}
 	s.grants = append(s.grants, g)

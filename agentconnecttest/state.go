@@ -13,7 +13,6 @@ const (
 	interactionLife = time.Hour
 	sessionLife     = 12 * time.Hour
 	codeLife        = 60 * time.Second
-	accessLife      = time.Hour
 	refreshLife     = 12 * time.Hour
 	idTokenLife     = time.Hour
 )
@@ -27,6 +26,7 @@ type state struct {
 	codes        map[string]*code
 	access       map[string]*token
 	refresh      map[string]*token
+	mailCodes    map[string]*mailCode // by e-mail address
 	issued       []Issued
 	started      int // interactions so far
 	nextPurge    int // size at which what has expired is dropped
@@ -40,6 +40,7 @@ func newState() state {
 		codes:        make(map[string]*code),
 		access:       make(map[string]*token),
 		refresh:      make(map[string]*token),
+		mailCodes:    make(map[string]*mailCode),
 		nextPurge:    1024,
 	}
 }
@@ -61,6 +62,8 @@ type interaction struct {
 	request authorization
 	expires time.Time
 	done    bool
+	session string // the key of the session, once a code by e-mail is asked for
+	email   string // where the code was sent
 }
 
 // session is an agent's session at the provider (SSO), bound to one browser.
@@ -141,6 +144,7 @@ func (s *state) purge(now time.Time) {
 	maps.DeleteFunc(s.interactions, func(_ string, i *interaction) bool { return now.After(i.expires) })
 	maps.DeleteFunc(s.sessions, func(_ string, s *session) bool { return now.After(s.expires) })
 	maps.DeleteFunc(s.latest, func(_, key string) bool { return s.sessions[key] == nil })
+	maps.DeleteFunc(s.mailCodes, func(_ string, m *mailCode) bool { return now.Sub(m.sent) > mailCodeLife })
 	maps.DeleteFunc(s.codes, func(_ string, c *code) bool { return now.After(c.expires) })
 	maps.DeleteFunc(s.access, func(_ string, t *token) bool { return now.After(t.expires) })
 	maps.DeleteFunc(s.refresh, func(_ string, t *token) bool { return now.After(t.expires) })
@@ -148,29 +152,47 @@ func (s *state) purge(now time.Time) {
 	s.nextPurge = max(1024, 2*size)
 }
 
-// endSession forgets a session that is there and revokes what was granted during it.
-func (s *state) endSession(key string) {
-	for _, g := range s.sessions[key].grants {
-		g.revoked = true
+// alive says whether an agent has a session, and which. It is the latest one: whatever
+// login a token comes from, the real one looks there.
+func (s *state) alive(sub string, now time.Time) *session {
+	latest := s.sessions[s.latest[sub]]
+	if latest == nil || now.After(latest.expires) {
+		return nil
 	}
-	delete(s.sessions, key)
+	return latest
 }
 
 // EndProviderSession ends every session that an agent has at the provider, as a
-// logout elsewhere would: the next login asks who they are again, silent login
-// answers login_required and userinfo answers 401. It reports whether there was
-// one.
+// logout from another application would: the next login asks who they are again,
+// silent login answers login_required. Tokens stay, and fail as on the real one: userinfo
+// and refresh answer 500 server_error until the agent logs in again, while introspection
+// calls them active. It reports whether there was a session.
 func (p *Provider) EndProviderSession(sub string) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	ended := false
 	for key, s := range p.state.sessions {
 		if s.agent.Sub() == sub {
-			p.state.endSession(key)
+			delete(p.state.sessions, key)
 			ended = true
 		}
 	}
 	return ended
+}
+
+// RevokeTokens revokes every grant of an agent, and with it the tokens: a refresh
+// answers invalid_grant, userinfo 401, and introspection calls the tokens inactive. Their
+// session at the provider stays.
+func (p *Provider) RevokeTokens(sub string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, tokens := range []map[string]*token{p.state.access, p.state.refresh} {
+		for _, t := range tokens {
+			if t.grant.sub == sub {
+				t.grant.revoked = true
+			}
+		}
+	}
 }
 
 // random returns 260 bits in base 32.

@@ -8,29 +8,34 @@ import (
 
 // texts are the words of the pages in one language.
 type texts struct {
-	Lang, Site, Skip, Banner, BannerMore, Footer             string
-	LogInTitle, For, Demanded, Pick, Roles, NoRole           string
-	Level, LevelHint, Automatic, LogIn, Refuse               string
-	ErrorTitle, Code, Detail, ErrorID, WhatNow, OtherMeaning string
-	LoggedOutTitle, LoggedOutMore                            string
-	meanings                                                 map[string]string
+	Lang, Site, Skip, Banner, BannerMore, Footer         string
+	LogInTitle, For, Demanded, Pick, Roles, NoRole       string
+	Level, LevelHint, Automatic, LogIn, Refuse           string
+	ErrorTitle, Code, Detail, ErrorID, WhatNow, GoBack   string
+	LoggedOutTitle, LoggedOutMore                        string
+	MailTitle, MailSent, MailShown, MailCode, MailSubmit string
+	mailTries, mailWrong                                 string
 }
 
-func (t texts) meaning(code string) string {
-	if meaning, ok := t.meanings[code]; ok {
-		return meaning
+// mailProblem says what was wrong with a code sent by e-mail.
+func (t texts) mailProblem(code string) string {
+	switch code {
+	case "Y170001":
+		return t.mailTries
+	case "Y170003":
+		return t.mailWrong
 	}
-	return t.OtherMeaning
+	return ""
 }
 
 func french() texts {
 	return texts{
 		Lang:           "fr",
-		Site:           "AgentConnect de démonstration",
+		Site:           "ProConnect de démonstration",
 		Skip:           "Aller au contenu",
 		Banner:         "Fournisseur de démonstration – ne pas utiliser en production.",
 		BannerMore:     "Aucun mot de passe n’est demandé et aucune de ces personnes n’existe.",
-		Footer:         "Cette page imite AgentConnect pour les tests et les démonstrations. Elle n’est pas un service de l’État.",
+		Footer:         "Cette page imite ProConnect pour les tests et les démonstrations. Elle n’est pas un service de l’État.",
 		LogInTitle:     "Se connecter",
 		For:            "Vous vous connectez au service",
 		Demanded:       "Ce service exige l’un de ces niveaux :",
@@ -47,31 +52,27 @@ func french() texts {
 		Detail:         "Précision pour les développeurs",
 		ErrorID:        "Identifiant de l’erreur",
 		WhatNow:        "Revenez au service et recommencez. Si l’erreur se répète, transmettez ces informations au support du service.",
-		OtherMeaning:   "La demande du service n’a pas pu être traitée.",
+		GoBack:         "Revenir au service",
 		LoggedOutTitle: "Déconnexion",
 		LoggedOutMore:  "Vous êtes déconnecté. Vous pouvez fermer cette fenêtre.",
-		meanings: map[string]string{
-			"Y000400": "Un paramètre de la demande manque, est répété ou est mal formé.",
-			"Y000404": "Cette adresse n’existe pas.",
-			"Y030031": "L’adresse de retour (redirect_uri) n’est pas enregistrée pour ce service.",
-			"Y030110": "Cette connexion est terminée, ou les cookies sont bloqués. Recommencez depuis le service.",
-			"Y030111": "L’adresse de retour après déconnexion (post_logout_redirect_uri) n’est pas enregistrée pour ce service.",
-			"Y020026": "Le fournisseur d’identité de votre administration est en panne ou désactivé.",
-			"Y500001": "Aucun fournisseur d’identité ne correspond à cette adresse électronique.",
-			"Y500015": "Ce service n’accepte que les agents publics.",
-			"Y500024": "Ce compte est bloqué.",
-		},
+		MailTitle:      "Code à usage unique",
+		MailSent:       "Ce service exige une double authentification. Un code à huit chiffres a été envoyé à l’adresse",
+		MailShown:      "Dans cette démonstration rien n’est envoyé. Le code est",
+		MailCode:       "Code à huit chiffres",
+		MailSubmit:     "Valider",
+		mailTries:      "Trop de tentatives. Réessayez dans cinq minutes.",
+		mailWrong:      "Ce code est faux ou expiré.",
 	}
 }
 
 func english() texts {
 	return texts{
 		Lang:           "en",
-		Site:           "Demonstration AgentConnect",
+		Site:           "Demonstration ProConnect",
 		Skip:           "Skip to content",
 		Banner:         "Demonstration provider – do not use in production.",
 		BannerMore:     "No password is asked for and none of these people exists.",
-		Footer:         "This page imitates AgentConnect for tests and demonstrations. It is not a service of the French State.",
+		Footer:         "This page imitates ProConnect for tests and demonstrations. It is not a service of the French State.",
 		LogInTitle:     "Log in",
 		For:            "You are logging in to the service",
 		Demanded:       "This service demands one of these levels:",
@@ -88,20 +89,16 @@ func english() texts {
 		Detail:         "For developers",
 		ErrorID:        "Error identifier",
 		WhatNow:        "Go back to the service and start again. If it happens again, give this information to the service’s support.",
-		OtherMeaning:   "The service’s request could not be processed.",
+		GoBack:         "Back to the service",
 		LoggedOutTitle: "Logged out",
 		LoggedOutMore:  "You are logged out. You can close this window.",
-		meanings: map[string]string{
-			"Y000400": "A parameter of the request is missing, repeated or malformed.",
-			"Y000404": "This address does not exist.",
-			"Y030031": "The return address (redirect_uri) is not registered for this service.",
-			"Y030110": "This login is over, or cookies are blocked. Start again from the service.",
-			"Y030111": "The return address after logout (post_logout_redirect_uri) is not registered for this service.",
-			"Y020026": "Your administration’s identity provider is failing or disabled.",
-			"Y500001": "No identity provider matches this e-mail address.",
-			"Y500015": "This service accepts public agents only.",
-			"Y500024": "This account is blocked.",
-		},
+		MailTitle:      "One-time code",
+		MailSent:       "This service demands a second factor. A code of eight digits was sent to the address",
+		MailShown:      "In this demonstration nothing is sent. The code is",
+		MailCode:       "Code of eight digits",
+		MailSubmit:     "Confirm",
+		mailTries:      "Too many attempts. Try again in five minutes.",
+		mailWrong:      "This code is wrong or has expired.",
 	}
 }
 

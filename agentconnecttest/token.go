@@ -27,6 +27,12 @@ func (p *Provider) serveToken(a *Answer, r *http.Request) {
 	}
 }
 
+// serverError is what the real one answers when it looks for the agent's session and
+// there is none: after a logout from another application, or after its twelve hours.
+func serverError(a *Answer) {
+	a.oauthError(http.StatusInternalServerError, "server_error", "oops! something went wrong")
+}
+
 func invalidGrant(a *Answer) {
 	a.oauthError(http.StatusBadRequest, "invalid_grant", "grant request is invalid")
 }
@@ -40,29 +46,34 @@ func (p *Provider) exchange(a *Answer, r *http.Request, c Client) {
 			return
 		}
 	}
-	g := p.useCode(c, r.PostForm)
-	if g == nil {
+	switch g, problem := p.useCode(c, r.PostForm); problem {
+	case "":
+		p.answerTokens(a, c, g, g.scopes, "")
+	case "server_error":
+		serverError(a)
+	default:
 		invalidGrant(a)
-		return
 	}
-	p.answerTokens(a, c, g, g.scopes, "")
 }
 
-// useCode returns the grant of a code that may be used now, or nil.
-func (p *Provider) useCode(c Client, form url.Values) *grant {
+// useCode returns the grant of a code that may be used now, or the code of an error.
+func (p *Provider) useCode(c Client, form url.Values) (g *grant, problem string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	found := p.state.codes[form.Get("code")]
+	now := p.now()
 	switch {
-	case found == nil, found.grant.clientID != c.ID, found.grant.revoked, p.now().After(found.expires),
+	case found == nil, found.grant.clientID != c.ID, found.grant.revoked, now.After(found.expires),
 		found.redirectURI != form.Get("redirect_uri"), !pkceMatches(found.challenge, form.Get("code_verifier")):
-		return nil
+		return nil, "invalid_grant"
 	case found.used:
 		found.grant.revoked = true
-		return nil
+		return nil, "invalid_grant"
+	case p.state.alive(found.grant.sub, now) == nil:
+		return nil, "server_error"
 	}
 	found.used = true
-	return found.grant
+	return found.grant, ""
 }
 
 // pkceMatches is RFC 7636, 4.6, with S256. A verifier without a challenge is
@@ -75,37 +86,43 @@ func pkceMatches(challenge, verifier string) bool {
 	return base64.RawURLEncoding.EncodeToString(digest[:]) == challenge
 }
 
-// refreshTokens answers a refresh. With rotation, a refresh token that comes back
-// revokes the whole grant.
+// refreshTokens answers a refresh. The same refresh token comes back until 70 % of its
+// life is over, and then another one; redeeming the former one again revokes the whole
+// grant.
 func (p *Provider) refreshTokens(a *Answer, r *http.Request, c Client) {
 	value := r.PostForm.Get("refresh_token")
 	if value == "" {
 		a.oauthError(http.StatusBadRequest, "invalid_request", "missing required parameter 'refresh_token'")
 		return
 	}
-	g, scopes, problem := p.useRefreshToken(c, value, strings.Fields(r.PostForm.Get("scope")))
+	found, scopes, problem := p.useRefreshToken(c, value, strings.Fields(r.PostForm.Get("scope")))
 	switch problem {
 	case "":
-		if p.rotate {
-			value = ""
+		if found.used {
+			value = "" // another one takes its place
 		}
-		p.answerTokens(a, c, g, scopes, value)
+		p.answerTokens(a, c, found.grant, scopes, value)
 	case "invalid_scope":
 		a.oauthError(http.StatusBadRequest, problem, "refresh token missing requested scope")
+	case "server_error":
+		serverError(a)
 	default:
 		invalidGrant(a)
 	}
 }
 
-// useRefreshToken returns the grant of a refresh token that may be used now, with
-// the wanted scopes or, without any, all of its own; or the code of an error.
-func (p *Provider) useRefreshToken(c Client, value string, wanted []string) (g *grant, scopes []string, problem string) {
+// useRefreshToken returns a refresh token that may be used now, with the wanted
+// scopes or, without any, all of its own; or the code of an error.
+func (p *Provider) useRefreshToken(c Client, value string, wanted []string) (found *token, scopes []string, problem string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	found := p.state.refresh[value]
+	found = p.state.refresh[value]
+	now := p.now()
 	switch {
-	case found == nil, found.grant.clientID != c.ID, found.grant.revoked, p.now().After(found.expires):
+	case found == nil, found.grant.clientID != c.ID, found.grant.revoked, now.After(found.expires):
 		return nil, nil, "invalid_grant"
+	case p.state.alive(found.grant.sub, now) == nil:
+		return nil, nil, "server_error"
 	case found.used:
 		found.grant.revoked = true
 		return nil, nil, "invalid_grant"
@@ -117,8 +134,8 @@ func (p *Provider) useRefreshToken(c Client, value string, wanted []string) (g *
 			return nil, nil, "invalid_scope"
 		}
 	}
-	found.used = p.rotate
-	return found.grant, wanted, ""
+	found.used = p.rotate || now.Sub(found.issued) >= found.expires.Sub(found.issued)*7/10
+	return found, wanted, ""
 }
 
 // answerTokens sends what issueTokens has issued.
@@ -130,7 +147,7 @@ func (p *Provider) answerTokens(a *Answer, c Client, g *grant, scopes []string, 
 	}
 	body := Members{
 		{"access_token", issued.AccessToken},
-		{"expires_in", int(accessLife / time.Second)},
+		{"expires_in", int(p.accessLife / time.Second)},
 	}
 	if issued.IDToken != "" {
 		body.Add("id_token", issued.IDToken)
@@ -157,7 +174,7 @@ func (p *Provider) issueTokens(c Client, g *grant, scopes []string, refresh stri
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.state.access[issued.AccessToken] = &token{grant: g, scopes: scopes, issued: now, expires: now.Add(accessLife)}
+	p.state.access[issued.AccessToken] = &token{grant: g, scopes: scopes, issued: now, expires: now.Add(p.accessLife)}
 	if refresh == "" {
 		issued.RefreshToken = random()
 		p.state.refresh[issued.RefreshToken] = &token{grant: g, scopes: g.scopes, issued: now, expires: now.Add(refreshLife)}

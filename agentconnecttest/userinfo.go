@@ -7,7 +7,7 @@ import (
 )
 
 // serveUserinfo answers with the claims of the agent's latest session, whichever
-// login the access token comes from: a logout elsewhere makes it fail.
+// login the access token comes from: a logout elsewhere makes it fail with a 500.
 func (p *Provider) serveUserinfo(a *Answer, r *http.Request) {
 	a.Header.Set("Cache-Control", "no-store")
 	value, ok := bearer(r)
@@ -16,8 +16,13 @@ func (p *Provider) serveUserinfo(a *Answer, r *http.Request) {
 		a.oauthError(http.StatusBadRequest, "invalid_request", "no access token provided")
 		return
 	}
-	found, agent, c, ok := p.latestAgent(value)
-	if !ok {
+	found, agent, c, problem := p.latestAgent(value)
+	switch problem {
+	case "":
+	case "server_error":
+		serverError(a)
+		return
+	default:
 		p.invalidToken(a)
 		return
 	}
@@ -50,19 +55,20 @@ func (p *Provider) serveUserinfo(a *Answer, r *http.Request) {
 }
 
 // latestAgent returns who the bearer of an access token is, as their latest
-// session knows them, and for which client.
-func (p *Provider) latestAgent(accessToken string) (*token, Agent, Client, bool) {
+// session knows them, and for which client; or the code of an error.
+func (p *Provider) latestAgent(accessToken string) (found *token, agent Agent, c Client, problem string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	found := p.state.access[accessToken]
-	if found == nil || found.grant.revoked || p.now().After(found.expires) {
-		return nil, Agent{}, Client{}, false
+	found = p.state.access[accessToken]
+	now := p.now()
+	if found == nil || found.grant.revoked || now.After(found.expires) {
+		return nil, Agent{}, Client{}, "invalid_token"
 	}
-	latest := p.state.sessions[p.state.latest[found.grant.sub]]
-	if latest == nil || p.now().After(latest.expires) {
-		return nil, Agent{}, Client{}, false
+	latest := p.state.alive(found.grant.sub, now)
+	if latest == nil {
+		return nil, Agent{}, Client{}, "server_error"
 	}
-	return found, latest.agent, p.clients[found.grant.clientID], true
+	return found, latest.agent, p.clients[found.grant.clientID], ""
 }
 
 // userinfoClaims lists what the scopes of the token and the claims parameter open,

@@ -41,7 +41,7 @@ func TestBrowserAccessibility(t *testing.T) {
 		{"not-found", func(v *visit) chromium.Page { return v.open("/inconnue") }, 404, "Page introuvable"},
 		{"logout", opened("marie", "/logout"), 200, "Voulez-vous"},
 		{"forbidden", opened("karim", "/agents-publics"), 403, "Accès non autorisé"},
-		{"insufficient-level", opened("lucie", "/mfa"), 403, "Connexion interrompue"},
+		{"insufficient-level", opened("karim", "/mfa"), 403, "Connexion interrompue"},
 		{"malformed-callback", func(v *visit) chromium.Page { return v.open("/callback") }, 400, "Requête incorrecte"},
 		{"unknown-state", func(v *visit) chromium.Page {
 			return v.open("/callback?code=c&state=" + strings.Repeat("s", 43))

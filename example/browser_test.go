@@ -175,13 +175,13 @@ func testStepUp(t *testing.T, v *visit) {
 
 	// A level that is not enough leaves the session as it was.
 	other := v.stranger()
-	other.login("/agent", "lucie")
+	other.login("/agent", "karim")
 	other.wantProvider(other.open("/mfa"))
-	if got := pick(other.Tab, "lucie", "eidas0"); got.Status != http.StatusForbidden {
+	if got := pick(other.Tab, "karim", "eidas0"); got.Status != http.StatusForbidden {
 		t.Errorf("got the page %+v for too low a level, want status 403", got)
 	}
 	other.wantTexts(other.Tab, "Connexion interrompue", "access_denied")
-	other.wantPage(other.open("/agent"), 200, "/agent", "Lucie")
+	other.wantPage(other.open("/agent"), 200, "/agent", "Karim")
 }
 
 func testRefusal(t *testing.T, v *visit) {
