@@ -37,7 +37,11 @@ func (a *Authenticator) EndSessionsOf(ctx context.Context, sub string) (int, err
 			continue
 		}
 		ended++
-		errs = append(errs, a.sessions.store.DeleteCtx(ctx, tokensOf(key)))
+		if a.tokens != nil {
+			errs = append(errs, a.tokens.endOf(ctx, key))
+		} else {
+			errs = append(errs, a.sessions.store.DeleteCtx(ctx, tokensOf(key)))
+		}
 	}
 	return ended, errors.Join(errs...)
 }

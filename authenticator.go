@@ -8,7 +8,6 @@ import (
 	"sync/atomic"
 
 	"github.com/agentconnect-go/agentconnect/internal/seal"
-	"github.com/agentconnect-go/agentconnect/internal/weburl"
 )
 
 // An Authenticator logs agents in and out, and keeps strangers out of routes.
@@ -79,7 +78,7 @@ func New(opts ...Option) (*Authenticator, error) {
 		origin:  http.NewCrossOriginProtection(),
 	}
 	if c.keepTokens {
-		a.tokens = &tokenKeeper{auth: a, renewal: map[string]*renewal{}}
+		a.tokens = newTokenKeeper(a)
 	}
 	// A proxy that rewrites Host must not make our own forms look foreign.
 	if err := a.origin.AddTrustedOrigin(c.redirectURL.Scheme + "://" + c.redirectURL.Host); err != nil {
@@ -110,10 +109,10 @@ func (a *Authenticator) Ready(ctx context.Context) error {
 // paths begin with. Any other path is not found.
 func (a *Authenticator) Handler() http.Handler {
 	routes := map[string]http.HandlerFunc{
-		a.config.loginPath:                  a.Login,
-		a.config.logoutPath:                 a.Logout,
-		weburl.Path(a.config.redirectURL):   a.Callback,
-		weburl.Path(a.config.postLogoutURL): a.LogoutCallback,
+		a.config.loginPath:              a.Login,
+		a.config.logoutPath:             a.Logout,
+		urlPath(a.config.redirectURL):   a.Callback,
+		urlPath(a.config.postLogoutURL): a.LogoutCallback,
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		path, _, _ := strings.Cut(requestTarget(r), "?")

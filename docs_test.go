@@ -161,6 +161,7 @@ func snippetImports() map[string]string {
 		"chi":              "github.com/go-chi/chi/v5",
 		"mux":              "github.com/gorilla/mux",
 		"goredisstore":     "github.com/alexedwards/scs/goredisstore",
+		"oauth2":           "golang.org/x/oauth2",
 		"pgxpool":          "github.com/jackc/pgx/v5/pgxpool",
 		"pgxstore":         "github.com/agentconnect-go/agentconnect/pgxstore",
 		"redis":            "github.com/redis/go-redis/v9",

@@ -257,8 +257,9 @@ func WithTokens() Option {
 }
 
 // WithRevocationAtLogout revokes the tokens of a session when it ends by a
-// logout or a new login (RFC 7009), for which a logout may wait three seconds. It
-// needs [WithTokens]. When the provider does not answer, the logout goes on.
+// logout, a new login or [Authenticator.EndSessionsOf] (RFC 7009), for which a
+// logout may wait three seconds. It needs [WithTokens]. When the provider does not
+// answer, the logout goes on.
 func WithRevocationAtLogout() Option {
 	return func(c *config) { c.revokeAtLogout = true }
 }

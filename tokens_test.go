@@ -5,13 +5,17 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"golang.org/x/oauth2"
 
 	"github.com/agentconnect-go/agentconnect"
 	"github.com/agentconnect-go/agentconnect/agentconnecttest"
@@ -32,19 +36,35 @@ func tokenRoutes(a *app) http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle("/token", a.auth.RequireAgent(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		token, err := a.auth.TokenSource(r.Context()).Token()
-		switch {
-		case errors.Is(err, agentconnect.ErrLoginNeeded):
-			io.WriteString(w, "login needed")
-		case err != nil:
-			http.Error(w, "error: "+err.Error(), http.StatusBadGateway)
-		case token.RefreshToken != "":
-			http.Error(w, "a refresh token came out", http.StatusInternalServerError)
-		default:
-			io.WriteString(w, token.AccessToken)
+		writeToken(w, token, err)
+	})))
+	mux.Handle("/renew", a.auth.RequireAgent(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		var refused *oauth2.Token
+		if !r.URL.Query().Has("none") {
+			refused = &oauth2.Token{AccessToken: r.URL.Query().Get("refused")}
+			if refused.AccessToken == "" {
+				refused, _ = a.auth.TokenSource(r.Context()).Token()
+			}
 		}
+		token, err := a.auth.RenewToken(r.Context(), refused)
+		writeToken(w, token, err)
 	})))
 	mux.Handle("/", a.routes())
 	return mux
+}
+
+// writeToken answers an access token, "login needed", or an error.
+func writeToken(w http.ResponseWriter, token *oauth2.Token, err error) {
+	switch {
+	case errors.Is(err, agentconnect.ErrLoginNeeded):
+		io.WriteString(w, "login needed")
+	case err != nil:
+		http.Error(w, "error: "+err.Error(), http.StatusBadGateway)
+	case token.RefreshToken != "":
+		http.Error(w, "a refresh token came out", http.StatusInternalServerError)
+	default:
+		io.WriteString(w, token.AccessToken)
+	}
 }
 
 // elsewhere returns the same browser at another instance of the application.
@@ -147,8 +167,8 @@ func TestTokenSource(t *testing.T) {
 		t.Errorf("token endpoint: got %d requests, want one more", n)
 	}
 	// The session's own record was never rewritten: only the tokens' was.
-	if _, commits, _ := a.store.counts(); commits != 3 {
-		t.Errorf("store: got %d commits, want 3: the session, its tokens, the new tokens", commits)
+	if _, commits, _ := a.store.counts(); commits != 4 {
+		t.Errorf("store: got %d commits, want 4: the session, its tokens, the lease, the new tokens", commits)
 	}
 	b.post("/logout", nil)
 	if n := a.store.sessions(t); n != 0 {
@@ -293,8 +313,9 @@ func TestTokenRefreshFails(t *testing.T) {
 }
 
 // What happens in the middle of a refresh, by the store's operations: the session
-// is read, its tokens, its tokens again, the new ones are written, and the session
-// is read again.
+// is read, its tokens, its tokens again, the lease is read, written and read again,
+// the tokens are read again, the new ones are written, the session is read again, and
+// the lease is deleted.
 func TestTokenRefreshAndTheStore(t *testing.T) {
 	t.Parallel()
 	down := func(*browser) (string, error) { return "", errors.New("down") }
@@ -312,10 +333,15 @@ func TestTokenRefreshAndTheStore(t *testing.T) {
 	}{
 		{"the tokens cannot be read", 2, down, "error: session store: down", 0, 2},
 		{"nor again", 3, down, "error: session store: down", 0, 2},
-		{"the tokens cannot be written", 4, down, "error: session store: down", 1, 2},
-		{"the session cannot be read again", 5, down, "login needed", 1, 1},
+		{"the lease cannot be read", 4, down, "error: lease: down", 0, 2},
+		{"the lease cannot be written", 5, down, "error: lease: down", 0, 2},
+		{"the lease cannot be read again", 6, down, "error: lease: down", 0, 3},
+		{"the tokens cannot be read with the lease", 7, down, "error: session store: down", 0, 2},
+		{"the tokens cannot be written", 8, down, "error: session store: down", 1, 2},
+		{"the session cannot be read again", 9, down, "login needed", 1, 1},
+		{"the lease cannot be given back", 10, down, "the renewed one", 1, 3},
 		{"a logout before the refresh", 3, logout, "login needed", 0, 0},
-		{"a logout during the refresh", 4, logout, "login needed", 1, 0},
+		{"a logout during the refresh", 8, logout, "login needed", 1, 0},
 		{"a refresh elsewhere", 3, func(elsewhere *browser) (string, error) { return elsewhere.fetch("/token").body, nil }, "", 1, 2},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -331,7 +357,11 @@ func TestTokenRefreshAndTheStore(t *testing.T) {
 				want += body
 				return err
 			})
-			if got := strings.TrimSpace(b.fetch("/token").body); got != want {
+			got := strings.TrimSpace(b.fetch("/token").body)
+			if want == "the renewed one" {
+				want = elsewhere.fetch("/token").body
+			}
+			if got != want {
 				t.Errorf("got %q, want %q", got, want)
 			}
 			if got := a.provider.Requests(agentconnecttest.Token) - before; got != tt.refreshes {
@@ -344,28 +374,25 @@ func TestTokenRefreshAndTheStore(t *testing.T) {
 	}
 }
 
-// The provider refuses a refresh token that another instance used, or that a
-// logout revoked, in the meantime.
+// The provider refuses a refresh token that a logout revoked in the meantime, or
+// that another instance redeemed because the store let it.
 func TestTokenRefreshRefusedMeanwhile(t *testing.T) {
 	t.Parallel()
+	store := func(a *app, access string, expires time.Duration) {
+		a.rewriteTokens(func(tokens map[string]any) {
+			tokens["access_token"], tokens["expiry"] = access, a.clock.Now().Add(expires).Unix()
+		})
+	}
 	for _, tt := range []struct {
 		name  string
-		while func(a *app, elsewhere *browser) (want string)
+		while func(a *app, elsewhere *browser)
+		want  string
 	}{
-		{"renewed", func(_ *app, elsewhere *browser) string { return elsewhere.fetch("/token").body }},
-		{"renewed long ago", func(a *app, elsewhere *browser) string {
-			elsewhere.fetch("/token")
-			a.clock.advance(hour)
-			return "login needed"
-		}},
-		{"logged out", func(_ *app, elsewhere *browser) string {
-			elsewhere.post("/logout", nil)
-			return "login needed"
-		}},
-		{"the store is down", func(a *app, _ *browser) string {
-			a.store.setFailure(errors.New("down"))
-			return "error: session store: down"
-		}},
+		{"renewed", func(a *app, _ *browser) { store(a, "theirs", time.Hour) }, "theirs"},
+		{"renewed long ago", func(a *app, _ *browser) { store(a, "theirs", 0) }, "login needed"},
+		{"not renewed", func(*app, *browser) {}, "login needed"},
+		{"logged out", func(_ *app, elsewhere *browser) { elsewhere.post("/logout", nil) }, "login needed"},
+		{"the store is down", func(a *app, _ *browser) { a.store.setFailure(errors.New("down")) }, "error: session store: down"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
@@ -373,16 +400,281 @@ func TestTokenRefreshRefusedMeanwhile(t *testing.T) {
 			b.logInOf(a, "marie")
 			elsewhere := b.elsewhere(agentconnect.WithTokens())
 			a.clock.advance(hour)
-			var want string
 			a.provider.Inject(agentconnecttest.Once(agentconnecttest.Tamper{Endpoint: agentconnecttest.Token, Answer: func(answer *agentconnecttest.Answer) {
-				want = tt.while(a, elsewhere)
+				tt.while(a, elsewhere)
 				answer.Status, answer.Body = http.StatusBadRequest, []byte(`{"error":"invalid_grant"}`)
 			}}))
-			if got := strings.TrimSpace(b.fetch("/token").body); got != want {
-				t.Errorf("got %q, want %q", got, want)
+			if got := strings.TrimSpace(b.fetch("/token").body); got != tt.want {
+				t.Errorf("got %q, want %q", got, tt.want)
 			}
 		})
 	}
+}
+
+// rewriteTokens changes the records of tokens in the store.
+func (a *app) rewriteTokens(change func(tokens map[string]any)) {
+	a.t.Helper()
+	records, err := a.store.All()
+	if err != nil {
+		a.t.Fatal(err)
+	}
+	for key, record := range records {
+		var tokens map[string]any
+		if json.Unmarshal(record, &tokens) != nil {
+			continue // a session, or a lease
+		}
+		change(tokens)
+		record, _ = json.Marshal(tokens)
+		a.store.Commit(key, record, time.Now().Add(12*hour))
+	}
+}
+
+// Two instances with one store need another access token at the same time: one
+// redeems the refresh token, which works once, and both end with a token that works,
+// each time.
+func TestTwoInstancesRenewOneToken(t *testing.T) {
+	t.Parallel()
+	const trials, atOnce = 200, 100
+	a, b := tokenApp(t, []agentconnecttest.ServerOption{agentconnecttest.WithRefreshTokenRotation()}, agentconnect.WithTokens())
+	other := a.another(agentconnect.WithTokens())
+	there := other.browserOf(tokenRoutes(other))
+	for range trials / atOnce {
+		one, two := make([]*browser, atOnce), make([]*browser, atOnce)
+		for i := range atOnce {
+			one[i], two[i] = b.app.browser(), there.app.browser()
+			two[i].client = one[i].client
+			one[i].logInOf(a, "marie")
+		}
+		for range 2 { // the second time with what the first one gave
+			a.clock.advance(hour)
+			before := a.provider.Requests(agentconnecttest.Token)
+			first, second := make([]string, atOnce), make([]string, atOnce)
+			var calls sync.WaitGroup
+			for i := range atOnce {
+				calls.Go(func() { first[i] = one[i].fetch("/token").body })
+				calls.Go(func() { second[i] = two[i].fetch("/token").body })
+			}
+			calls.Wait()
+			for i := range atOnce {
+				if first[i] != second[i] || !a.isActive(first[i]) {
+					t.Errorf("got the tokens %q and %q, want one that works", first[i], second[i])
+				}
+			}
+			if got := a.provider.Requests(agentconnecttest.Token) - before; got != atOnce {
+				t.Errorf("got %d refreshes for %d sessions, want one each", got, atOnce)
+			}
+		}
+	}
+}
+
+// isActive asks the provider whether a token works.
+func (a *app) isActive(token string) bool {
+	a.t.Helper()
+	res, err := http.PostForm(a.provider.Issuer+"/token/introspection", url.Values{
+		"token": {token}, "client_id": {a.provider.Client.ID}, "client_secret": {a.provider.Client.Secret},
+	})
+	if err != nil {
+		a.t.Fatal(err)
+	}
+	defer res.Body.Close()
+	var answer struct{ Active bool }
+	if err := json.NewDecoder(res.Body).Decode(&answer); err != nil {
+		a.t.Fatal(err)
+	}
+	return answer.Active
+}
+
+// serverError is how the provider answers each refresh once its session is over.
+func serverError() agentconnecttest.Tamper {
+	return agentconnecttest.Tamper{Endpoint: agentconnecttest.Token, Answer: func(answer *agentconnecttest.Answer) {
+		answer.Status, answer.Body = http.StatusInternalServerError, []byte(`{"error":"server_error","error_description":"oops! something went wrong"}`)
+	}}
+}
+
+// Once its session is over, by a logout in another application or after twelve
+// hours, the provider answers each refresh with server_error. An agent has to log in
+// then; one such answer alone says nothing.
+func TestTokensOfAnEndedProviderSession(t *testing.T) {
+	t.Parallel()
+	const failure, needed = "error: agentconnect: provider_answer: token endpoint, refresh: the provider answers 500 Internal Server Error", "login needed"
+	type step struct {
+		after time.Duration // since the step before
+		path  string
+		want  string // "": an access token
+		asked int    // refreshes
+	}
+	for _, tt := range []struct {
+		name  string
+		opts  []agentconnect.Option
+		steps []step
+		clear int // before this step the provider is well again
+	}{
+		{"again after a while", nil, []step{
+			{hour, "/token", failure, 1}, {time.Second, "/token", failure, 1}, {8 * time.Second, "/token", failure, 1},
+			{time.Second, "/token", needed, 1}, {time.Second, "/token", needed, 0}, {hour, "/token", needed, 0},
+		}, 0},
+		{"once", nil, []step{{hour, "/token", failure, 1}, {time.Second, "/token", "", 1}, {time.Minute, "/token", "", 0}}, 1},
+		{"once, and once more after it worked", nil, []step{{hour, "/token", failure, 1}, {time.Minute, "/token", "", 1}, {hour, "/token", "", 1}}, 1},
+		{"after the provider's twelve hours", []agentconnect.Option{agentconnect.WithSessionLifetime(24 * hour)}, []step{
+			{12 * hour, "/token", needed, 1}, {time.Second, "/token", needed, 0},
+		}, 0},
+		{"just before them", []agentconnect.Option{agentconnect.WithSessionLifetime(24 * hour)}, []step{{12*hour - 5*time.Second, "/token", failure, 1}}, 0},
+		{"after an API refused the access token", nil, []step{{0, "/renew", needed, 1}, {0, "/token", needed, 0}, {0, "/renew", needed, 0}}, 0},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			a, b := tokenApp(t, nil, append(tt.opts, agentconnect.WithTokens())...)
+			b.logInOf(a, "marie")
+			a.provider.Inject(serverError())
+			for i, step := range tt.steps {
+				if tt.clear > 0 && i == tt.clear {
+					a.provider.Clear()
+				}
+				a.clock.advance(step.after)
+				before := a.provider.Requests(agentconnecttest.Token)
+				got := strings.TrimSpace(b.fetch(step.path).body)
+				if step.want != "" && got != step.want || step.want == "" && !a.isActive(got) {
+					t.Errorf("step %d: got %q, want %q", i+1, got, step.want)
+				}
+				if asked := a.provider.Requests(agentconnecttest.Token) - before; asked != step.asked {
+					t.Errorf("step %d: got %d refreshes, want %d", i+1, asked, step.asked)
+				}
+				if b.sub() == "" {
+					t.Errorf("step %d: the session ended with the tokens", i+1)
+				}
+			}
+		})
+	}
+}
+
+// Tokens that are over are revoked at the logout all the same: an API may still
+// take them. A new login brings others.
+func TestTokensThatAreOver(t *testing.T) {
+	t.Parallel()
+	a, b := tokenApp(t, nil, agentconnect.WithTokens(), agentconnect.WithRevocationAtLogout())
+	b.logInOf(a, "marie")
+	first := b.fetch("/token").body
+	a.provider.Inject(agentconnecttest.Once(serverError()))
+	if got := b.fetch("/renew").body; got != "login needed" {
+		t.Fatalf("got %q, want login needed", got)
+	}
+	if !a.isActive(first) {
+		t.Fatal("the provider took the token back by itself")
+	}
+	(&browser{t: t, app: a, client: b.client}).login("/login", "marie")
+	if a.isActive(first) {
+		t.Error("the tokens of before the login were not revoked")
+	}
+	if second := b.fetch("/token").body; !a.isActive(second) {
+		t.Errorf("after a login: got %q, want a token that works", second)
+	}
+}
+
+// An API refused the access token: the next one is another one, for all who say so,
+// and what was renewed since is not renewed again.
+func TestRenewToken(t *testing.T) {
+	t.Parallel()
+	a, b := tokenApp(t, nil, agentconnect.WithTokens())
+	b.logInOf(a, "marie")
+	first := b.fetch("/token").body
+	var calls sync.WaitGroup
+	renewed := make([]string, 10)
+	for i := range renewed {
+		calls.Go(func() { renewed[i] = b.fetch("/renew?refused=" + first).body })
+	}
+	calls.Wait()
+	for _, token := range append(renewed, b.fetch("/token").body, b.fetch("/renew?refused="+first).body) {
+		if token == first || token != renewed[0] || !a.isActive(token) {
+			t.Errorf("got %q, want one token that works, and is not %q", token, first)
+		}
+	}
+	if got := a.provider.Requests(agentconnecttest.Token); got != 2 {
+		t.Errorf("token endpoint: got %d requests, want those of the login and of one renewal", got)
+	}
+	if got := b.fetch("/renew?none").body; got != renewed[0] {
+		t.Errorf("without a token that was refused: got %q, want %q", got, renewed[0])
+	}
+	nobody := a.browserOf(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if _, err := a.auth.RenewToken(r.Context(), &oauth2.Token{AccessToken: first}); !errors.Is(err, agentconnect.ErrLoginNeeded) {
+			t.Errorf("without a session: got %v, want ErrLoginNeeded", err)
+		}
+	}))
+	nobody.fetch("/")
+}
+
+// A panic of what the application brought, in the goroutine of a renewal, is an
+// error for those who wait, and the next renewal works.
+func TestPanicsDuringARenewal(t *testing.T) {
+	t.Parallel()
+	var panics atomic.Bool
+	panicking := func() {
+		if panics.CompareAndSwap(true, false) {
+			panic("of the application: " + personalSecret)
+		}
+	}
+	transport := roundTripperFunc(func(r *http.Request) (*http.Response, error) {
+		panicking()
+		return http.DefaultTransport.RoundTrip(r)
+	})
+	for name, opt := range map[string]agentconnect.Option{
+		"transport": agentconnect.WithHTTPClient(&http.Client{Transport: transport}),
+		"events":    agentconnect.WithEvents(func(context.Context, agentconnect.Event) { panicking() }),
+		"logger":    agentconnect.WithLogger(slog.New(panickingHandler{slog.DiscardHandler, panicking})),
+		"store":     agentconnect.WithSessionStore(panickingStore{newStore(), panicking}),
+	} {
+		t.Run(name, func(t *testing.T) {
+			a, b := tokenApp(t, nil, agentconnect.WithTokens(), opt)
+			b.logInOf(a, "marie")
+			a.clock.advance(hour)
+			panics.Store(true)
+			var calls sync.WaitGroup
+			var failed atomic.Int32
+			for range 5 {
+				calls.Go(func() {
+					p := b.fetch("/token")
+					if p.StatusCode == http.StatusOK {
+						return // it came after the panic
+					}
+					failed.Add(1)
+					if !strings.Contains(p.body, "error: agentconnect: internal: panic in ") || strings.Contains(p.body, personalSecret) {
+						t.Errorf("got %q, want the error internal, without what the panic said", p.body)
+					}
+				})
+			}
+			calls.Wait()
+			if failed.Load() == 0 {
+				t.Error("got no error, want one for each that waited")
+			}
+			if got := b.fetch("/token").body; !a.isActive(got) {
+				t.Errorf("then: got %q, want a token that works", got)
+			}
+		})
+	}
+}
+
+const personalSecret = "Marie Dupont"
+
+type panickingHandler struct {
+	slog.Handler
+	panicking func()
+}
+
+func (h panickingHandler) Enabled(context.Context, slog.Level) bool { return true }
+
+func (h panickingHandler) Handle(context.Context, slog.Record) error {
+	h.panicking()
+	return nil
+}
+
+// A panickingStore panics when a lease is written.
+type panickingStore struct {
+	*store
+	panicking func()
+}
+
+func (s panickingStore) Commit(key string, record []byte, expiry time.Time) error {
+	s.panicking()
+	return s.store.Commit(key, record, expiry)
 }
 
 // Who stops waiting for a refresh does not stop it for the others.
@@ -589,6 +881,59 @@ func TestRevocationAtLogout(t *testing.T) {
 	}
 }
 
+// A browser that leaves in the middle of a logout stops neither the deletion of the
+// tokens nor their revocation.
+func TestRevocationOutlivesTheBrowser(t *testing.T) {
+	t.Parallel()
+	for operation := 1; operation <= 4; operation++ {
+		store := &impatientStore{scriptedStore: &scriptedStore{store: newStore()}}
+		a := newApp(t, agentconnect.WithTokens(), agentconnect.WithRevocationAtLogout(), agentconnect.WithSessionStore(store))
+		ctx, leave := context.WithCancel(t.Context())
+		b := a.browserOf(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			store.at(operation, func() error {
+				leave()
+				return nil
+			})
+			a.auth.Logout(w, r.WithContext(ctx))
+		}))
+		a.store = store.store
+		b.logInOf(a, "marie")
+		access := a.provider.Issued()[len(a.provider.Issued())-1].AccessToken
+		b.post("/logout", nil)
+		if a.isActive(access) {
+			t.Errorf("operation %d: the access token was not revoked", operation)
+		}
+		if n := a.store.sessions(t); n != 0 {
+			t.Errorf("operation %d: got %d records, want none", operation, n)
+		}
+	}
+}
+
+// An impatientStore does nothing once the context has ended. What happens at one of
+// its operations happens during it.
+type impatientStore struct{ *scriptedStore }
+
+func (s *impatientStore) FindCtx(ctx context.Context, key string) ([]byte, bool, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, false, err
+	}
+	return s.Find(key)
+}
+
+func (s *impatientStore) CommitCtx(ctx context.Context, key string, record []byte, expiry time.Time) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	return s.Commit(key, record, expiry)
+}
+
+func (s *impatientStore) DeleteCtx(ctx context.Context, key string) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	return s.Delete(key)
+}
+
 func TestClient(t *testing.T) {
 	t.Parallel()
 	var authorization string
@@ -761,6 +1106,32 @@ func TestNewLoginDuringRefresh(t *testing.T) {
 		if n := a.store.sessions(t); n != 2 {
 			t.Errorf("operation %d: got %d records, want the new session and its tokens", operation, n)
 		}
+	}
+}
+
+// What a departure ends is of no use to an API either.
+func TestEndSessionsOfRevokes(t *testing.T) {
+	t.Parallel()
+	a, b := tokenApp(t, nil, agentconnect.WithTokens(), agentconnect.WithRevocationAtLogout())
+	b.logInOf(a, "marie")
+	access := b.fetch("/token").body
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel() // the store does not look
+	if n, err := a.auth.EndSessionsOf(ctx, a.agentSub("marie")); n != 1 || err != nil {
+		t.Errorf("got %d, %v, want 1", n, err)
+	}
+	if a.isActive(access) || a.store.sessions(t) != 0 {
+		t.Errorf("got the access token active: %v, and %d records, want neither", a.isActive(access), a.store.sessions(t))
+	}
+}
+
+// The tokens of a session that ends are deleted by an instance that keeps none, too.
+func TestEndSessionsOfWithoutTokens(t *testing.T) {
+	t.Parallel()
+	a, b := tokenApp(t, nil, agentconnect.WithTokens())
+	b.logInOf(a, "marie")
+	if n, err := a.another().auth.EndSessionsOf(t.Context(), a.agentSub("marie")); n != 1 || err != nil || a.store.sessions(t) != 0 {
+		t.Errorf("got %d, %v, %d records, want 1 and none", n, err, a.store.sessions(t))
 	}
 }
 
