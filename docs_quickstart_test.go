@@ -20,7 +20,8 @@ import (
 
 // TestFiveMinutes does what the README tells a newcomer to do: in an empty
 // directory, with its commands and its two programs and nothing else, until an agent
-// is logged in. Only the ports are others, and the module is this one.
+// is logged in. Only the ports are others, and the module proxy has this repository
+// as its release.
 func TestFiveMinutes(t *testing.T) {
 	t.Parallel()
 	readme := readDocument(t, "README.md")
@@ -37,46 +38,17 @@ func TestFiveMinutes(t *testing.T) {
 		t.Fatalf("got %d programs in the README, want two", len(programs))
 	}
 	ports := strings.NewReplacer("8080", freePort(t), "8081", freePort(t))
-	dir := t.TempDir()
+	n := newNewcomer(t, ".")
 	for i, name := range []string{"main.go", "demo/main.go"} {
-		file := filepath.Join(dir, name)
-		if err := os.MkdirAll(filepath.Dir(file), 0o700); err != nil {
-			t.Fatal(err)
-		}
-		if err := os.WriteFile(file, []byte(ports.Replace(programs[i])), 0o600); err != nil {
-			t.Fatal(err)
-		}
+		n.write(name, ports.Replace(programs[i]))
 	}
-
-	here, err := os.Getwd()
-	if err != nil {
-		t.Fatal(err)
-	}
-	proxy := "GOPROXY=off"
-	run := func(name string, args ...string) string {
-		t.Helper()
-		cmd := exec.Command(name, args...)
-		cmd.Dir = dir
-		cmd.Env = append(os.Environ(), "GOWORK=off", "GOFLAGS=-mod=mod", "GOSUMDB=off", proxy)
-		out, err := cmd.CombinedOutput()
-		if err != nil {
-			t.Fatalf("%s %v: %v\n%s", name, args, err, out)
-		}
-		return strings.TrimSpace(string(out))
-	}
-	// The module cache, which has every module that this repository needs, is laid out
-	// like a module proxy.
-	proxy = "GOPROXY=file://" + filepath.ToSlash(filepath.Join(run("go", "env", "GOMODCACHE"), "cache", "download"))
 	environment := os.Environ()
 	var started []string
 	for _, command := range commands {
 		words := strings.Fields(command)
 		switch {
-		case strings.HasPrefix(command, "go mod init "):
-			run(words[0], words[1:]...)
-			run("go", "mod", "edit", "-replace", "github.com/agentconnect-go/agentconnect="+here)
-		case strings.HasPrefix(command, "go get "):
-			run(words[0], words[1:]...)
+		case strings.HasPrefix(command, "go mod init "), strings.HasPrefix(command, "go get "):
+			n.run(words[0], words[1:]...)
 		case strings.HasPrefix(command, "export "):
 			environment = append(environment, ports.Replace(words[1]))
 		case command == "go run ./demo &", command == "go run .":
@@ -87,10 +59,10 @@ func TestFiveMinutes(t *testing.T) {
 		t.Fatalf("got the programs %v started, want both", started)
 	}
 	for i, folder := range started {
-		binary := filepath.Join(dir, []string{"demonstration", "application"}[i])
-		run("go", "build", "-o", binary, folder)
+		binary := filepath.Join(n.dir, []string{"demonstration", "application"}[i])
+		n.run("go", "build", "-o", binary, folder)
 		program := exec.Command(binary)
-		program.Dir = dir
+		program.Dir = n.dir
 		program.Env = environment
 		var output bytes.Buffer
 		program.Stdout, program.Stderr = &output, &output
