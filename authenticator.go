@@ -8,6 +8,7 @@ import (
 	"sync/atomic"
 
 	"github.com/agentconnect-go/agentconnect/internal/seal"
+	"github.com/agentconnect-go/agentconnect/internal/weburl"
 )
 
 // An Authenticator logs agents in and out, and keeps strangers out of routes.
@@ -109,10 +110,10 @@ func (a *Authenticator) Ready(ctx context.Context) error {
 // paths begin with. Any other path is not found.
 func (a *Authenticator) Handler() http.Handler {
 	routes := map[string]http.HandlerFunc{
-		a.config.loginPath:              a.Login,
-		a.config.logoutPath:             a.Logout,
-		urlPath(a.config.redirectURL):   a.Callback,
-		urlPath(a.config.postLogoutURL): a.LogoutCallback,
+		a.config.loginPath:                  a.Login,
+		a.config.logoutPath:                 a.Logout,
+		weburl.Path(a.config.redirectURL):   a.Callback,
+		weburl.Path(a.config.postLogoutURL): a.LogoutCallback,
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		path, _, _ := strings.Cut(requestTarget(r), "?")

@@ -4,6 +4,8 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+
+	"github.com/agentconnect-go/agentconnect/internal/weburl"
 )
 
 // maxBearerToken bounds the access tokens that are worth a question to the
@@ -49,7 +51,7 @@ func isB68(s string) bool {
 
 // isScope reports whether s is a scope-token (RFC 6749 section 3.3).
 func isScope(s string) bool {
-	return s != "" && isPrintableASCII(s) && !strings.ContainsAny(s, `"\`)
+	return s != "" && weburl.IsPrintableASCII(s) && !strings.ContainsAny(s, `"\`)
 }
 
 // challengeOf returns the WWW-Authenticate header of a refusal (RFC 6750 section

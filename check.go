@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/agentconnect-go/agentconnect/internal/weburl"
 	"github.com/alexedwards/scs/v2"
 	"github.com/alexedwards/scs/v2/memstore"
 )
@@ -94,7 +95,7 @@ func (c *checkup) url(subject string, u *url.URL) {
 	host := u.Hostname()
 	onRIE := strings.HasSuffix(strings.ToLower(host), rie)
 	switch {
-	case isLoopback(host):
+	case weburl.IsLoopback(host):
 		c.warn(subject, u.String()+" is on this machine", "Give the public https URL before anybody else logs in.")
 	case e.isRIE() && !onRIE:
 		c.warn(subject, u.String()+" is not under "+rie+", and the environment is the RIE's", "Check that the agents reach this name from the RIE, or take the Internet environment: the two share no registration.")

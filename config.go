@@ -16,6 +16,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/agentconnect-go/agentconnect/internal/weburl"
 	"github.com/alexedwards/scs/v2"
 	"github.com/alexedwards/scs/v2/memstore"
 )
@@ -218,13 +219,13 @@ func (p *problems) paths(c *config) {
 	type route struct{ option, path string }
 	var routes []route
 	if c.redirectURL != nil {
-		beside := path.Dir(strings.TrimSuffix(urlPath(c.redirectURL), "/"))
+		beside := path.Dir(strings.TrimSuffix(weburl.Path(c.redirectURL), "/"))
 		c.loginPath = cmp.Or(c.loginPath, path.Join("/", beside, "login"))
 		c.logoutPath = cmp.Or(c.logoutPath, path.Join("/", beside, "logout"))
-		routes = append(routes, route{optRedirect, urlPath(c.redirectURL)})
+		routes = append(routes, route{optRedirect, weburl.Path(c.redirectURL)})
 	}
 	if c.postLogoutURL != nil {
-		routes = append(routes, route{optPostLogout, urlPath(c.postLogoutURL)})
+		routes = append(routes, route{optPostLogout, weburl.Path(c.postLogoutURL)})
 	}
 	if c.loginPath != "" {
 		routes = append(routes, route{"WithLoginPath", c.loginPath})
@@ -235,7 +236,7 @@ func (p *problems) paths(c *config) {
 	c.homePath = cmp.Or(c.homePath, "/")
 	routes = append(routes, route{"WithHomePath", c.homePath})
 	for i, r := range routes {
-		if !isPagePath(r.path) {
+		if !weburl.IsPagePath(r.path) {
 			p.add(r.option, "invalid", "%s is not the path of a page: it begins with /, has no empty or dot segment, no query, no escape", p.shown(r.path))
 			continue
 		}

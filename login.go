@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/agentconnect-go/agentconnect/internal/weburl"
 	"golang.org/x/oauth2"
 )
 
@@ -90,7 +91,7 @@ func (l *loginRequest) check() error {
 	if l.LoginHint != "" && !isEmail(l.LoginHint) {
 		return fmt.Errorf("the %s is not an e-mail address", ParamLoginHint)
 	}
-	if len(l.IdPHint) > 128 || !isPrintableASCII(l.IdPHint) {
+	if len(l.IdPHint) > 128 || !weburl.IsPrintableASCII(l.IdPHint) {
 		return fmt.Errorf("the %s is not an idp_id", ParamIdPHint)
 	}
 	if l.SIRETHint != "" && (len(l.SIRETHint) != 14 || strings.Trim(l.SIRETHint, "0123456789") != "") {
@@ -105,7 +106,7 @@ func (l *loginRequest) check() error {
 // isEmail reports whether s is one bare e-mail address.
 func isEmail(s string) bool {
 	address, err := mail.ParseAddress(s)
-	return err == nil && address.Address == s && len(s) <= 254 && isPrintableASCII(s)
+	return err == nil && address.Address == s && len(s) <= 254 && weburl.IsPrintableASCII(s)
 }
 
 // params returns the authorization request's parameters of the login.

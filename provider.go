@@ -13,6 +13,7 @@ import (
 	"golang.org/x/oauth2"
 
 	"github.com/agentconnect-go/agentconnect/internal/strictjson"
+	"github.com/agentconnect-go/agentconnect/internal/weburl"
 )
 
 // clockTolerance is how far the provider's clock and ours may be apart.
@@ -142,7 +143,7 @@ func checkEndpoint(name, raw string) error {
 	if err != nil || u.Host == "" || u.User != nil || u.Fragment != "" {
 		return fmt.Errorf("%s is not an absolute URL", name)
 	}
-	if u.Scheme != "https" && !(u.Scheme == "http" && isLoopback(u.Hostname())) {
+	if u.Scheme != "https" && !(u.Scheme == "http" && weburl.IsLoopback(u.Hostname())) {
 		return fmt.Errorf("%s is not https", name)
 	}
 	return nil

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	pathpkg "path"
 	"slices"
 	"strings"
 	"testing"
@@ -37,6 +38,7 @@ func badReturnTos() []string {
 		// Our own routes, however they are spelled.
 		"/login", "/login/", "/LOGIN", "/login?return_to=/login", "/login#x", "/%6cogin", "/callback", "/callback?code=x&state=y", "/callback/", "/logout", "/logout/", "/Logout?x", "/logout/callback", "/logout%2fcallback", "/logout/callback/?state=x", "/%6Cogout",
 		"/login;x", "/login%20", "/login%3b",
+		"/logout//callback", "/login//", "/logout/%2fcallback", "/%256cogin", "/logout%252fcallback", "/logout%25252fcallback",
 		"/" + strings.Repeat("x", 2048),
 	}
 }
@@ -165,7 +167,7 @@ func judgeLocation(base whatwgURL, location string) string {
 				return "its path has a dot segment"
 			}
 		}
-		if slices.Contains([]string{"/login", "/callback", "/logout", "/logout/callback"}, strings.ToLower(strings.TrimRight(unescaped, "/"))) {
+		if slices.Contains([]string{"/login", "/callback", "/logout", "/logout/callback"}, strings.ToLower(pathpkg.Clean(unescaped))) {
 			return "it leads to one of our own routes"
 		}
 	}
