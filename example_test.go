@@ -223,7 +223,7 @@ func ExampleAccounts() {
 	hook := accounts.Hook() // for WithLoginHook
 	for _, agent := range []agentconnect.Agent{
 		{Sub: "sub-of-marie", Email: "marie.exemple@ministere.example.gouv.fr"},
-		{Sub: "sub-of-karim", Email: "karim.prestataire@entreprise.example"},
+		{Sub: "sub-of-karim", Email: "karim.fictif@entreprise.example"},
 		{Sub: "sub-of-marie-elsewhere", Email: "marie.exemple@ministere.example.gouv.fr"},
 	} {
 		login := &agentconnect.Login{Agent: agent}

@@ -130,13 +130,20 @@ func TestThreatStepUpOfAnother(t *testing.T) {
 	a := newApp(t)
 	b := a.loggedIn("marie")
 	old := b.cookies()["agentconnect"]
-	b.login("/mfa", "marie-hopital", agentconnecttest.WithACR("eidas1-mfa"))
+	// The step-up names marie's e-mail, and somebody else has it at another identity provider.
+	err := a.provider.SetAgent(agentconnecttest.Agent{Login: "twin", ACR: "eidas1-mfa", Claims: map[string]any{
+		"sub": "sub-of-the-twin", "email": "marie.exemple@ministere.example.gouv.fr", "uid": "twin", "siret": "00000002600013", "idp_id": "another-idp",
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	b.login("/mfa", "twin")
 	p := b.fetch("/mfa")
 	if p.StatusCode != http.StatusOK {
 		t.Fatalf("after the step-up: got status %d, want 200; %s", p.StatusCode, p.body)
 	}
 	marie, _ := a.provider.Agent("marie")
-	other, _ := a.provider.Agent("marie-hopital")
+	other, _ := a.provider.Agent("twin")
 	for name, value := range marie.Claims {
 		text, ok := value.(string)
 		if ok && text != other.Claims[name] && strings.Contains(p.body, `"`+text+`"`) {

@@ -329,8 +329,8 @@ func TestSingleSignOn(t *testing.T) {
 		{name: "silent", then: []string{"prompt", "none"}},
 		{name: "before the end of the session", after: 11*time.Hour + 59*time.Minute},
 		{name: "after the end of the session", after: 12*time.Hour + time.Minute, want: true},
-		{name: "hint of the same agent", then: []string{"login_hint", "olivier.carte-agent@ministere.example.gouv.fr"}},
-		{name: "hint of another agent", then: []string{"login_hint", "lucie.stagiaire@hopital.example.gouv.fr"}, want: true},
+		{name: "hint of the same agent", then: []string{"login_hint", "olivier.temoin@ministere.example.gouv.fr"}},
+		{name: "hint of another agent", then: []string{"login_hint", "lucie.essai@hopital.example.gouv.fr"}, want: true},
 		{name: "hint of the same FI", then: []string{"idp_hint", "00000000-0000-4000-8000-000000000001"}},
 		{name: "hint of another FI", then: []string{"idp_hint", "00000000-0000-4000-8000-000000000002"}, want: true},
 		{name: "acr satisfied", then: essential("eidas1")},
@@ -383,6 +383,9 @@ func TestSecondFactorOfTheSession(t *testing.T) {
 
 func TestHintsChooseWhoIsOffered(t *testing.T) {
 	srv := agentconnecttest.NewServer(t)
+	if err := srv.SetAgent(oddAgents()[1]); err != nil {
+		t.Fatal(err)
+	}
 	a := newApp(t, srv)
 	for _, test := range []struct {
 		name string
@@ -390,11 +393,11 @@ func TestHintsChooseWhoIsOffered(t *testing.T) {
 		want string // who logs in when nobody is picked
 	}{
 		{"none", nil, "demo-4f1c2d9e-marie"},
-		{"e-mail", []string{"login_hint", "karim.prestataire@entreprise.example"}, "demo-77c0a1be-karim"},
+		{"e-mail", []string{"login_hint", "karim.fictif@entreprise.example"}, "demo-77c0a1be-karim"},
 		{"e-mail of nobody", []string{"login_hint", "nobody@a.example"}, "demo-4f1c2d9e-marie"},
-		{"FI", []string{"idp_hint", "00000000-0000-4000-8000-000000000002"}, "demo-9a70b3c1-marie-hopital"},
+		{"FI", []string{"idp_hint", "00000000-0000-4000-8000-000000000002"}, "demo-9a70b3c1-hugo"},
 		{"SIRET", []string{"siret_hint", "00000003400017"}, "demo-77c0a1be-karim"},
-		{"e-mail and FI", []string{"login_hint", "marie.exemple@ministere.example.gouv.fr", "idp_hint", "00000000-0000-4000-8000-000000000002"}, "demo-9a70b3c1-marie-hopital"},
+		{"e-mail and FI", []string{"login_hint", "marie.exemple@ministere.example.gouv.fr", "idp_hint", "00000000-0000-4000-8000-000000000002"}, "demo-twin"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			a.with(test.with...)
@@ -404,7 +407,7 @@ func TestHintsChooseWhoIsOffered(t *testing.T) {
 			}
 		})
 	}
-	a.with("login_hint", "karim.prestataire@entreprise.example")
+	a.with("login_hint", "karim.fictif@entreprise.example")
 	if _, err := srv.Login(newBrowser(t), a.http.URL+"/login", "marie"); err == nil || !strings.Contains(err.Error(), `does not offer agent "marie", only karim`) {
 		t.Errorf("picking somebody else than hinted: got %v, want an error that says who is offered", err)
 	}

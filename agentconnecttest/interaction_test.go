@@ -135,6 +135,9 @@ func TestLoginPageIsForItsBrowserAndOnce(t *testing.T) {
 
 func TestPages(t *testing.T) {
 	srv := agentconnecttest.NewServer(t)
+	if err := srv.SetAgent(oddAgents()[0]); err != nil {
+		t.Fatal(err)
+	}
 	a := newApp(t, srv).with(claimsFor(`{"essential":true,"values":["eidas1","eidas2"]}`)...)
 	browser := newBrowser(t)
 	login, _ := tab(t, a, browser)

@@ -174,7 +174,7 @@ func TestSilentLoginThatIsLoud(t *testing.T) {
 		{name: "their own login_hint", params: []string{"login_hint", "marie.exemple@ministere.example.gouv.fr"}},
 		{name: "another acr", params: []string{"claims", multiFactor}, loud: true},
 		{name: "an acr that demands a fresh login", params: []string{"claims", `{"id_token":{"acr":{"essential":true,"value":"eidas2"}}}`}, loud: true},
-		{name: "a login_hint of somebody else", params: []string{"login_hint", "karim.prestataire@entreprise.example"}, loud: true},
+		{name: "a login_hint of somebody else", params: []string{"login_hint", "karim.fictif@entreprise.example"}, loud: true},
 		{name: "another idp_hint", params: []string{"idp_hint", "00000000-0000-4000-8000-000000000002"}, loud: true},
 	} {
 		t.Run(test.name, func(t *testing.T) {

@@ -323,7 +323,7 @@ func TestIssueTokens(t *testing.T) {
 	if err := json.Unmarshal([]byte(body), &claims); err != nil {
 		t.Fatal(err)
 	}
-	if resp.StatusCode != http.StatusOK || len(claims) != 2 || claims["email"] != "olivier.carte-agent@ministere.example.gouv.fr" {
+	if resp.StatusCode != http.StatusOK || len(claims) != 2 || claims["email"] != "olivier.temoin@ministere.example.gouv.fr" {
 		t.Errorf("userinfo: got %d %s, want 200 with sub and email", resp.StatusCode, body)
 	}
 	if _, err := srv.IssueTokens("nobody", "olivier"); err == nil {
@@ -537,7 +537,7 @@ func TestUnfitSessionIsGone(t *testing.T) {
 	a := newApp(t, srv)
 	browser := newBrowser(t)
 	refresh := a.logIn(t, browser, "marie").tokens.RefreshToken
-	if a.with("login_hint", "lucie.stagiaire@hopital.example.gouv.fr"); !asks(t, a, browser) {
+	if a.with("login_hint", "lucie.essai@hopital.example.gouv.fr"); !asks(t, a, browser) {
 		t.Fatal("hint of another agent: got the session reused, want the login page")
 	}
 	if a.with(); !asks(t, a, browser) {

@@ -111,7 +111,7 @@ func testPlantedCookie(t *testing.T, v *visit) {
 	// A session of somebody else ends when another agent logs in over it.
 	lent := v.stranger()
 	lent.SetCookie(v.url+"/", session.Name, session.Value)
-	lent.wantPage(lent.open("/"), 200, "/", "Bonjour Karim Prestataire")
+	lent.wantPage(lent.open("/"), 200, "/", "Bonjour Karim Fictif")
 	lent.wantProvider(lent.open("/login"))
 	lent.wantPage(pick(lent.Tab, "marie", ""), 200, "/", "Bonjour Marie Louise Exemple")
 	v.wantPage(v.open("/"), 200, "/", "Bienvenue")

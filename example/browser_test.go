@@ -144,7 +144,7 @@ func param(t *testing.T, address, name string) string {
 func testDeepLink(t *testing.T, v *visit) {
 	const deep = "/agent?dossier=42&onglet=pi%C3%A8ces%20jointes&a=%2F%2Fexample.org"
 	v.wantProvider(v.open(deep))
-	v.wantPage(pick(v.Tab, "zoe", ""), 200, deep, "D’Œil-de-Bœuf <Ñ'Guyễn> & “Fils”")
+	v.wantPage(pick(v.Tab, "zoe", ""), 200, deep, "d’Œuvre-Spécimen")
 	v.wantPage(v.open(deep), 200, deep)
 }
 
@@ -199,7 +199,7 @@ func testRefusal(t *testing.T, v *visit) {
 func testForbidden(t *testing.T, v *visit) {
 	v.wantProvider(v.open("/agents-publics"))
 	v.wantPage(pick(v.Tab, "karim", ""), 403, "/agents-publics", "Accès non autorisé", "le rôle agent_public")
-	v.wantPage(v.Click("main a[href='/']"), 200, "/", "Bonjour Karim Prestataire")
+	v.wantPage(v.Click("main a[href='/']"), 200, "/", "Bonjour Karim Fictif")
 }
 
 func testLogoutPage(t *testing.T, v *visit) {
