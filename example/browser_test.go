@@ -120,7 +120,7 @@ func testButtons(t *testing.T, v *visit) {
 	v.wantPage(pick(v.Tab, "marie", ""), 200, "/", "Bonjour Marie Louise Exemple")
 	v.wantPage(v.Click("main a[href='/agent']"), 200, "/agent", "Ministère de démonstration", "demo-4f1c2d9e-marie")
 
-	v.wantPage(v.Click("form[action='/logout'] button"), 200, "/", "Bienvenue")
+	v.wantPage(v.Click("form[action='/logout'] button"), 200, "/", "Vous êtes déconnecté", "identifier avec\nProConnect")
 	end, ok := v.Request("http://127.0.0.1:")
 	if !ok || !strings.Contains(end.URL, "/session/end?") || end.Method != http.MethodGet {
 		t.Errorf("got the last request %+v to the provider, want its logout", end)
@@ -207,7 +207,7 @@ func testLogoutPage(t *testing.T, v *visit) {
 	v.wantPage(v.open("/logout"), 200, "/logout", "Voulez-vous vous déconnecter")
 	v.wantPage(v.Click("main a[href='/']"), 200, "/", "Bonjour Marie Louise Exemple") // ended nothing
 	v.open("/logout")
-	v.wantPage(v.Click("main button"), 200, "/", "Bienvenue")
+	v.wantPage(v.Click("main button"), 200, "/", "Vous êtes déconnecté")
 	if got, ok := v.Request("http://127.0.0.1:"); !ok || !strings.Contains(got.URL, "/session/end?") {
 		t.Errorf("got the last request %+v to the provider, want its logout", got)
 	}
@@ -291,7 +291,7 @@ func testKeyboard(t *testing.T, v *visit) {
 	v.TabTo("main a[href='/agent']")
 	v.wantPage(v.PressAndGo(chromium.KeyEnter), 200, "/agent", "Hôpital de démonstration")
 	v.TabTo("form[action='/logout'] button")
-	v.wantPage(v.PressAndGo(chromium.KeyEnter), 200, "/", "Bienvenue")
+	v.wantPage(v.PressAndGo(chromium.KeyEnter), 200, "/", "Vous êtes déconnecté")
 	v.open("/callback")
 	v.TabTo("main a[href='/login']")
 	v.wantProvider(v.PressAndGo(chromium.KeyEnter))

@@ -145,6 +145,7 @@ func TestRedisRestartsUnderThreeInstances(t *testing.T) {
 		v.wantStranger(t)
 	}
 	atOnce(f.agents, len(f.agents), func(v *visitor) {
+		v.wantLost(t)
 		v.wantLogin(t)
 		v.wantMe(t)
 	})

@@ -336,6 +336,16 @@ func (v *visitor) wantLogin(t testing.TB) {
 	}
 }
 
+// wantLost checks that a visitor who was given a session a moment ago, which the store
+// does not know any more, is told so once, and not sent round in a circle.
+func (v *visitor) wantLost(t testing.TB) {
+	t.Helper()
+	status, at, body, err := v.open("/agent")
+	if err != nil || status != http.StatusServiceUnavailable || at != "/agent" || !strings.Contains(body, "session_lost") {
+		t.Errorf("%s: got status %d at %s and error %v, want 503 with session_lost", v.login, status, at, err)
+	}
+}
+
 // wantLogout checks that the visitor can log out.
 func (v *visitor) wantLogout(t testing.TB) {
 	t.Helper()

@@ -3,18 +3,24 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
 	"time"
 
-	"github.com/go-chi/chi/v5"
-
 	"github.com/agentconnect-go/agentconnect"
 )
 
-// home is the public page: the button, or the agent's name.
+// home is the public page: the button, or the agent's name. After a logout it says
+// that it worked.
 func (s *site) home(w http.ResponseWriter, r *http.Request) {
+	if takeFarewell(w, r) {
+		if _, loggedIn := agentconnect.AgentFrom(r.Context()); !loggedIn {
+			s.show(w, r, http.StatusOK, "loggedout")
+			return
+		}
+	}
 	s.show(w, r, http.StatusOK, "home")
 }
 
@@ -63,6 +69,9 @@ const (
 func (s *site) events(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Content-Type", "text/event-stream")
 	w.Header().Set("X-Accel-Buffering", "no") // nginx would keep them back
+	if r.Method == http.MethodHead {
+		return
+	}
 	out := http.NewResponseController(w)
 	ticker := time.NewTicker(eventPeriod)
 	defer ticker.Stop()
@@ -89,14 +98,21 @@ func (s *site) healthz(w http.ResponseWriter, _ *http.Request) {
 // readyTimeout is how long a probe waits for the provider.
 const readyTimeout = 2 * time.Second
 
-// readyz says whether agents can log in. The session store is no part of the
-// answer: when it is down it is so for every instance, and taking them all away
-// would take the public pages away too.
+// readyz says whether agents can log in: 503 with a code until ProConnect's metadata
+// is known. What exactly failed is in the log, since anybody can ask. The session
+// store is no part of the answer: when it is down it is so for every instance, and
+// taking them all away would take the public pages away too.
 func (s *site) readyz(w http.ResponseWriter, r *http.Request) {
 	ctx, cancel := context.WithTimeout(r.Context(), readyTimeout)
 	defer cancel()
 	if err := s.auth.Ready(ctx); err != nil {
-		writeText(w, http.StatusServiceUnavailable, err.Error())
+		s.logger.WarnContext(r.Context(), "not ready", "cause", err)
+		code := agentconnect.CodeInternal
+		if e, ok := errors.AsType[*agentconnect.Error](err); ok {
+			code = e.Code
+		}
+		w.Header().Set("Retry-After", "5")
+		writeText(w, http.StatusServiceUnavailable, string(code))
 		return
 	}
 	writeText(w, http.StatusOK, "ok")
@@ -117,16 +133,6 @@ func (s *site) crossOrigin(w http.ResponseWriter, r *http.Request) {
 
 func (s *site) notFound(w http.ResponseWriter, r *http.Request) {
 	s.refuse(w, r, http.StatusNotFound)
-}
-
-func (s *site) methodNotAllowed(w http.ResponseWriter, r *http.Request) {
-	routes := chi.RouteContext(r.Context()).Routes
-	for _, method := range []string{http.MethodGet, http.MethodPost} {
-		if routes.Match(chi.NewRouteContext(), method, r.URL.Path) {
-			w.Header().Add("Allow", method)
-		}
-	}
-	s.refuse(w, r, http.StatusMethodNotAllowed)
 }
 
 // refuse answers a request that no route takes: with a page for a navigation and

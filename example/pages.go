@@ -31,7 +31,7 @@ type pages map[string]*template.Template
 // parsePages parses the templates, which show the login button of auth.
 func parsePages(auth *agentconnect.Authenticator) (pages, error) {
 	p := pages{}
-	for _, name := range []string{"home", "agent", "mfa", "agents-publics", "dirigeants", "refused"} {
+	for _, name := range []string{"home", "loggedout", "agent", "mfa", "agents-publics", "dirigeants", "refused"} {
 		t, err := template.New("").Funcs(auth.TemplateFuncs()).ParseFS(web, "web/layout.html", "web/"+name+".html")
 		if err != nil {
 			return nil, err

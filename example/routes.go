@@ -8,7 +8,6 @@ import (
 	_ "time/tzdata" // for systems without time zones
 
 	"github.com/go-chi/chi/v5"
-	"github.com/go-chi/chi/v5/middleware"
 
 	"github.com/agentconnect-go/agentconnect"
 )
@@ -45,9 +44,7 @@ func newSite(auth *agentconnect.Authenticator, accounts *accounts, url string, l
 // routes is the whole of the program's outside.
 func (s *site) routes(callbackPath, logoutCallbackPath string) http.Handler {
 	r := chi.NewRouter()
-	r.Use(middleware.GetHead)
 	r.NotFound(s.notFound)
-	r.MethodNotAllowed(s.methodNotAllowed)
 
 	// All methods: these handlers answer those that they do not take.
 	r.HandleFunc("/login", s.auth.Login)
@@ -55,38 +52,41 @@ func (s *site) routes(callbackPath, logoutCallbackPath string) http.Handler {
 	r.HandleFunc(callbackPath, s.auth.Callback)
 	r.HandleFunc(logoutCallbackPath, s.auth.LogoutCallback)
 
-	r.With(s.auth.LoadAgent).Get("/", s.home)
-	// The same, for who would rather be known: who has a session with AgentConnect is
-	// logged in on the way.
-	r.With(s.auth.SilentLogin).Get("/public", s.home)
-	r.Get("/style.css", asset("style.css", "text/css; charset=utf-8"))
-	r.Get("/agentconnect.css", agentconnect.ButtonStyle)
-	r.Get("/favicon.ico", asset("favicon.svg", "image/svg+xml"))
-	r.Get("/healthz", s.healthz)
-	r.Get("/readyz", s.readyz)
+	r.With(s.auth.LoadAgent).Handle("/", s.methods(s.home, nil))
+	// The same for agents who have a session with ProConnect: they are logged in on
+	// the way.
+	r.With(s.auth.SilentLogin).Handle("/public", s.methods(s.home, nil))
+	r.Handle("/style.css", s.methods(asset("style.css", "text/css; charset=utf-8"), nil))
+	r.Handle("/agentconnect.css", s.methods(agentconnect.ButtonStyle, nil))
+	r.Handle("/favicon.ico", s.methods(asset("favicon.svg", "image/svg+xml"), nil))
+	r.Handle("/healthz", s.methods(s.healthz, nil))
+	r.Handle("/readyz", s.methods(s.readyz, nil))
 
-	// Routers of their own rather than r.With(…).Get: a stranger gets a 401 for any
-	// method, and does not learn which ones there are.
-	r.Route("/agent", func(r chi.Router) {
-		r.Use(s.auth.RequireAgent, s.forms.Handler)
-		r.Get("/", s.agent)
-		r.Post("/", s.write)
-	})
-	r.Route("/events", func(r chi.Router) {
-		r.Use(s.auth.RequireAgent)
-		r.Get("/", s.events)
-	})
-	r.Route("/mfa", func(r chi.Router) {
-		r.Use(s.auth.Require(agentconnect.MFA()))
-		r.Get("/", s.mfa)
-	})
-	r.Route("/agents-publics", func(r chi.Router) {
-		r.Use(s.auth.Require(agentconnect.Role(agentconnect.RoleAgentPublic)))
-		r.Get("/", s.agentsPublics)
-	})
-	r.Route("/dirigeants", func(r chi.Router) {
-		r.Use(s.auth.Require(agentconnect.CertificationDirigeant()))
-		r.Get("/", s.dirigeants)
-	})
+	// A stranger gets a 401 for any method, and does not learn which ones there are.
+	r.With(s.auth.RequireAgent, s.forms.Handler).Handle("/agent", s.methods(s.agent, s.write))
+	r.With(s.auth.RequireAgent).Handle("/events", s.methods(s.events, nil))
+	r.With(s.auth.Require(agentconnect.MFA())).Handle("/mfa", s.methods(s.mfa, nil))
+	r.With(s.auth.Require(agentconnect.Role(agentconnect.RoleAgentPublic))).Handle("/agents-publics", s.methods(s.agentsPublics, nil))
+	r.With(s.auth.Require(agentconnect.CertificationDirigeant())).Handle("/dirigeants", s.methods(s.dirigeants, nil))
 	return r
+}
+
+// methods answers GET and HEAD with get and POST with post, unless that is nil, and
+// refuses the others.
+func (s *site) methods(get, post http.HandlerFunc) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		switch {
+		case r.Method == http.MethodGet || r.Method == http.MethodHead:
+			get(w, r)
+		case r.Method == http.MethodPost && post != nil:
+			post(w, r)
+		default:
+			allow := "GET, HEAD"
+			if post != nil {
+				allow += ", POST"
+			}
+			w.Header().Set("Allow", allow)
+			s.refuse(w, r, http.StatusMethodNotAllowed)
+		}
+	})
 }

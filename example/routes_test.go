@@ -44,6 +44,22 @@ func TestHomePage(t *testing.T) {
 	}
 }
 
+// TestFarewell checks that the agent is told once that the logout worked.
+func TestFarewell(t *testing.T) {
+	p := startProvided(t)
+	b := p.loggedIn("marie")
+	p.logout(b).wantStatus(t, 200).wantAt(t, p.url+"/").wantPage(t, "<h1>Vous êtes déconnecté</h1>").wantPage(t, `action="/login"`)
+	b.get(p.url+"/").wantStatus(t, 200).wantPage(t, "<h1>Bienvenue</h1>")
+	p.logout(b) // there is no session any more: nothing to say
+	b.get(p.url+"/").wantPage(t, "<h1>Bienvenue</h1>")
+
+	p.login(b, "/agent", "marie").wantStatus(t, 200)
+	b.once(http.MethodPost, p.url+"/logout").wantStatus(t, http.StatusSeeOther)
+	p.login(b, "/", "marie") // comes back otherwise than by the logout's callback
+	p.login(b, "/agent", "marie").wantStatus(t, 200)
+	b.get(p.url+"/").wantPage(t, "<h1>Bonjour")
+}
+
 func TestPagesAreInTheReadersLanguage(t *testing.T) {
 	p := startProvided(t)
 	for _, test := range []struct{ accept, lang, text string }{
@@ -365,8 +381,12 @@ func TestProviderDownAtStart(t *testing.T) {
 	b := newBrowser(t)
 	b.get(p.url+"/healthz").wantStatus(t, 200)
 	b.get(p.url+"/").wantStatus(t, 200).wantPage(t, "ProConnect")
-	if got := b.get(p.url+"/readyz").wantStatus(t, http.StatusServiceUnavailable).body; !strings.Contains(got, "provider_unavailable") {
-		t.Errorf("got the reason %q, want provider_unavailable", got)
+	notReady := b.get(p.url+"/readyz").wantStatus(t, http.StatusServiceUnavailable)
+	if notReady.body != "provider_unavailable\n" || notReady.Header.Get("Retry-After") == "" {
+		t.Errorf("got %q and Retry-After %q, want the code alone and a time", notReady.body, notReady.Header.Get("Retry-After"))
+	}
+	if !strings.Contains(p.stderr.String(), "connection refused") {
+		t.Error("got no reason in the log")
 	}
 	b.get(p.url+"/login").wantStatus(t, http.StatusServiceUnavailable).wantPage(t, "<h1>")
 	b.get(p.url+"/agent", api()...).wantProblem(t, http.StatusUnauthorized, "unauthenticated")
@@ -430,7 +450,27 @@ func TestUnknownRoutes(t *testing.T) {
 	b.get(p.url+"/nowhere").wantStatus(t, http.StatusNotFound).wantPage(t, "Page introuvable")
 	b.get(p.url+"/nowhere", api()...).wantStatus(t, http.StatusNotFound)
 	b.do(http.MethodDelete, p.url+"/agent", "", api()...).wantStatus(t, http.StatusMethodNotAllowed)
-	if got := b.do(http.MethodPost, p.url+"/healthz", "").wantStatus(t, http.StatusMethodNotAllowed).Header.Get("Allow"); got != "GET" {
-		t.Errorf("got Allow %q, want GET", got)
+	if got := b.do(http.MethodPost, p.url+"/healthz", "").wantStatus(t, http.StatusMethodNotAllowed).Header.Get("Allow"); got != "GET, HEAD" {
+		t.Errorf("got Allow %q, want GET and HEAD", got)
+	}
+}
+
+// TestHead checks that HEAD is answered like GET, without the body.
+func TestHead(t *testing.T) {
+	p := startProvided(t)
+	b := newBrowser(t)
+	p.login(b, "/mfa", "olivier").wantStatus(t, 200)
+	for _, path := range append(protectedPaths(), "/", "/public", "/healthz", "/readyz", "/style.css", "/favicon.ico", "/nowhere") {
+		for name, headers := range map[string][]string{"navigation": nil, "script": api()} {
+			get, head := b.once(http.MethodGet, p.url+path, headers...), b.once(http.MethodHead, p.url+path, headers...)
+			redirected := get.StatusCode == http.StatusSeeOther && head.StatusCode == http.StatusSeeOther // a step-up, which HEAD does not start
+			if head.StatusCode != get.StatusCode || !redirected && head.Header.Get("Content-Type") != get.Header.Get("Content-Type") {
+				t.Errorf("%s, %s: got status %d and %q, want those of GET, %d and %q", path, name,
+					head.StatusCode, head.Header.Get("Content-Type"), get.StatusCode, get.Header.Get("Content-Type"))
+			}
+			if head.body != "" {
+				t.Errorf("%s, %s: got the body %q, want none", path, name, head.body)
+			}
+		}
 	}
 }

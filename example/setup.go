@@ -4,6 +4,7 @@ import (
 	"errors"
 	"log/slog"
 	"os"
+	"strings"
 
 	"github.com/agentconnect-go/agentconnect"
 )
@@ -55,6 +56,7 @@ func newSetup(port int, logger *slog.Logger) (*setup, error) {
 		agentconnect.WithLogoutPath("/logout"),
 		agentconnect.WithLoginParameters(agentconnect.ParamLoginHint),
 		agentconnect.WithLoginHook(s.accounts.hook()),
+		agentconnect.WithLogoutHook(farewell(strings.HasPrefix(registered.redirect, "https:"))),
 		agentconnect.WithSupportContact("assistance@demarches.example.gouv.fr"),
 		agentconnect.WithLogger(logger),
 	)

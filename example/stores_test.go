@@ -148,6 +148,8 @@ func TestRedis(t *testing.T) {
 			t.Fatal(err)
 		}
 		b.get(p.url+"/agent", api()...).wantProblem(t, http.StatusUnauthorized, "unauthenticated")
+		// The browser that was given its session a moment ago is told once that it is lost.
+		b.get(p.url+"/agent").wantStatus(t, http.StatusServiceUnavailable).wantPage(t, "session_lost")
 		p.login(b, "/agent", "marie").wantStatus(t, 200).wantAt(t, p.url+"/agent")
 	})
 	wantQuietLog(t, p.program)
