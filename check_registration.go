@@ -82,22 +82,51 @@ func (c *checkup) silentLogin(ctx context.Context, p *provider, m *metadata) {
 }
 
 // logoutWithoutSession asks for a logout of nobody (RP-Initiated Logout 1.0
-// section 2).
+// section 2). AgentConnect answers a post-logout redirect URL that it does not know
+// with a 500 that says nothing: what it answers without any, and to a made-up one,
+// tells the cause.
 func (c *checkup) logoutWithoutSession(ctx context.Context, p *provider, m *metadata) {
 	const subject = "registration of the logout"
+	const tryOut = "Try out a logout."
 	config := c.auth.config
-	visit, err := c.visit(ctx, p, p.endSessionURL(m, "", randomText()))
+	ask := func(postLogoutURL string) (*visit, error) {
+		u, err := url.Parse(p.endSessionURL(m, "", randomText()))
+		if err != nil {
+			return nil, errorf(CodeProviderAnswer, "the address of the page is malformed")
+		}
+		query := u.Query()
+		query.Set("post_logout_redirect_uri", postLogoutURL)
+		if postLogoutURL == "" {
+			query.Del("post_logout_redirect_uri")
+		}
+		u.RawQuery = query.Encode()
+		return c.visit(ctx, p, u.String())
+	}
+	ours, err := ask(config.postLogoutURL.String())
+	if err != nil {
+		c.warn(subject, "the end_session_endpoint does not answer: "+string(asError(err).Code), networkAdvice(m.endSessionEndpoint))
+		return
+	}
+	if ours.leadsTo(config.postLogoutURL) {
+		c.ok(subject, "the provider knows the post-logout redirect URL")
+		return
+	}
+	other := "" // no post-logout redirect URL at all
+	if !ours.refuses() {
+		other = config.postLogoutURL.JoinPath(randomText()).String()
+	}
+	control, err := ask(other)
 	switch {
 	case err != nil:
-		c.warn(subject, "the end_session_endpoint does not answer: "+string(asError(err).Code), networkAdvice(m.endSessionEndpoint))
-	case visit.status >= 500:
-		c.warn(subject, "the end_session_endpoint answers "+visit.what(), "Try out a logout.")
-	case visit.status >= 400:
-		c.problem(subject, "the provider answers a logout with an error page: "+visit.what(), "Compare post_logout_redirect_uri with the registration, character by character.")
-	case visit.leadsTo(config.postLogoutURL):
-		c.ok(subject, "the provider knows the post-logout redirect URL")
+		c.warn(subject, "the end_session_endpoint does not answer twice: "+string(asError(err).Code), tryOut)
+	case ours.refuses() && control.refuses():
+		c.warn(subject, "the end_session_endpoint answers "+ours.what()+", whatever it is asked", tryOut)
+	case ours.refuses():
+		c.problem(subject, "the provider refuses the post-logout redirect URL: "+ours.what(), "Every logout would end on its error page. Compare post_logout_redirect_uri with the registration, character by character.")
+	case control.refuses():
+		c.ok(subject, "the provider knows the post-logout redirect URL, and refuses another")
 	default:
-		c.ok(subject, "the provider does not object to the post-logout redirect URL")
+		c.warn(subject, "the provider answers the post-logout redirect URL and a made-up one alike", tryOut+" Its last page must be the application's.")
 	}
 }
 
@@ -131,6 +160,9 @@ func (c *checkup) visit(ctx context.Context, p *provider, address string) (*visi
 	}
 	return v, nil
 }
+
+// refuses reports whether the page is an error.
+func (v *visit) refuses() bool { return v.status >= 400 }
 
 // leadsTo reports whether the provider sends the browser to a registered URL.
 func (v *visit) leadsTo(u *url.URL) bool {

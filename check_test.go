@@ -364,7 +364,22 @@ func TestCheckOfTheRegistration(t *testing.T) {
 		{"wrong secret", []agentconnect.Option{agentconnect.WithClient("client-id", "the-secret-of-another-environment")}, nil, credentials, problem, "this very environment"},
 		{"unknown client", []agentconnect.Option{agentconnect.WithClient("nobody", "the-secret-of-nobody")}, nil, login, problem, "client_id"},
 		{"redirect URL not registered", nil, func(a *app) { a.provider.SetRedirectURIs(a.url + "/callback/") }, login, problem, "error page"},
-		{"post-logout URL not registered", nil, func(a *app) { a.provider.SetPostLogoutRedirectURIs(a.url + "/") }, logout, warning, "Internal Server Error"},
+		{"post-logout URL not registered", nil, func(a *app) { a.provider.SetPostLogoutRedirectURIs(a.url + "/") }, logout, problem, "refuses the post-logout redirect URL: Internal Server Error"},
+		{"unknown client at the logout", []agentconnect.Option{agentconnect.WithClient("nobody", "the-secret-of-nobody")}, nil, logout, warning, "Internal Server Error, whatever it is asked"},
+		{"a form at every logout but that of an unknown URL", nil, func(a *app) {
+			a.provider.Inject(answer(agentconnecttest.EndSession, func(answer *agentconnecttest.Answer) {
+				if answer.Status < 400 {
+					answer.Status = 200
+					answer.Header.Del("Location")
+				}
+			}))
+		}, logout, ok, "and refuses another"},
+		{"a form at every logout", nil, func(a *app) {
+			a.provider.Inject(answer(agentconnecttest.EndSession, func(answer *agentconnecttest.Answer) {
+				answer.Status = 200
+				answer.Header.Del("Location")
+			}))
+		}, logout, warning, "a made-up one alike"},
 		{"scope not granted", nil, func(a *app) {
 			client := a.provider.Client
 			client.RedirectURIs, client.Scopes = []string{a.url + "/callback"}, []string{"openid", "email"}
@@ -408,9 +423,6 @@ func TestCheckOfTheRegistration(t *testing.T) {
 		{"logout is away", nil, func(a *app) {
 			a.provider.Inject(answer(agentconnecttest.EndSession, func(answer *agentconnecttest.Answer) { answer.Reset = true }))
 		}, logout, warning, "provider_unavailable"},
-		{"logout asks for confirmation", nil, func(a *app) {
-			a.provider.Inject(answer(agentconnecttest.EndSession, func(answer *agentconnecttest.Answer) { answer.Status = 200; answer.Header.Del("Location") }))
-		}, logout, ok, "does not object"},
 		{"token endpoint fails", nil, func(a *app) { a.provider.Inject(agentconnecttest.TokenError503) }, credentials, warning, "provider_unavailable"},
 		{"token endpoint makes no sense", nil, func(a *app) { a.provider.Inject(agentconnecttest.Fault("token-html")) }, credentials, warning, "Try out"},
 	} {

@@ -173,6 +173,29 @@ func TestRealProviderRoles(t *testing.T) {
 	r.login(newBrowser(t), "/agents-publics", "sacha").wantStatus(t, http.StatusForbidden).wantAt(t, r.url+"/agents-publics").wantPage(t, "agent_public")
 }
 
+// The check tells a post-logout redirect URL that is registered from one that is
+// not, though the provider answers neither with a redirect.
+func TestRealProviderChecksTheLogout(t *testing.T) {
+	provider := oidcprovider.Start(t, oidcprovider.Config{})
+	const origin = "http://localhost:8080"
+	for registered, want := range map[string]string{
+		origin + "/logout/callback":  "ok       registration of the logout   the provider knows the post-logout redirect URL, and refuses another",
+		origin + "/logout/callback/": "problem  registration of the logout   the provider refuses the post-logout redirect URL",
+	} {
+		err := provider.Register(oidcprovider.Client{
+			ID: "fs", Secret: secret, RedirectURIs: []string{origin + "/callback"}, PostLogoutRedirectURIs: []string{registered},
+			UserinfoAlg: "RS256",
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, output := checked(t, settings(provider.Issuer))
+		if !strings.Contains(output, want) {
+			t.Errorf("with %s registered: got\n%s\nwant %q", registered, output, want)
+		}
+	}
+}
+
 func TestRealProviderDownAtStart(t *testing.T) {
 	provider := oidcprovider.Start(t, oidcprovider.Config{})
 	address := freeAddress(t)
