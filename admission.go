@@ -9,6 +9,9 @@ import (
 	"golang.org/x/oauth2"
 )
 
+// errDeparted is why a login that was verified, and accepted by the hook, fails.
+var errDeparted = errors.New("the agent's sessions were ended during the login")
+
 // An admission is a login that succeeded.
 type admission struct {
 	session  *session
@@ -31,15 +34,23 @@ func (a *Authenticator) admit(ctx context.Context, r *http.Request, v verifiedLo
 	if refusal := a.config.level.lacking(v.agent, a.config.acr); refusal != nil {
 		return nil, refusal
 	}
+	departure, err := a.sessions.departure(ctx, v.agent.Sub)
+	if err != nil {
+		return nil, newError(CodeSessionStore, err)
+	}
 	login := &Login{Agent: v.agent, Request: r, Writer: headerWriter{http.Header{}}, ReturnTo: v.returnTo}
 	header := login.Writer.Header()
 	if err := a.config.loginHook(ctx, login); err != nil {
 		return nil, hookRefusal(err)
 	}
+	if err := ctx.Err(); err != nil {
+		return nil, errorf(CodeInternal, "login hook: it took too long: %w", err)
+	}
 	if len(login.Account) > maxAccount {
 		return nil, errorf(CodeInternal, "login hook: the account has %d bytes, of %d at most", len(login.Account), maxAccount)
 	}
-	session := &session{owner: a, agent: v.agent, account: login.Account, login: a.sessions.store.loginID(v.state)}
+	session := &session{cookie: a.sessions.cookies[0], agent: v.agent, account: login.Account}
+	session.login = session.cookie.loginID(v.state)
 	if err := a.sessions.create(ctx, session, v.idToken); err != nil {
 		return nil, newError(CodeSessionStore, err)
 	}
@@ -48,17 +59,33 @@ func (a *Authenticator) admit(ctx context.Context, r *http.Request, v verifiedLo
 			return nil, newError(CodeSessionStore, errors.Join(err, a.sessions.destroy(ctx, session.token)))
 		}
 	}
+	// The hook was asked before the session existed: an agent whose sessions were
+	// ended in between must not keep this one, which nobody has yet.
+	switch again, err := a.sessions.departure(ctx, v.agent.Sub); {
+	case err != nil:
+		return nil, newError(CodeSessionStore, errors.Join(err, a.sessions.destroy(ctx, session.token)))
+	case again != "" && again != departure:
+		if a.tokens != nil {
+			a.tokens.end(ctx, session)
+		}
+		refusal := newError(CodeLoginRefused, errors.Join(errDeparted, a.sessions.destroy(ctx, session.token)))
+		refusal.Reasons = []Reason{{
+			French:  "Ce service vient de fermer toutes vos sessions. Connectez-vous de nouveau.",
+			English: "This service has just ended all your sessions. Log in again.",
+		}}
+		return nil, refusal
+	}
 	a.emit(ctx, agentEvent(EventLoginSucceeded, v.agent))
 	return &admission{session, a.config.returnTo(login.ReturnTo), header.Values("Set-Cookie")}, nil
 }
 
 // give sends the browser of a login that succeeded the cookies of its session and
 // those of the application.
-func (a *Authenticator) give(ctx context.Context, w http.ResponseWriter, admitted *admission) {
+func (a *Authenticator) give(w http.ResponseWriter, r *http.Request, admitted *admission) {
 	for _, line := range admitted.cookies {
 		w.Header().Add("Set-Cookie", line)
 	}
-	a.sessions.setCookie(ctx, w, admitted.session)
+	a.sessions.setCookies(w, r, admitted.session)
 }
 
 // SessionWithoutLogin makes a session of an agent who did not log in, and returns
@@ -82,6 +109,6 @@ func (a *Authenticator) SessionWithoutLogin(ctx context.Context, agent Agent) ([
 		return nil, err
 	}
 	answer := headerWriter{http.Header{}}
-	a.give(ctx, answer, admitted)
+	a.give(answer, r, admitted)
 	return (&http.Response{Header: answer.header}).Cookies(), nil
 }

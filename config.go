@@ -38,7 +38,7 @@ type config struct {
 	issuer                string      // validate sets that of the environment
 	clientID              string
 	clientSecret          string
-	previousSecrets       []string
+	otherSecrets          []string
 	redirectURI           string // as it was given; see redirectURL
 	postLogoutRedirectURI string
 	loginPath             string // validate sets the default of these two
@@ -49,6 +49,7 @@ type config struct {
 	userinfoAlg           Alg // validate sets the ID token's where there is none
 	level                 requirements
 	cookieName            string // validate adds the __Host- prefix where it applies
+	otherCookieNames      []string
 	sessionStore          scs.Store
 	sessionLifetime       time.Duration
 	sessionIdle           time.Duration // 0: none
@@ -193,8 +194,8 @@ func (p *problems) client(c *config) {
 			p.add(f.option, "invalid", "the value begins or ends with white space")
 		}
 	}
-	if slices.Contains(c.previousSecrets, "") {
-		p.add("WithPreviousClientSecrets", "invalid", "one of the secrets is empty")
+	if slices.Contains(c.otherSecrets, "") {
+		p.add("WithOtherClientSecrets", "invalid", "one of the secrets is empty")
 	}
 }
 
@@ -274,7 +275,7 @@ func (p *problems) session(c *config) {
 		p.add("WithSealedSessions", "missing", "give at least one key")
 	}
 	for _, key := range c.sealingKeys {
-		if len(key) < minSealingKey {
+		if len(key) < minSealingKey && key != Unsealed {
 			p.add("WithSealedSessions", "insecure", "a key has %d bytes; give %d random ones", len(key), minSealingKey)
 		}
 	}
@@ -291,12 +292,25 @@ func (p *problems) session(c *config) {
 }
 
 func (p *problems) cookies(c *config) {
-	if c.cookieName == "" || strings.Trim(c.cookieName, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_") != "" {
-		p.add("WithCookieName", "invalid", "%s is not made of letters, digits, '-' and '_'", p.shown(c.cookieName))
-	}
+	const letters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_"
+	prefix := ""
 	if c.redirectURL != nil && c.redirectURL.Scheme == "https" {
 		c.secureCookies = true
-		c.cookieName = "__Host-" + c.cookieName
+		prefix = "__Host-"
+	}
+	check := func(option, name string) string {
+		if name == "" || strings.Trim(name, letters) != "" {
+			p.add(option, "invalid", "%s is not made of letters, digits, '-' and '_'", p.shown(name))
+		}
+		return prefix + name
+	}
+	c.cookieName = check("WithCookieName", c.cookieName)
+	c.otherCookieNames = slices.Clone(c.otherCookieNames)
+	for i, name := range c.otherCookieNames {
+		c.otherCookieNames[i] = check("WithOtherCookieNames", name)
+		if c.otherCookieNames[i] == c.cookieName {
+			p.add("WithOtherCookieNames", "conflict", "%s is also the name of WithCookieName", p.shown(name))
+		}
 	}
 }
 
@@ -373,7 +387,12 @@ func isNil(store scs.Store) bool {
 
 // secrets returns the client secrets, the current one first.
 func (c *config) secrets() []string {
-	return append([]string{c.clientSecret}, c.previousSecrets...)
+	return append([]string{c.clientSecret}, c.otherSecrets...)
+}
+
+// cookieNames returns the names of the session's cookie, the one that is set first.
+func (c *config) cookieNames() []string {
+	return append([]string{c.cookieName}, c.otherCookieNames...)
 }
 
 // purpose names the use of a key derived from the client secret, so that no

@@ -287,6 +287,9 @@ func TestNewValidatesEachOption(t *testing.T) {
 			{"31 bytes", agentconnect.WithSealedSessions(bytes.Repeat([]byte{1}, 31)), "insecure"},
 			{"32 bytes, then an old one that is short", agentconnect.WithSealedSessions(bytes.Repeat([]byte{1}, 32), []byte("old")), "insecure"},
 			{"32 bytes", agentconnect.WithSealedSessions(bytes.Repeat([]byte{1}, 32)), ""},
+			{"unsealed, then a key", agentconnect.WithSealedSessions([]byte(agentconnect.Unsealed), bytes.Repeat([]byte{1}, 32)), ""},
+			{"a key, then unsealed", agentconnect.WithSealedSessions(bytes.Repeat([]byte{1}, 32), []byte(agentconnect.Unsealed)), ""},
+			{"an empty one beside a key", agentconnect.WithSealedSessions(bytes.Repeat([]byte{1}, 32), nil), "insecure"},
 		}},
 		{"WithRevocationAtLogout", []value{
 			{"without WithTokens", agentconnect.WithRevocationAtLogout(), "conflict"},
@@ -306,10 +309,17 @@ func TestNewValidatesEachOption(t *testing.T) {
 		{"WithAllowedClients", []value{{"of a resource server", agentconnect.WithAllowedClients("another"), "conflict"}}},
 		{"WithIntrospectionAlg", []value{{"of a resource server", agentconnect.WithIntrospectionAlg(agentconnect.RS256), "conflict"}}},
 		{"WithIntrospectionCache", []value{{"of a resource server", agentconnect.WithIntrospectionCache(time.Second), "conflict"}}},
-		{"WithPreviousClientSecrets", []value{
-			{"none", agentconnect.WithPreviousClientSecrets(), ""},
-			{"two", agentconnect.WithPreviousClientSecrets("one", "two"), ""},
-			{"an empty one", agentconnect.WithPreviousClientSecrets("one", ""), "invalid"},
+		{"WithOtherCookieNames", []value{
+			{"none", agentconnect.WithOtherCookieNames(), ""},
+			{"two", agentconnect.WithOtherCookieNames("old", "older"), ""},
+			{"an empty one", agentconnect.WithOtherCookieNames("old", ""), "invalid"},
+			{"a semicolon", agentconnect.WithOtherCookieNames("a;b"), "invalid"},
+			{"the current one", agentconnect.WithOtherCookieNames("old", "agentconnect"), "conflict"},
+		}},
+		{"WithOtherClientSecrets", []value{
+			{"none", agentconnect.WithOtherClientSecrets(), ""},
+			{"two", agentconnect.WithOtherClientSecrets("one", "two"), ""},
+			{"an empty one", agentconnect.WithOtherClientSecrets("one", ""), "invalid"},
 		}},
 		{"WithSessionStore", []value{
 			{"nil", agentconnect.WithSessionStore(nil), "missing"},
@@ -479,7 +489,7 @@ func TestNewReportsEverythingAtOnce(t *testing.T) {
 		"WithScopes: invalid",
 		"WithClient: missing",
 		"WithClient: invalid",
-		"WithPreviousClientSecrets: invalid",
+		"WithOtherClientSecrets: invalid",
 		"WithLoginPath: invalid",
 		"WithHomePath: invalid",
 		"WithIDTokenAlg: invalid",
@@ -506,7 +516,7 @@ func TestNewReportsEverythingAtOnce(t *testing.T) {
 		agentconnect.WithEnvironment(agentconnect.Production),
 		agentconnect.WithIssuer("https://provider.example"),
 		agentconnect.WithClient("", testSecret+" "),
-		agentconnect.WithPreviousClientSecrets(""),
+		agentconnect.WithOtherClientSecrets(""),
 		agentconnect.WithRedirectURL("http://demarches.example.gouv.fr/callback"),
 		agentconnect.WithPostLogoutRedirectURL("/logout/callback"),
 		agentconnect.WithLoginPath("login"),
@@ -558,12 +568,12 @@ func TestNewReportsEverythingAtOnce(t *testing.T) {
 func TestNewNeverShowsTheSecret(t *testing.T) {
 	t.Parallel()
 	texts := map[string]func(string) agentconnect.Option{
-		"WithEnvironment":           func(s string) agentconnect.Option { return agentconnect.WithEnvironment(agentconnect.Environment(s)) },
-		"WithIssuer":                agentconnect.WithIssuer,
-		"WithClient, as both":       func(s string) agentconnect.Option { return agentconnect.WithClient(s, s) },
-		"WithClient, exchanged":     func(s string) agentconnect.Option { return agentconnect.WithClient(s, " client-id") },
-		"WithPreviousClientSecrets": func(s string) agentconnect.Option { return agentconnect.WithPreviousClientSecrets(s, "") },
-		"WithRedirectURL":           agentconnect.WithRedirectURL,
+		"WithEnvironment":        func(s string) agentconnect.Option { return agentconnect.WithEnvironment(agentconnect.Environment(s)) },
+		"WithIssuer":             agentconnect.WithIssuer,
+		"WithClient, as both":    func(s string) agentconnect.Option { return agentconnect.WithClient(s, s) },
+		"WithClient, exchanged":  func(s string) agentconnect.Option { return agentconnect.WithClient(s, " client-id") },
+		"WithOtherClientSecrets": func(s string) agentconnect.Option { return agentconnect.WithOtherClientSecrets(s, "") },
+		"WithRedirectURL":        agentconnect.WithRedirectURL,
 		"WithRedirectURL, password": func(s string) agentconnect.Option {
 			return agentconnect.WithRedirectURL("https://u:" + s + "@a.example/")
 		},
@@ -595,7 +605,7 @@ func TestNewNeverShowsTheSecret(t *testing.T) {
 				}{
 					{"there as well", []agentconnect.Option{agentconnect.WithClient("client-id", secret), with(secret)}},
 					{"there alone", []agentconnect.Option{with(secret)}},
-					{"there, and the old one", []agentconnect.Option{agentconnect.WithClient("client-id", "another"), agentconnect.WithPreviousClientSecrets(secret), with(secret)}},
+					{"there, and the old one", []agentconnect.Option{agentconnect.WithClient("client-id", "another"), agentconnect.WithOtherClientSecrets(secret), with(secret)}},
 					{"there, copied with a space", []agentconnect.Option{agentconnect.WithClient("client-id", secret+" "), with(secret)}},
 				} {
 					_, err := agentconnect.New(where.opts...)
@@ -624,7 +634,7 @@ func TestNewRedactsSecretsInURLs(t *testing.T) {
 	const former = `former"secret\`
 	for _, secret := range []string{testSecret, former} {
 		_, err := agentconnect.New(goodOptions(
-			agentconnect.WithPreviousClientSecrets("another", former),
+			agentconnect.WithOtherClientSecrets("another", former),
 			agentconnect.WithRedirectURL("http://demarches.example.gouv.fr/callback?key="+secret),
 		)...)
 		if err == nil || !strings.Contains(err.Error(), `"http://demarches.example.gouv.fr/callback?key=[redacted]"`) {
@@ -651,7 +661,7 @@ func TestNewSaysWhatIsWrong(t *testing.T) {
 		{agentconnect.WithClient("client-id", ""), "WithClient (PROCONNECT_CLIENT_SECRET or AGENTCONNECT_CLIENT_SECRET)", "missing", "give the client_secret"},
 		{agentconnect.WithClient("client-id ", testSecret), "WithClient (PROCONNECT_CLIENT_ID or AGENTCONNECT_CLIENT_ID)", "invalid", "white space"},
 		{agentconnect.WithClient("client-id", testSecret+" "), "WithClient (PROCONNECT_CLIENT_SECRET or AGENTCONNECT_CLIENT_SECRET)", "invalid", "white space"},
-		{agentconnect.WithPreviousClientSecrets(""), "WithPreviousClientSecrets", "invalid", "one of the secrets is empty"},
+		{agentconnect.WithOtherClientSecrets(""), "WithOtherClientSecrets", "invalid", "one of the secrets is empty"},
 		{agentconnect.WithRedirectURL(""), "WithRedirectURL (PROCONNECT_REDIRECT_URL or AGENTCONNECT_REDIRECT_URL)", "missing", "exactly as it is registered"},
 		{agentconnect.WithRedirectURL("https://%"), "WithRedirectURL (PROCONNECT_REDIRECT_URL or AGENTCONNECT_REDIRECT_URL)", "invalid", "it is not a URL"},
 		{agentconnect.WithRedirectURL("https://a:b@demarches.example.gouv.fr/retour"), "WithRedirectURL (PROCONNECT_REDIRECT_URL or AGENTCONNECT_REDIRECT_URL)", "invalid", "has no user name and no password"},
@@ -929,7 +939,7 @@ func TestDefaults(t *testing.T) {
 	if session == nil {
 		t.Fatalf("got cookies %v, want agentconnect", p.Cookies())
 	}
-	if got := session.Expires.Sub(a.clock.Now()).Round(time.Minute); got != 12*time.Hour {
+	if got := (time.Duration(session.MaxAge) * time.Second).Round(time.Minute); got != 12*time.Hour {
 		t.Errorf("session cookie: got a life of %v, want 12h", got)
 	}
 	a.clock.advance(12*time.Hour - time.Minute)
@@ -965,7 +975,7 @@ func (f roundTripper) RoundTrip(r *http.Request) (*http.Response, error) { retur
 func TestFormattingShowsNoSecret(t *testing.T) {
 	t.Parallel()
 	key := []byte("a sealing key of thirty-two bytes")
-	auth, err := agentconnect.New(goodOptions(agentconnect.WithSealedSessions(key), agentconnect.WithPreviousClientSecrets("a-previous-secret"))...)
+	auth, err := agentconnect.New(goodOptions(agentconnect.WithSealedSessions(key), agentconnect.WithOtherClientSecrets("a-previous-secret"))...)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -89,7 +89,7 @@ func (a *Authenticator) Callback(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	a.replaceSession(r, admitted.session)
-	a.give(r.Context(), w, admitted)
+	a.give(w, r, admitted)
 	a.fresh.set(w, admitted.session)
 	redirect(w, admitted.returnTo)
 }
@@ -113,8 +113,8 @@ func (a *Authenticator) refuseLogin(w http.ResponseWriter, r *http.Request, logi
 // login of this browser. Who just logged in with it, and came back to the
 // address, goes on to the application; anything else is refused.
 func (a *Authenticator) callbackWithoutLogin(w http.ResponseWriter, r *http.Request, answer *answer) {
-	session, _ := a.sessions.find(r)
-	if session != nil && session.login == a.sessions.store.loginID(answer.state) && !a.sessions.expired(r, session) {
+	session, verdict, _ := a.sessions.identify(r)
+	if verdict == valid && session.login == session.cookie.loginID(answer.state) {
 		redirect(w, a.config.homePath)
 		return
 	}
@@ -158,14 +158,14 @@ func (a *Authenticator) finishLogin(ctx context.Context, r *http.Request, answer
 // They are out of reach already, under tokens that the browser forgets.
 func (a *Authenticator) replaceSession(r *http.Request, newer *session) {
 	for _, old := range a.sessions.presented(r) {
-		if old == newer.token {
+		if old.token == newer.token {
 			continue
 		}
-		if err := a.sessions.destroy(r.Context(), old); err != nil {
+		if err := a.sessions.destroy(r.Context(), old.token); err != nil {
 			a.config.logger.WarnContext(r.Context(), "agentconnect: the session before this login could not be deleted and lives until it expires", "cause", err)
 		}
 		if a.tokens != nil {
-			a.tokens.end(r.Context(), &session{token: old})
+			a.tokens.end(r.Context(), &session{token: old.token})
 		}
 	}
 }
@@ -198,7 +198,7 @@ func (a *Authenticator) Logout(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	ended, err := a.endSessions(r)
-	a.sessions.forgetCookie(r.Context(), w)
+	a.sessions.forgetCookies(w, r)
 	a.fresh.forget(w, r)
 	a.rememberSilentTry(w) // or a public page would log the agent in again
 	if err != nil {
@@ -222,14 +222,15 @@ func (a *Authenticator) Logout(w http.ResponseWriter, r *http.Request) {
 // endSessions deletes every session whose token the browser presents, and returns
 // those that there were: also one that is over, which the provider's may outlive.
 func (a *Authenticator) endSessions(r *http.Request) ([]*session, error) {
+	ctx := context.WithoutCancel(r.Context()) // a browser that leaves has logged out
 	var ended []*session
 	var errs []error
-	for _, token := range a.sessions.presented(r) {
-		session, err := a.sessions.findWithIDToken(r.Context(), token)
+	for _, p := range a.sessions.presented(r) {
+		session, err := a.sessions.findWithIDToken(ctx, p)
 		if session != nil {
 			ended = append(ended, session)
 		}
-		errs = append(errs, err, a.sessions.destroy(r.Context(), token))
+		errs = append(errs, err, a.sessions.destroy(ctx, p.token))
 	}
 	return ended, errors.Join(errs...)
 }

@@ -1,6 +1,8 @@
 package agentconnect
 
 import (
+	"context"
+	"errors"
 	"net/http"
 	"net/url"
 	"slices"
@@ -25,7 +27,14 @@ import (
 // against forgery: SameSite=Lax is a mitigation, [http.CrossOriginProtection] a
 // protection.
 func (a *Authenticator) RequireAgent(next http.Handler) http.Handler {
-	return a.protect(nil, nil, next)
+	return a.protect(guard{rules: a.config.level, acr: a.config.acr, renews: true}, next)
+}
+
+// RequireAgentWithoutRenewal is [Authenticator.RequireAgent] for requests that a
+// page makes by itself, as one that polls does: they do not count as use of the
+// session ([WithIdleTimeout]), also where a Require is inside.
+func (a *Authenticator) RequireAgentWithoutRenewal(next http.Handler) http.Handler {
+	return a.protect(guard{rules: a.config.level, acr: a.config.acr}, next)
 }
 
 // Require returns a middleware that does what [Authenticator.RequireAgent] does
@@ -42,34 +51,52 @@ func (a *Authenticator) RequireAgent(next http.Handler) http.Handler {
 // those of [WithLevel] included, or when a requirement is malformed, as routers
 // do for a malformed pattern: such a route would refuse everybody.
 func (a *Authenticator) Require(rs ...Requirement) func(http.Handler) http.Handler {
-	// A step-up is a login, so it also has to satisfy what every login must.
-	acr, err := slices.Concat(a.config.level, rs).acceptedACR()
+	// What every login must satisfy binds every request: it may be more than when
+	// the agent logged in.
+	rules := slices.Concat(a.config.level, rs)
+	acr, err := rules.acceptedACR()
 	if err != nil {
 		panic("agentconnect: Require: " + err.Error())
 	}
-	return func(next http.Handler) http.Handler { return a.protect(rs, acr, next) }
+	return func(next http.Handler) http.Handler {
+		return a.protect(guard{rules: rules, acr: acr, asks: acr != nil, renews: true}, next)
+	}
 }
 
-// protect is RequireAgent with requirements; acr is what their levels accept.
-func (a *Authenticator) protect(rs requirements, acr []string, next http.Handler) http.Handler {
+// A guard is what a protected route demands.
+type guard struct {
+	rules  requirements // with those of every login
+	acr    []string     // what their levels accept
+	asks   bool         // a stranger's login starts at once, with these levels
+	renews bool         // a request is a use of the session
+}
+
+// protect lets the requests that a guard accepts through to next.
+func (a *Authenticator) protect(g guard, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		session := sessionFrom(r.Context())
-		if session == nil || session.owner != a {
+		if session == nil || session.owner != a.sessions {
 			var err error
 			if session, err = a.identify(w, r); err != nil {
-				a.refuse(w, r, newError(CodeSessionStore, err))
+				a.refuseStore(w, r, err)
 				return
 			}
 			if session == nil {
-				a.refuseStranger(w, r, acr)
+				a.refuseStranger(w, r, g)
 				return
 			}
 			r = r.WithContext(contextWithSession(r.Context(), session))
 		}
-		if len(rs) > 0 || acr != nil { // copying the agent is not free
-			if lacking := rs.lacking(session.agent, acr); lacking != nil {
+		if len(g.rules) > 0 { // copying the agent is not free
+			if lacking := g.rules.lacking(session.agent, g.acr); lacking != nil {
 				a.refuseAgent(w, r, lacking)
 				return
+			}
+		}
+		if !session.settled {
+			session.settled = true
+			if g.renews {
+				a.sessions.renew(w, session)
 			}
 		}
 		next.ServeHTTP(w, r)
@@ -77,44 +104,43 @@ func (a *Authenticator) protect(rs requirements, acr []string, next http.Handler
 }
 
 // LoadAgent puts the agent in the request's context when somebody is logged in,
-// and lets everybody through: for public pages that greet who is known. When the
-// session store does not answer, everybody is a stranger there. Answers carry
-// Cache-Control: no-store and Vary: Cookie.
+// and lets everybody through: for public pages that greet who is known. An agent
+// who does not satisfy [WithLevel] is a stranger there, and when the session store
+// does not answer, everybody is. Answers carry Cache-Control: no-store and Vary:
+// Cookie. Requests do not count as use of the session ([WithIdleTimeout]).
 func (a *Authenticator) LoadAgent(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		session, err := a.identify(w, r)
-		if err != nil {
+		if err != nil && !hasLeft(r) {
 			a.config.logger.WarnContext(r.Context(), "agentconnect: the session store does not answer; a public page is served as to a stranger", "cause", err)
 		}
-		if session != nil {
+		if session != nil && a.config.level.lacking(session.agent, a.config.acr) == nil {
 			r = r.WithContext(contextWithSession(r.Context(), session))
 		}
 		next.ServeHTTP(w, r)
 	})
 }
 
-// identify returns the session of a request, nil for a stranger, and sets the
-// headers of an answer that depends on it.
+// identify returns the valid session of a request, nil for a stranger, and sets
+// the headers of an answer that depends on it. A session that was idle for too long
+// ends. One that is too old does not, since an instance whose clock is off must not
+// end what others find valid: stores forget by themselves what is over.
 func (a *Authenticator) identify(w http.ResponseWriter, r *http.Request) (*session, error) {
 	dependsOnAgent(w.Header())
-	session, err := a.sessions.find(r)
-	if session == nil || err != nil {
-		return nil, err
+	session, verdict, err := a.sessions.identify(r)
+	switch verdict {
+	case valid:
+		return session, err
+	case over:
+		a.emit(r.Context(), agentEvent(EventSessionExpired, session.agent))
+	case idle:
+		a.endIdle(w, r, session)
 	}
-	if a.sessions.expired(r, session) {
-		a.endExpired(r, session)
-		return nil, nil
-	}
-	session.owner = a
-	if a.sessions.idle != nil {
-		a.sessions.idle.renew(w, session)
-	}
-	return session, nil
+	return nil, err
 }
 
-// endExpired deletes a session that is over, which the store may not know: the
-// idle timeout is ours.
-func (a *Authenticator) endExpired(r *http.Request, session *session) {
+// endIdle ends a session that was idle for too long, as its own cookie shows.
+func (a *Authenticator) endIdle(w http.ResponseWriter, r *http.Request, session *session) {
 	a.emit(r.Context(), agentEvent(EventSessionExpired, session.agent))
 	if err := a.sessions.destroy(r.Context(), session.token); err != nil {
 		a.config.logger.WarnContext(r.Context(), "agentconnect: a session that is over could not be deleted", "cause", err)
@@ -122,7 +148,22 @@ func (a *Authenticator) endExpired(r *http.Request, session *session) {
 	if a.tokens != nil {
 		a.tokens.end(r.Context(), session)
 	}
+	a.sessions.forgetCookies(w, r)
 }
+
+// refuseStore answers a request that the store could not be asked about.
+func (a *Authenticator) refuseStore(w http.ResponseWriter, r *http.Request, err error) {
+	if hasLeft(r) {
+		a.config.logger.DebugContext(r.Context(), "agentconnect: the client left before its session was read")
+		w.WriteHeader(http.StatusServiceUnavailable) // nobody reads it
+		return
+	}
+	a.refuse(w, r, newError(CodeSessionStore, err))
+}
+
+// hasLeft reports whether the client of a request has closed its connection: what
+// then fails is no failure.
+func hasLeft(r *http.Request) bool { return errors.Is(r.Context().Err(), context.Canceled) }
 
 // dependsOnAgent sets Cache-Control: no-store and Vary: Cookie, in a single
 // allocation since every protected request does it. What next appends to one of
@@ -139,7 +180,7 @@ func dependsOnAgent(h http.Header) {
 
 // refuseStranger sends a stranger to the login, or says that one is needed.
 // Where a level is demanded the login asks for it at once, rather than twice.
-func (a *Authenticator) refuseStranger(w http.ResponseWriter, r *http.Request, acr []string) {
+func (a *Authenticator) refuseStranger(w http.ResponseWriter, r *http.Request, g guard) {
 	if !isNavigation(r) {
 		refusal := newError(CodeUnauthenticated, nil)
 		refusal.ReturnTo = a.pageOf(r)
@@ -154,8 +195,8 @@ func (a *Authenticator) refuseStranger(w http.ResponseWriter, r *http.Request, a
 		return
 	}
 	switch {
-	case acr != nil:
-		a.stepUp(w, r, acr)
+	case g.asks:
+		a.stepUp(w, r, g.acr)
 	default:
 		redirect(w, a.loginURL(requestTarget(r)))
 	}

@@ -110,12 +110,13 @@ func WithClient(id, secret string) Option {
 	return func(c *config) { c.clientID, c.clientSecret = id, secret }
 }
 
-// WithPreviousClientSecrets gives the client secrets in use before the current
-// one. Logins that were under way when the secret changed then end normally;
-// the provider is only ever shown the current secret. The previous ones can be
-// removed [WithSessionLifetime] after the change.
-func WithPreviousClientSecrets(secrets ...string) Option {
-	return func(c *config) { c.previousSecrets = secrets }
+// WithOtherClientSecrets gives client secrets whose cookies are accepted beside
+// those of the current one: of the previous secret, or of the next. Logins and
+// logouts that were under way when the secret changed then end normally, on
+// instances of before and after the change. The provider is only ever shown the
+// current secret. docs/sessions.md has the order of steps.
+func WithOtherClientSecrets(secrets ...string) Option {
+	return func(c *config) { c.otherSecrets = secrets }
 }
 
 // WithRedirectURL gives the redirect_uri, exactly as it was registered with
@@ -181,7 +182,9 @@ func WithUserinfoAlg(alg Alg) Option {
 // does for single routes: WithLevel(MFA()) makes multi-factor authentication a
 // condition of logging in. The acr is asked for as essential and verified in
 // the ID token; a login without it is refused with a page that says what to do.
-// Access rules (Role, EmailDomain…) are verified at each login as well.
+// Access rules (Role, EmailDomain…) are verified as well. Every protected request
+// verifies all of it again, against the agent of its session: a level that was
+// raised since holds for the sessions of before.
 func WithLevel(requirements ...Requirement) Option {
 	return func(c *config) { c.level = requirements }
 }
@@ -194,15 +197,25 @@ func WithCookieName(name string) Option {
 	return func(c *config) { c.cookieName = name }
 }
 
+// WithOtherCookieNames gives stems whose cookies are read beside those of
+// [WithCookieName]: of the previous stem, or of the next, while it changes. The
+// sessions of before then go on, on instances of before and after the change.
+// docs/sessions.md has the order of steps. Never give the stem of another
+// application or Authenticator: its sessions would be taken for this one's.
+func WithOtherCookieNames(names ...string) Option {
+	return func(c *config) { c.otherCookieNames = names }
+}
+
 // WithSessionStore sets where sessions are kept: any store of scs
 // (goredisstore, pgxstore…). The default keeps them in the process's memory: they
 // are lost when it stops, and no other instance sees them.
 //
 // The keys that the store sees are hashes of the session cookies, so that
-// reading it is not enough to take a session over. A store that also implements
-// scs.CtxStore is given at most three seconds an operation; one that does not
-// cannot be interrupted. An application that keeps sessions of its own in the
-// same database gives this one a prefix or table of its own.
+// reading it is not enough to take a session over. Each operation is given three
+// seconds, also by a store that knows no contexts or does not heed them. A store
+// may use the memory of what it returns again at its next operation. Several
+// Authenticators, and instances, can share one; other data belongs under another
+// prefix or in another table.
 func WithSessionStore(store scs.Store) Option {
 	return func(c *config) { c.sessionStore = store }
 }
@@ -223,8 +236,16 @@ func WithSessionEndAtMidnight() Option {
 }
 
 // WithIdleTimeout also ends a session when d passed without a request to a
-// route behind [Authenticator.RequireAgent], to the minute: from five minutes to
-// the session's lifetime. The default is none.
+// route behind [Authenticator.RequireAgent] or Require, to the minute: from five
+// minutes to the session's lifetime. Other routes, LoadAgent's among them, and
+// [Authenticator.RequireAgentWithoutRenewal] do not count. The default is none. It
+// holds for the sessions that begin after it was set; one that is shortened later
+// holds for them at once.
+//
+// On a computer that several people use, it protects this application's session
+// alone. While the provider's session lives, up to twelve hours, the next person
+// at the computer can log in as the same agent with one click and no password, here
+// and in any other service.
 //
 // The time of the last request is kept in an authenticated cookie of its own,
 // renewed at most once a minute, and never in the store: requests only read the
@@ -234,11 +255,19 @@ func WithIdleTimeout(d time.Duration) Option {
 	return func(c *config) { c.sessionIdle = d }
 }
 
+// Unsealed stands among the keys of [WithSealedSessions] for none: records as they
+// are, without a seal.
+const Unsealed = "unsealed"
+
 // WithSealedSessions seals the session records (AES-256-GCM), so that a stolen
-// database holds neither names nor tokens. The first key seals, every key opens:
-// a new one is put in front of the old one, which can go when the sessions of
-// before are over. Keys are random, of 32 bytes or more, and the same on every
-// instance. A record that no key opens is no session.
+// database holds neither names nor tokens, and nobody who writes to it can make a
+// session. The first key seals, every key opens. Keys are random, of 32 bytes or
+// more, and the same on every instance. A record that no key opens is no session.
+//
+// A new key is first put behind the old one, on every instance, then in front. To
+// begin sealing, [Unsealed] takes the part of the old key, and to stop, that of the
+// new one; while it is there, unsealed records are accepted. docs/sessions.md has the
+// order of steps.
 func WithSealedSessions(keys ...[]byte) Option {
 	return func(c *config) {
 		c.sealingKeys = make([]string, len(keys)) // not nil, also of no key

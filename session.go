@@ -2,97 +2,144 @@ package agentconnect
 
 import (
 	"context"
+	"crypto/rand"
 	"fmt"
 	"net/http"
 	"slices"
 	"time"
-
-	"github.com/agentconnect-go/agentconnect/internal/seal"
-	"github.com/alexedwards/scs/v2"
 )
 
-// sessionTokenLen is the length of the tokens that scs makes: 256 random bits as
-// base64url.
+// sessionTokenLen is the length of session tokens: 256 random bits as base64url.
 const sessionTokenLen = 43
+
+// maxRecord bounds a session record, which each request reads: claims that an
+// identity provider adds (custom) have no bound of their own. With its seal, it fits
+// a column of 64 KiB.
+const maxRecord = 32 << 10
 
 // A session says who is logged in. Its record is written once, at the login,
 // and then only read or deleted: nothing that is under way can bring back what a
 // logout deleted.
 type session struct {
-	owner   *Authenticator // nil when ContextWithAgent made it
+	owner   *sessions // nil when ContextWithAgent made it
 	token   string
+	cookie  *sessionCookie // that brought it, or is to bring it
 	agent   Agent
 	account string // what the login hook set
 	created time.Time
 	expires time.Time
-	seen    time.Time // the last request, with an idle timeout: see expired
-	login   [16]byte  // the registration and the login it comes from: see loginID
+	seen    time.Time // the last request, with an idle timeout: see state
+	login   [16]byte  // the Authenticator and the login it comes from: see sessionCookie.loginID
 
 	idleTimeout time.Duration // 0: none
 	seenKey     [16]byte      // of the cookie with the time of the last request
+	settled     bool          // whether the request counts as use of it is decided
 
 	idToken string    // of the login; only set where it is asked for
 	listed  [2]string // room for the agent's roles and amr, which rarely are more
 }
 
-// sessions keeps sessions in an scs store. Writing is scs's: tokens, commits,
-// renewal, destruction, the cookie. Reading, which every protected request does,
-// goes straight to the store.
+// sessions keeps sessions in a store, and their tokens in cookies.
 type sessions struct {
-	manager  *scs.SessionManager
 	store    recordStore
+	cookies  []*sessionCookie // the first is set, all are read
+	secure   bool
 	lifetime time.Duration
-	idle     *idleCookie // nil without idle timeout
+	idle     time.Duration // 0: none
 	midnight *time.Location
 	now      func() time.Time
 }
 
+// A sessionCookie is a name under which browsers have sessions, and the mark of the
+// Authenticator that makes them. A session is only taken under the name, and by an
+// Authenticator with the redirect URL, that it was made with: two Authenticators of
+// one registration can have different hooks.
+type sessionCookie struct {
+	name string
+	seen string // the cookie with the time of the last request
+	mark [8]byte
+}
+
 func newSessions(c *config) (*sessions, error) {
-	store := recordStore{store: c.sessionStore, registration: registrationOf(c)}
-	if len(c.sealingKeys) > 0 {
-		sealer, err := seal.New(c.purpose("session record"), c.sealingKeys...)
-		if err != nil {
-			return nil, err
-		}
-		store.sealer = sealer
+	store, err := newRecordStore(c)
+	if err != nil {
+		return nil, err
 	}
-	m := scs.New()
-	m.Store = store
-	m.Codec = recordCodec{}
-	m.Cookie.Name = c.cookieName
-	m.Cookie.Secure = c.secureCookies
-	m.Cookie.HttpOnly = true
-	m.Cookie.SameSite = http.SameSiteLaxMode
-	m.Cookie.Path = "/"
 	s := &sessions{
-		manager:  m,
 		store:    store,
+		secure:   c.secureCookies,
 		lifetime: c.sessionLifetime,
+		idle:     c.sessionIdle,
 		midnight: c.midnight,
 		now:      c.now,
 	}
-	if c.sessionIdle > 0 {
-		idle, err := newIdleCookie(c)
-		if err != nil {
-			return nil, err
-		}
-		s.idle = idle
+	for _, name := range c.cookieNames() {
+		s.cookies = append(s.cookies, &sessionCookie{
+			name: name,
+			seen: name + "-seen",
+			mark: digest(name + "\x00" + c.redirectURL.String()),
+		})
 	}
 	return s, nil
 }
 
-// find returns the session of a request though it may be over, without its ID
-// token.
+// loginID is what a session remembers of where it comes from: the mark of its
+// Authenticator, and the state of its login.
+func (c *sessionCookie) loginID(state string) (id [16]byte) {
+	f := fingerprint(state)
+	copy(id[:8], c.mark[:])
+	copy(id[8:], f[:])
+	return id
+}
+
+// A verdict says whether a session is over.
+type verdict int
+
+const (
+	none verdict = iota // there is no session
+	valid
+	over   // by its age
+	unseen // nothing shows that it was used within the idle timeout
+	idle   // it was not used within the idle timeout, as its own cookie shows
+)
+
+// A presented token is one that a browser presents, whatever it is worth.
+type presentedToken struct {
+	cookie *sessionCookie
+	token  string
+}
+
+// presented returns every token that the browser presents: one that was planted
+// beside its own is one of them.
+func (s *sessions) presented(r *http.Request) []presentedToken {
+	var tokens []presentedToken
+	for _, cookie := range s.cookies {
+		for _, c := range cookiesNamed(r, cookie.name) {
+			if p := (presentedToken{cookie, c.Value}); len(p.token) == sessionTokenLen && !slices.Contains(tokens, p) {
+				tokens = append(tokens, p)
+			}
+		}
+	}
+	return tokens
+}
+
+// find returns the session of a request, though it may be over, without its ID
+// token. nil means that there is none.
 func (s *sessions) find(r *http.Request) (*session, error) {
-	session, _, err := s.read(r.Context(), cookieValue(r, s.manager.Cookie.Name))
-	return session, err
+	for _, cookie := range s.cookies {
+		session, _, err := s.read(r.Context(), presentedToken{cookie, cookieValue(r, cookie.name)})
+		if session != nil || err != nil {
+			return session, err
+		}
+	}
+	return nil, nil
 }
 
 // findWithIDToken returns the session of a token, though it may be over, with its
 // ID token, for a logout. It is copied while the record is sure to be in the
 // store's memory: before a deletion.
-func (s *sessions) findWithIDToken(ctx context.Context, token string) (*session, error) {
-	session, record, err := s.read(ctx, token)
+func (s *sessions) findWithIDToken(ctx context.Context, p presentedToken) (*session, error) {
+	session, record, err := s.read(ctx, p)
 	if session != nil {
 		session.idToken = idTokenOf(record)
 	}
@@ -100,11 +147,11 @@ func (s *sessions) findWithIDToken(ctx context.Context, token string) (*session,
 }
 
 // read returns the session of a token, and its record.
-func (s *sessions) read(ctx context.Context, token string) (*session, []byte, error) {
-	if len(token) != sessionTokenLen {
+func (s *sessions) read(ctx context.Context, p presentedToken) (*session, []byte, error) {
+	if len(p.token) != sessionTokenLen {
 		return nil, nil, nil
 	}
-	record, found, err := s.store.FindCtx(ctx, token)
+	record, found, err := s.store.FindCtx(ctx, p.token)
 	if err != nil {
 		return nil, nil, fmt.Errorf("session store: %w", err)
 	}
@@ -114,51 +161,79 @@ func (s *sessions) read(ctx context.Context, token string) (*session, []byte, er
 	// A record of another version, or garbage, is no session: a new login
 	// replaces it.
 	session, err := decodeRecord(record)
-	if err != nil {
+	if err != nil || [8]byte(session.login[:8]) != p.cookie.mark {
 		return nil, nil, nil
 	}
-	session.token = token
+	session.owner, session.token, session.cookie = s, p.token, p.cookie
 	return session, record, nil
 }
 
-// expired reports whether a session is over, whatever the store thinks of
-// expiry, and sets when it was last seen.
-func (s *sessions) expired(r *http.Request, session *session) bool {
-	now := s.now()
-	if !now.Before(session.expires) || now.Before(session.created.Add(-clockTolerance)) {
-		return true
+// identify returns the session of a request, and whether it is valid.
+func (s *sessions) identify(r *http.Request) (*session, verdict, error) {
+	session, err := s.find(r)
+	if session == nil || err != nil {
+		return nil, none, err
 	}
-	if s.idle == nil {
-		return false
-	}
-	session.seen = s.idle.lastSeen(r, session)
-	return !now.Before(session.seen.Add(s.idle.timeout))
+	return session, s.judge(r, session), nil
 }
 
-// create puts a session in the store and returns its token. Whatever token the
-// browser had is no part of it: a token that was planted stays worthless.
+// judge says whether a session is over, whatever the store thinks of expiry, and
+// sets when it was last seen.
+func (s *sessions) judge(r *http.Request, session *session) verdict {
+	now := s.now()
+	if s.isOver(session, now) {
+		return over
+	}
+	timeout := session.idleTimeout
+	if s.idle > 0 {
+		timeout = min(timeout, s.idle) // 0 for a session from before there was one
+	}
+	if timeout == 0 {
+		return valid
+	}
+	seen, shown := session.lastSeen(r)
+	session.seen = seen
+	switch {
+	case now.Before(seen.Add(timeout)):
+		return valid
+	case shown:
+		return idle
+	}
+	return unseen
+}
+
+// isOver reports whether a session is over by its age. A lifetime that was
+// shortened since holds for it too. A session of the future is none: the clock of
+// this instance, or of the one that made it, is off.
+func (s *sessions) isOver(session *session, now time.Time) bool {
+	return !now.Before(session.expires) || !now.Before(session.created.Add(s.lifetime)) || now.Before(session.created.Add(-clockTolerance))
+}
+
+// create puts a session in the store. Its token is a new one, whatever the browser
+// had: a token that was planted stays worthless.
 func (s *sessions) create(ctx context.Context, session *session, idToken string) error {
+	session.owner = s
+	session.token = randomText()
 	session.created = s.now()
 	session.expires = s.deadline(session.created)
-	ctx, err := s.manager.Load(context.WithoutCancel(ctx), "")
-	if err != nil {
-		return err
+	session.idleTimeout = s.idle
+	rand.Read(session.seenKey[:])
+	record := encodeRecord(session, idToken)
+	if len(record) > maxRecord {
+		return fmt.Errorf("the claims and the ID token take %d bytes, of %d at most", len(record), maxRecord)
 	}
-	s.manager.Put(ctx, recordKey, encodeRecord(session, idToken))
-	s.manager.SetDeadline(ctx, session.expires)
-	token, _, err := s.manager.Commit(ctx)
-	if err != nil {
+	if err := s.store.create(context.WithoutCancel(ctx), session.token, record, session.expires); err != nil {
 		return fmt.Errorf("session store: %w", err)
 	}
-	session.token = token
 	return nil
 }
 
-// deadline returns when a session of now ends.
+// deadline returns when a session of now ends. One that begins in the last minute
+// of a day is of the next day.
 func (s *sessions) deadline(now time.Time) time.Time {
 	deadline := now.Add(s.lifetime)
 	if s.midnight != nil {
-		y, m, d := now.In(s.midnight).Date()
+		y, m, d := now.Add(time.Minute).In(s.midnight).Date()
 		if midnight := time.Date(y, m, d+1, 0, 0, 0, 0, s.midnight); midnight.Before(deadline) {
 			deadline = midnight
 		}
@@ -166,41 +241,41 @@ func (s *sessions) deadline(now time.Time) time.Time {
 	return deadline
 }
 
-// setCookie gives the browser the cookie of a session.
-func (s *sessions) setCookie(ctx context.Context, w http.ResponseWriter, session *session) {
-	s.manager.WriteSessionCookie(ctx, w, session.token, session.expires)
-	if s.idle != nil {
-		s.idle.touch(w, session)
+// setCookies gives the browser the cookies of a new session, and takes those of
+// other names from it.
+func (s *sessions) setCookies(w http.ResponseWriter, r *http.Request, session *session) {
+	for _, other := range s.cookies {
+		if other != session.cookie && len(cookiesNamed(r, other.name)) > 0 {
+			s.forget(w, other)
+		}
+	}
+	maxAge := int(session.expires.Sub(s.now())/time.Second) + 1
+	http.SetCookie(w, newCookie(session.cookie.name, session.token, maxAge, s.secure))
+	if session.idleTimeout > 0 {
+		s.touch(w, session)
 	}
 }
 
-// forgetCookie takes the session's cookies from the browser.
-func (s *sessions) forgetCookie(ctx context.Context, w http.ResponseWriter) {
-	s.manager.WriteSessionCookie(ctx, w, "", time.Time{})
-	if s.idle != nil {
-		s.idle.forget(w)
+// forgetCookies takes the sessions' cookies from the browser.
+func (s *sessions) forgetCookies(w http.ResponseWriter, r *http.Request) {
+	for i, cookie := range s.cookies {
+		if i == 0 || len(cookiesNamed(r, cookie.name)) > 0 {
+			s.forget(w, cookie)
+		}
 	}
 }
 
-// destroy deletes the session of a cookie's token from the store.
+func (s *sessions) forget(w http.ResponseWriter, cookie *sessionCookie) {
+	http.SetCookie(w, newCookie(cookie.name, "", -1, s.secure))
+	if s.idle > 0 {
+		http.SetCookie(w, newCookie(cookie.seen, "", -1, s.secure))
+	}
+}
+
+// destroy deletes the session of a token from the store.
 func (s *sessions) destroy(ctx context.Context, token string) error {
-	if len(token) != sessionTokenLen {
-		return nil
-	}
 	if err := s.store.DeleteCtx(context.WithoutCancel(ctx), token); err != nil {
 		return fmt.Errorf("session store: %w", err)
 	}
 	return nil
-}
-
-// presented returns every token that the browser presents, whatever it is worth:
-// one that was planted beside its own is one of them.
-func (s *sessions) presented(r *http.Request) []string {
-	var tokens []string
-	for _, c := range cookiesNamed(r, s.manager.Cookie.Name) {
-		if len(c.Value) == sessionTokenLen && !slices.Contains(tokens, c.Value) {
-			tokens = append(tokens, c.Value)
-		}
-	}
-	return tokens
 }

@@ -5,162 +5,248 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"errors"
+	"maps"
+	"slices"
+	"strings"
 	"time"
 
-	"github.com/agentconnect-go/agentconnect/internal/seal"
 	"github.com/alexedwards/scs/v2"
+	"github.com/alexedwards/scs/v2/memstore"
+
+	"github.com/agentconnect-go/agentconnect/internal/seal"
 )
 
-// storeTimeout bounds each operation of a store that takes a context.
-const storeTimeout = 3 * time.Second
+const (
+	// storeTimeout bounds each operation of the store.
+	storeTimeout = 3 * time.Second
+	// listTimeout bounds the listing of all keys.
+	listTimeout = 30 * time.Second
+	// shortestLife is the shortest that a record may live. Stores take what is left
+	// of its life, and some take nothing for ever.
+	shortestLife = time.Second
+	// keyTagLen is the length of the tag of a registration in keys.
+	keyTagLen = 11
+)
 
-// recordStore is the store as this package uses it, and as scs's manager is
-// given it. Keys are hashes of tokens, so that who reads the store can log in as
-// nobody, and of the registration, so that no other one takes its sessions for its
-// own. Records are sealed if there is a key. Every operation ends in a bounded
-// time where the store can be interrupted.
+// errShortLife is the error of a write of what is over.
+var errShortLife = errors.New("the record would be over at once")
+
+// recordStore is the store as this package uses it. It is an scs.CtxStore of named
+// records: a session's name is its token, that of others has a space in it.
+//
+// Keys begin with a tag of the registration, so that no other one takes our records
+// for its own, and end with a hash of the name, so that a reader of the store can
+// log in as nobody. Records are sealed if there is a key. Every operation ends in a
+// bounded time, whatever the store does.
 type recordStore struct {
 	store        scs.Store
+	watch        *watchdog // nil: the store is in the memory of the process
 	registration [8]byte
-	sealer       *seal.Sealer // nil: records are kept as they are
+	tag          string
+	sealer       *seal.Sealer // nil: no key is given
+	writesPlain  bool         // records are written as they are
+	readsPlain   bool         // and those are accepted
 }
 
-// registrationOf tells registrations apart: not a secret, and short, so that with
-// a token it fits one block of the hash.
-func registrationOf(c *config) (r [8]byte) {
-	sum := sha256.Sum256([]byte(c.purpose("session")))
-	copy(r[:], sum[:])
-	return r
+func newRecordStore(c *config) (recordStore, error) {
+	s := recordStore{store: c.sessionStore, registration: digest(c.purpose("session"))}
+	s.tag = base64.RawURLEncoding.EncodeToString(s.registration[:])
+	if _, inMemory := c.sessionStore.(*memstore.MemStore); !inMemory {
+		s.watch = newWatchdog()
+	}
+	keys := slices.DeleteFunc(slices.Clone(c.sealingKeys), func(key string) bool { return key == Unsealed })
+	s.readsPlain = len(keys) == 0 || len(keys) < len(c.sealingKeys)
+	s.writesPlain = len(keys) == 0 || c.sealingKeys[0] == Unsealed
+	if len(keys) > 0 {
+		sealer, err := seal.New(c.purpose("session record"), keys...)
+		if err != nil {
+			return recordStore{}, err
+		}
+		s.sealer = sealer
+	}
+	return s, nil
 }
 
-// key returns the key under which the record of a token is kept.
-func (s recordStore) key(token string) string {
+// digest shortens what tells registrations and Authenticators apart: it is no
+// secret, and with a token it fits one block of the hash.
+func digest(text string) (d [8]byte) {
+	sum := sha256.Sum256([]byte(text))
+	copy(d[:], sum[:])
+	return d
+}
+
+// key returns the key of the record of a name.
+func (s recordStore) key(name string) string {
 	buf := make([]byte, 0, 128) // on the stack
-	sum := sha256.Sum256(append(append(buf, s.registration[:]...), token...))
-	var key [43]byte
-	base64.RawURLEncoding.Encode(key[:], sum[:])
+	sum := sha256.Sum256(append(append(buf, s.registration[:]...), name...))
+	var key [keyTagLen + 1 + 43]byte
+	copy(key[:], s.tag)
+	key[keyTagLen] = '.'
+	if strings.IndexByte(name, ' ') >= 0 {
+		key[keyTagLen] = '-'
+	}
+	base64.RawURLEncoding.Encode(key[keyTagLen+1:], sum[:])
 	return string(key[:])
 }
 
-// loginID is what a session remembers of where it comes from: half of it is the
-// registration's, half the login's state.
-func (s recordStore) loginID(state string) (id [16]byte) {
-	f := fingerprint(state)
-	copy(id[:8], s.registration[:])
-	copy(id[8:], f[:])
-	return id
-}
-
-// owns reports whether a session is of this registration.
-func (s recordStore) owns(session *session) bool {
-	return [8]byte(session.login[:8]) == s.registration
+// isSession reports whether a key is that of a session of this registration.
+func (s recordStore) isSession(key string) bool {
+	return len(key) == keyTagLen+1+43 && key[keyTagLen] == '.' && key[:keyTagLen] == s.tag
 }
 
 // FindCtx implements scs.CtxStore. A record that does not open is not found.
-func (s recordStore) FindCtx(ctx context.Context, token string) ([]byte, bool, error) {
-	key := s.key(token)
-	record, found, err := s.findKey(ctx, key)
+func (s recordStore) FindCtx(ctx context.Context, name string) ([]byte, bool, error) {
+	record, _, err := s.findKey(ctx, s.key(name))
+	return record, record != nil, err
+}
+
+// findKey returns a record as it was before it was sealed, nil when it does not
+// open, and whether there is one.
+func (s recordStore) findKey(ctx context.Context, key string) (record []byte, found bool, err error) {
+	record, found, err = s.get(ctx, key)
 	if err != nil || !found {
 		return nil, false, err
 	}
-	record, found = s.open(key, record)
-	return record, found, nil
+	return s.open(key, record), true, nil
 }
 
-func (s recordStore) findKey(ctx context.Context, key string) ([]byte, bool, error) {
-	store, ok := s.store.(scs.CtxStore)
-	if !ok {
+// get returns what is under a key, as it is.
+func (s recordStore) get(ctx context.Context, key string) (record []byte, found bool, err error) {
+	if s.watch == nil {
 		return s.store.Find(key)
 	}
-	ctx, cancel := context.WithTimeout(ctx, storeTimeout)
-	defer cancel()
-	return store.FindCtx(ctx, key)
+	type answer struct {
+		record []byte
+		found  bool
+	}
+	a, err := watch(ctx, s.watch, storeTimeout, nil, func(ctx context.Context) (a answer, err error) {
+		if store, ok := s.store.(scs.CtxStore); ok {
+			a.record, a.found, err = store.FindCtx(ctx, key)
+		} else {
+			a.record, a.found, err = s.store.Find(key)
+		}
+		return a, err
+	})
+	return a.record, a.found && err == nil, err
 }
 
-// open returns a record as it was before it was sealed.
-func (s recordStore) open(key string, record []byte) ([]byte, bool) {
-	if s.sealer == nil {
-		return record, true
+// open returns a record as it was before it was sealed, nil when it does not open.
+func (s recordStore) open(key string, record []byte) []byte {
+	if s.sealer != nil {
+		if plain, ok := s.sealer.OpenBytes(record, key); ok {
+			return plain
+		}
 	}
-	return s.sealer.OpenBytes(record, key)
+	if s.readsPlain {
+		return record
+	}
+	return nil
 }
 
 // CommitCtx implements scs.CtxStore.
-func (s recordStore) CommitCtx(ctx context.Context, token string, record []byte, expiry time.Time) error {
-	key := s.key(token)
-	if s.sealer != nil {
-		record = s.sealer.SealBytes(record, key)
+func (s recordStore) CommitCtx(ctx context.Context, name string, record []byte, expiry time.Time) error {
+	key := s.key(name)
+	return s.put(ctx, key, s.seal(key, record), expiry, nil)
+}
+
+// create is CommitCtx of a record that was not there. When the store does not
+// confirm it, it is deleted, should it be there after all.
+func (s recordStore) create(ctx context.Context, name string, record []byte, expiry time.Time) error {
+	key := s.key(name)
+	return s.put(ctx, key, s.seal(key, record), expiry, func() {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), storeTimeout)
+		defer cancel()
+		_ = s.deleteNow(ctx, key) // nobody has its token; if this fails, it ends by itself
+	})
+}
+
+// seal returns a record as the store is to keep it.
+func (s recordStore) seal(key string, record []byte) []byte {
+	if s.writesPlain {
+		return record
 	}
-	store, ok := s.store.(scs.CtxStore)
-	if !ok {
+	return s.sealer.SealBytes(record, key)
+}
+
+// put writes what is to be under a key. undo, if any, is called after a write that
+// was not confirmed.
+func (s recordStore) put(ctx context.Context, key string, record []byte, expiry time.Time, undo func()) error {
+	// By the clock of stores, whatever ours is in a test.
+	if time.Until(expiry) < shortestLife {
+		return errShortLife
+	}
+	if s.watch == nil {
 		return s.store.Commit(key, record, expiry)
 	}
-	ctx, cancel := context.WithTimeout(ctx, storeTimeout)
-	defer cancel()
-	return store.CommitCtx(ctx, key, record, expiry)
+	_, err := watch(ctx, s.watch, storeTimeout, undo, func(ctx context.Context) (struct{}, error) {
+		if store, ok := s.store.(scs.CtxStore); ok {
+			return struct{}{}, store.CommitCtx(ctx, key, record, expiry)
+		}
+		return struct{}{}, s.store.Commit(key, record, expiry)
+	})
+	return err
 }
 
 // DeleteCtx implements scs.CtxStore.
-func (s recordStore) DeleteCtx(ctx context.Context, token string) error {
-	return s.deleteKey(ctx, s.key(token))
+func (s recordStore) DeleteCtx(ctx context.Context, name string) error {
+	return s.deleteKey(ctx, s.key(name))
 }
 
 func (s recordStore) deleteKey(ctx context.Context, key string) error {
-	store, ok := s.store.(scs.CtxStore)
-	if !ok {
+	if s.watch == nil {
 		return s.store.Delete(key)
 	}
-	ctx, cancel := context.WithTimeout(ctx, storeTimeout)
-	defer cancel()
-	return store.DeleteCtx(ctx, key)
+	_, err := watch(ctx, s.watch, storeTimeout, nil, func(ctx context.Context) (struct{}, error) {
+		return struct{}{}, s.deleteNow(ctx, key)
+	})
+	return err
+}
+
+func (s recordStore) deleteNow(ctx context.Context, key string) error {
+	if store, ok := s.store.(scs.CtxStore); ok {
+		return store.DeleteCtx(ctx, key)
+	}
+	return s.store.Delete(key)
+}
+
+// sessionKeys lists the keys of the sessions of this registration. It takes
+// nothing else of what the store lists: some stores hand out memory that they use
+// again.
+func (s recordStore) sessionKeys(ctx context.Context) ([]string, error) {
+	list := func(ctx context.Context) (keys []string, err error) {
+		var all map[string][]byte
+		switch store := s.store.(type) {
+		case scs.IterableCtxStore:
+			all, err = store.AllCtx(ctx)
+		case scs.IterableStore:
+			all, err = store.All()
+		default:
+			return nil, ErrStoreNotIterable
+		}
+		for key := range maps.Keys(all) {
+			if s.isSession(key) {
+				keys = append(keys, strings.Clone(key))
+			}
+		}
+		return keys, err
+	}
+	if s.watch == nil {
+		return list(ctx)
+	}
+	return watch(ctx, s.watch, listTimeout, nil, list)
 }
 
 // Find implements scs.Store.
-func (s recordStore) Find(token string) ([]byte, bool, error) {
-	return s.FindCtx(context.Background(), token)
+func (s recordStore) Find(name string) ([]byte, bool, error) {
+	return s.FindCtx(context.Background(), name)
 }
 
 // Commit implements scs.Store.
-func (s recordStore) Commit(token string, record []byte, expiry time.Time) error {
-	return s.CommitCtx(context.Background(), token, record, expiry)
+func (s recordStore) Commit(name string, record []byte, expiry time.Time) error {
+	return s.CommitCtx(context.Background(), name, record, expiry)
 }
 
 // Delete implements scs.Store.
-func (s recordStore) Delete(token string) error {
-	return s.DeleteCtx(context.Background(), token)
-}
-
-// recordKey is where the manager's data has the record.
-const recordKey = "record"
-
-// recordCodec is scs's codec for sessions that are nothing but a record.
-type recordCodec struct{}
-
-// Encode implements scs.Codec.
-func (recordCodec) Encode(_ time.Time, values map[string]any) ([]byte, error) {
-	record, ok := values[recordKey].([]byte)
-	if !ok {
-		return nil, errors.New("agentconnect: a session without a record")
-	}
-	return record, nil
-}
-
-// Decode implements scs.Codec.
-func (recordCodec) Decode(record []byte) (time.Time, map[string]any, error) {
-	session, err := decodeRecord(record)
-	if err != nil {
-		return time.Time{}, nil, err
-	}
-	return session.expires, map[string]any{recordKey: record}, nil
-}
-
-// all lists the records of the store by key.
-func (s recordStore) all(ctx context.Context) (map[string][]byte, error) {
-	switch store := s.store.(type) {
-	case scs.IterableCtxStore:
-		return store.AllCtx(ctx)
-	case scs.IterableStore:
-		return store.All()
-	}
-	return nil, ErrStoreNotIterable
+func (s recordStore) Delete(name string) error {
+	return s.DeleteCtx(context.Background(), name)
 }

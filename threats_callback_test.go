@@ -641,7 +641,7 @@ func TestThreatSecretRotation(t *testing.T) {
 		refuse bool
 	}{
 		{"with the previous secret", func(old string) []agentconnect.Option {
-			return []agentconnect.Option{agentconnect.WithPreviousClientSecrets("older still", old)}
+			return []agentconnect.Option{agentconnect.WithOtherClientSecrets("older still", old)}
 		}, false},
 		{"without", func(string) []agentconnect.Option { return nil }, true},
 	} {

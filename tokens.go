@@ -95,7 +95,11 @@ func leaseOf(sessionKey string) string { return "tokens lease " + sessionKey }
 
 // keep puts the tokens of a new session in the store.
 func (k *tokenKeeper) keep(ctx context.Context, s *session, t *oauth2.Token) error {
-	return k.put(ctx, s, k.received(t))
+	record, _ := json.Marshal(k.received(t)) // never fails
+	if err := k.store.create(ctx, tokensOf(k.store.key(s.token)), record, s.expires); err != nil {
+		return fmt.Errorf("session store: %w", err)
+	}
+	return nil
 }
 
 // received makes what is stored of tokens that just came. Without expires_in, an
@@ -327,7 +331,7 @@ func (a *Authenticator) Client(ctx context.Context, base *http.Client) *http.Cli
 // sessionTokens returns the token source of the session in a context.
 func (a *Authenticator) sessionTokens(ctx context.Context) *sessionTokens {
 	s := sessionFrom(ctx)
-	if s != nil && s.owner != a {
+	if s != nil && s.owner != a.sessions {
 		s = nil
 	}
 	return &sessionTokens{ctx: ctx, keeper: a.tokens, session: s}

@@ -1052,7 +1052,7 @@ func TestEndSessionsOf(t *testing.T) {
 		if err := a.store.Commit("of somebody else", []byte("something else"), time.Now().Add(hour)); err != nil {
 			t.Fatal(err)
 		}
-		const others = 2
+		const others = 3 // the two of others, and the mark of the departure
 		n, err := a.auth.EndSessionsOf(t.Context(), a.agentSub("marie"))
 		if n != 2 || err != nil {
 			t.Errorf("sealed %v: got %d, %v, want 2", sealed, n, err)
@@ -1063,7 +1063,7 @@ func TestEndSessionsOf(t *testing.T) {
 		if n := a.store.sessions(t); n != 2+others {
 			t.Errorf("sealed %v: got %d records, want the other agent's session and tokens, and the others'", sealed, n)
 		}
-		store.at(2, func() error { return errors.New("read-only") }) // after the session
+		store.at(4, func() error { return errors.New("read-only") }) // after the mark, and the session that was read
 		if n, err := a.auth.EndSessionsOf(t.Context(), a.agentSub("karim")); n != 1 || err == nil || karim.sub() != "" {
 			t.Errorf("sealed %v, tokens read-only: got %d, %v, agent %q, want 1 and an error", sealed, n, err, karim.sub())
 		}
@@ -1116,13 +1116,24 @@ func TestEndSessionsOfRevokes(t *testing.T) {
 	b.logInOf(a, "marie")
 	access := b.fetch("/token").body
 	ctx, cancel := context.WithCancel(t.Context())
-	cancel() // the store does not look
-	if n, err := a.auth.EndSessionsOf(ctx, a.agentSub("marie")); n != 1 || err != nil {
+	ending := a.another(agentconnect.WithTokens(), agentconnect.WithRevocationAtLogout(), agentconnect.WithSessionStore(leavingStore{a.store, cancel}))
+	if n, err := ending.auth.EndSessionsOf(ctx, a.agentSub("marie")); n != 1 || err != nil {
 		t.Errorf("got %d, %v, want 1", n, err)
 	}
-	if a.isActive(access) || a.store.sessions(t) != 0 {
-		t.Errorf("got the access token active: %v, and %d records, want neither", a.isActive(access), a.store.sessions(t))
+	if a.isActive(access) || a.store.sessions(t) != 1 {
+		t.Errorf("got the access token active: %v, and %d records, want it revoked, and the mark alone", a.isActive(access), a.store.sessions(t))
 	}
+}
+
+// A leavingStore's caller goes away while something is deleted.
+type leavingStore struct {
+	*store
+	leave func()
+}
+
+func (s leavingStore) Delete(token string) error {
+	s.leave()
+	return s.store.Delete(token)
 }
 
 // The tokens of a session that ends are deleted by an instance that keeps none, too.
@@ -1130,8 +1141,8 @@ func TestEndSessionsOfWithoutTokens(t *testing.T) {
 	t.Parallel()
 	a, b := tokenApp(t, nil, agentconnect.WithTokens())
 	b.logInOf(a, "marie")
-	if n, err := a.another().auth.EndSessionsOf(t.Context(), a.agentSub("marie")); n != 1 || err != nil || a.store.sessions(t) != 0 {
-		t.Errorf("got %d, %v, %d records, want 1 and none", n, err, a.store.sessions(t))
+	if n, err := a.another().auth.EndSessionsOf(t.Context(), a.agentSub("marie")); n != 1 || err != nil || a.store.sessions(t) != 1 {
+		t.Errorf("got %d, %v, %d records, want 1 and the mark alone", n, err, a.store.sessions(t))
 	}
 }
 
