@@ -171,6 +171,30 @@ func (c *checkup) store(ctx context.Context) {
 		c.problem(subject, "a record is still found after it was deleted, so that a logout would not end the session at once", "Look whether reads go to a replica that lags behind.")
 	default:
 		c.ok(subject, "a record was written, read and deleted")
+		c.durability(ctx)
+	}
+}
+
+// durability asks a store that knows (see [WithSessionStore]) whether a crash or a
+// failover can bring back what a logout deleted.
+func (c *checkup) durability(ctx context.Context) {
+	const subject = "logouts"
+	store, ok := c.auth.config.sessionStore.(interface {
+		Durability(context.Context) (warnings []string, err error)
+	})
+	if !ok {
+		return
+	}
+	warnings, err := store.Durability(ctx)
+	if err != nil {
+		c.warn(subject, "whether they survive a crash of the store is unknown: "+err.Error(), "Read docs/sessions.md, and look at the settings of the store.")
+		return
+	}
+	for _, warning := range warnings {
+		c.warn(subject, warning, "Read docs/sessions.md: decide whether this is acceptable, or change the settings of the store.")
+	}
+	if len(warnings) == 0 {
+		c.ok(subject, "the store keeps a confirmed logout through a crash")
 	}
 }
 

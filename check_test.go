@@ -554,6 +554,15 @@ func (s *faultyStore) DeleteCtx(_ context.Context, token string) error {
 	return s.MemStore.Delete(token)
 }
 
+// A durableStore says what a crash can undo.
+type durableStore struct {
+	*memstore.MemStore
+	warnings []string
+	err      error
+}
+
+func (s durableStore) Durability(context.Context) ([]string, error) { return s.warnings, s.err }
+
 func TestCheckOfTheStore(t *testing.T) {
 	t.Parallel()
 	broken := errors.New("connection refused")
@@ -588,6 +597,23 @@ func TestCheckOfTheStore(t *testing.T) {
 			if store.commit == nil && store.deletes == 0 {
 				t.Error("the record of the check was not deleted")
 			}
+		})
+	}
+	for _, tt := range []struct {
+		name     string
+		store    durableStore
+		severity agentconnect.Severity
+		word     string
+	}{
+		{"keeps logouts", durableStore{}, agentconnect.SeverityOK, "through a crash"},
+		{"can undo logouts", durableStore{warnings: []string{"snapshots only"}}, agentconnect.SeverityWarning, "snapshots only"},
+		{"does not say", durableStore{err: broken}, agentconnect.SeverityWarning, "unknown: connection refused"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			tt.store.MemStore = memstore.NewWithCleanupInterval(0)
+			a := newApp(t, agentconnect.WithSessionStore(tt.store))
+			wantFinding(t, a.auth.Check(t.Context()), "logouts", tt.severity, tt.word)
 		})
 	}
 	t.Run("sealed", func(t *testing.T) {

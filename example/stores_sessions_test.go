@@ -25,16 +25,19 @@ import (
 )
 
 // cluster is several Authenticators of this process on one real store, for the
-// options that the program does not have. Requests go to the next one, or to the one
-// that the header X-Instance names.
+// options that the program does not have. Requests go to the next one, to the one
+// that the header X-Instance names, or to that of pin.
 type cluster struct {
 	t        testing.TB
 	url      string
 	provider *agentconnecttest.Server
+	logs     *syncBuffer
+	next     atomic.Int64
+
+	mu       sync.Mutex
 	auths    []*agentconnect.Authenticator
 	handlers []http.Handler
-	next     atomic.Int64
-	logs     *syncBuffer
+	pinned   map[string]int // instances by path
 }
 
 // startCluster starts as many Authenticators as there are stores.
@@ -44,44 +47,70 @@ func startCluster(t testing.TB, stores []scs.Store, opts ...agentconnect.Option)
 	server := httptest.NewServer(c)
 	t.Cleanup(server.Close)
 	c.url = strings.Replace(server.URL, "127.0.0.1", "localhost", 1)
-	c.provider = agentconnecttest.NewServer(t, agentconnecttest.WithClient(agentconnecttest.Client{
-		ID: "fs", Secret: secret, RedirectURIs: []string{c.url + "/callback"}, PostLogoutRedirectURIs: []string{c.url + "/logout/callback"},
-	}))
-	for _, store := range stores {
-		auth, err := agentconnect.New(append([]agentconnect.Option{
-			agentconnect.WithIssuer(c.provider.Issuer),
-			agentconnect.WithClient("fs", secret),
-			agentconnect.WithRedirectURL(c.url + "/callback"),
-			agentconnect.WithPostLogoutRedirectURL(c.url + "/logout/callback"),
-			agentconnect.WithSessionStore(store),
-			agentconnect.WithLogger(slog.New(slog.NewTextHandler(c.logs, nil))),
-		}, opts...)...)
-		if err != nil {
-			t.Fatal(err)
-		}
-		mux := http.NewServeMux()
-		mux.Handle("/", auth.Handler())
-		mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "home") })
-		mux.Handle("/agent", auth.RequireAgent(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			agent, _ := agentconnect.AgentFrom(r.Context())
-			io.WriteString(w, agent.Sub)
-		})))
-		mux.Handle("/token", auth.RequireAgent(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			if _, err := auth.TokenSource(r.Context()).Token(); err != nil {
-				http.Error(w, "no token", http.StatusConflict)
-			}
-		})))
-		c.auths, c.handlers = append(c.auths, auth), append(c.handlers, mux)
+	c.provider = agentconnecttest.NewServer(t, agentconnecttest.WithClient(c.registration(secret)))
+	c.auths, c.handlers = make([]*agentconnect.Authenticator, len(stores)), make([]http.Handler, len(stores))
+	for i, store := range stores {
+		c.deploy(i, store, opts...)
 	}
 	return c
 }
 
+func (c *cluster) registration(clientSecret string) agentconnecttest.Client {
+	return agentconnecttest.Client{
+		ID: "fs", Secret: clientSecret, RedirectURIs: []string{c.url + "/callback"}, PostLogoutRedirectURIs: []string{c.url + "/logout/callback"},
+	}
+}
+
+// deploy makes an instance anew, with options of its own.
+func (c *cluster) deploy(instance int, store scs.Store, opts ...agentconnect.Option) {
+	c.t.Helper()
+	auth, err := agentconnect.New(append([]agentconnect.Option{
+		agentconnect.WithIssuer(c.provider.Issuer),
+		agentconnect.WithClient("fs", secret),
+		agentconnect.WithRedirectURL(c.url + "/callback"),
+		agentconnect.WithPostLogoutRedirectURL(c.url + "/logout/callback"),
+		agentconnect.WithSessionStore(store),
+		agentconnect.WithLogger(slog.New(slog.NewTextHandler(c.logs, nil))),
+	}, opts...)...)
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	mux := http.NewServeMux()
+	mux.Handle("/", auth.Handler())
+	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "home") })
+	mux.Handle("/agent", auth.RequireAgent(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		agent, _ := agentconnect.AgentFrom(r.Context())
+		io.WriteString(w, agent.Sub)
+	})))
+	mux.Handle("/token", auth.RequireAgent(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if _, err := auth.TokenSource(r.Context()).Token(); err != nil {
+			http.Error(w, "no token", http.StatusConflict)
+		}
+	})))
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.auths[instance], c.handlers[instance] = auth, mux
+}
+
+// pin has requests for some paths go to one instance each.
+func (c *cluster) pin(instances map[string]int) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.pinned = instances
+}
+
 func (c *cluster) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	i := int(c.next.Add(1)) % len(c.handlers)
+	c.mu.Lock()
+	i, pinned := c.pinned[r.URL.Path]
+	if !pinned {
+		i = int(c.next.Add(1)) % len(c.handlers)
+	}
 	if name := r.Header.Get("X-Instance"); name != "" {
 		i, _ = strconv.Atoi(name) // the tests' own
 	}
-	c.handlers[i].ServeHTTP(w, r)
+	handler := c.handlers[i]
+	c.mu.Unlock()
+	handler.ServeHTTP(w, r)
 }
 
 // login logs a new browser in.
@@ -115,6 +144,17 @@ func (v *visitor) cookies() map[string]string {
 		cookies[c.Name] = c.Value
 	}
 	return cookies
+}
+
+// setCookies gives the browser cookies of the application.
+func (v *visitor) setCookies(cookies map[string]string) {
+	u, err := url.Parse(v.url)
+	if err != nil {
+		return
+	}
+	for name, value := range cookies {
+		v.Jar.SetCookies(u, []*http.Cookie{{Name: name, Value: value, Path: "/"}})
+	}
 }
 
 // minuteLater makes the browser what it is a minute after a login: it has forgotten

@@ -158,6 +158,14 @@ func (p *Postgres) Stop() {
 	}
 }
 
+// Kill ends it without a chance to write anything more, as a crash does.
+func (p *Postgres) Kill() {
+	if p.process != nil {
+		p.process.stop(syscall.SIGQUIT) // the "immediate" shutdown: recovery follows
+		p.process = nil
+	}
+}
+
 // Do runs SQL statements on a connection of their own.
 func (p *Postgres) Do(sql string) error {
 	conn, err := p.Connect()

@@ -22,21 +22,24 @@ type Redis struct {
 	// Client is for the test's own commands.
 	Client *redis.Client
 
-	tb      testing.TB
-	port    int
-	dir     string
-	output  output
-	process *process // nil while stopped
+	tb       testing.TB
+	settings []string
+	port     int
+	dir      string
+	output   output
+	process  *process // nil while stopped
 }
 
-// StartRedis starts a redis-server, which stops at the end of the test. Any failure
-// ends the test, and so does a program that is not installed: see the package.
-func StartRedis(tb testing.TB) *Redis {
+// StartRedis starts a redis-server, which stops at the end of the test. It writes every
+// change to the disk before it confirms it, unless settings ("--appendonly", "no") say
+// otherwise. Any failure ends the test, and so does a program that is not installed:
+// see the package.
+func StartRedis(tb testing.TB, settings ...string) *Redis {
 	tb.Helper()
 	if _, err := exec.LookPath("redis-server"); err != nil {
 		ci.Missing(tb, "redis-server is not installed: apt-get install redis-server")
 	}
-	r := &Redis{tb: tb, port: freePort(tb), dir: tb.TempDir()}
+	r := &Redis{tb: tb, settings: settings, port: freePort(tb), dir: tb.TempDir()}
 	address := "127.0.0.1:" + strconv.Itoa(r.port)
 	r.URL = "redis://" + address + "/0"
 	r.Client = redis.NewClient(&redis.Options{Addr: address, MaxRetries: -1, DialerRetries: 1})
@@ -54,8 +57,9 @@ func StartRedis(tb testing.TB) *Redis {
 // Start starts it again after [Redis.Stop], with its data.
 func (r *Redis) Start() {
 	r.tb.Helper()
-	cmd := exec.Command("redis-server", "--bind", "127.0.0.1", "--port", strconv.Itoa(r.port),
-		"--dir", r.dir, "--save", "", "--appendonly", "yes", "--appendfsync", "always")
+	args := []string{"--bind", "127.0.0.1", "--port", strconv.Itoa(r.port),
+		"--dir", r.dir, "--save", "", "--appendonly", "yes", "--appendfsync", "always"}
+	cmd := exec.Command("redis-server", append(args, r.settings...)...)
 	process, err := start(cmd, &r.output, func() error {
 		// Not go-redis at once, which writes to standard error that it was refused.
 		conn, err := net.Dial("tcp", r.Client.Options().Addr)
@@ -76,6 +80,14 @@ func (r *Redis) Stop() {
 	if r.process != nil {
 		r.Thaw()
 		r.process.stop(syscall.SIGTERM)
+		r.process = nil
+	}
+}
+
+// Kill ends it without a chance to write anything more, as a crash does.
+func (r *Redis) Kill() {
+	if r.process != nil {
+		r.process.stop(syscall.SIGKILL)
 		r.process = nil
 	}
 }
