@@ -6,7 +6,7 @@ import (
 	"fmt"
 	"net/http"
 
-	"golang.org/x/oauth2"
+	"github.com/agentconnect-go/agentconnect/internal/provider"
 )
 
 // errDeparted is why a login that was verified, and accepted by the hook, fails.
@@ -25,7 +25,7 @@ type verifiedLogin struct {
 	state    string // of the pending login
 	returnTo string
 	idToken  string
-	access   *oauth2.Token // nil: the session has none
+	access   *provider.Tokens // nil: the session has none
 }
 
 // admit makes the session of a verified login, if the levels and rules of every
@@ -97,7 +97,7 @@ func (a *Authenticator) give(w http.ResponseWriter, r *http.Request, admitted *a
 // a made-up request of the callback. The error is an [*Error] as a login's. The
 // session has no tokens.
 func (a *Authenticator) SessionWithoutLogin(ctx context.Context, agent Agent) ([]*http.Cookie, error) {
-	if err := checkSub(agent.Sub); err != nil {
+	if err := provider.CheckSub(agent.Sub); err != nil {
 		return nil, fmt.Errorf("agentconnect: %w", err)
 	}
 	r, err := http.NewRequestWithContext(ctx, http.MethodGet, a.config.redirectURL.String(), nil)

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/agentconnect-go/agentconnect/internal/provider"
 	"github.com/agentconnect-go/agentconnect/internal/strictjson"
 )
 
@@ -222,7 +223,7 @@ func agentFromClaims(claims strictjson.Object) (Agent, error) {
 		}
 		delete(extra, name)
 	}
-	if err := checkSub(a.Sub); err != nil {
+	if err := provider.CheckSub(a.Sub); err != nil {
 		return Agent{}, err
 	}
 	roles, err := claims.Texts("roles")

@@ -7,6 +7,9 @@ import (
 	"strings"
 	"sync/atomic"
 
+	"github.com/go-jose/go-jose/v4"
+
+	"github.com/agentconnect-go/agentconnect/internal/provider"
 	"github.com/agentconnect-go/agentconnect/internal/seal"
 	"github.com/agentconnect-go/agentconnect/internal/weburl"
 )
@@ -17,7 +20,7 @@ import (
 // with AgentConnect.
 type Authenticator struct {
 	config   *config
-	provider *provider
+	provider *provider.Provider
 	sessions *sessions
 	fresh    *freshCookie
 	pending  *pendingLogins
@@ -64,7 +67,7 @@ func New(opts ...Option) (*Authenticator, error) {
 	}
 	*a = Authenticator{
 		config:   c,
-		provider: newProvider(c),
+		provider: provider.New(c.provider()),
 		sessions: sessions,
 		fresh:    fresh,
 		pending: &pendingLogins{
@@ -99,8 +102,30 @@ func (a *Authenticator) Format(s fmt.State, _ rune) {
 // orchestrator. It reads the metadata if it was not read yet, within ctx.
 // Agents who are logged in do not need it.
 func (a *Authenticator) Ready(ctx context.Context) error {
-	_, err := a.provider.metadata(ctx)
-	return err
+	if _, err := a.provider.Metadata(ctx); err != nil {
+		return asError(err)
+	}
+	return nil
+}
+
+// provider returns what the back channel needs of the settings.
+func (c *config) provider() provider.Config {
+	p := provider.Config{
+		Issuer:       c.issuer,
+		SameOrigin:   environmentOf(c.issuer) != "",
+		ClientID:     c.clientID,
+		ClientSecret: c.clientSecret,
+		Scopes:       c.scopes,
+		IDTokenAlg:   jose.SignatureAlgorithm(c.idTokenAlg),
+		UserinfoAlg:  jose.SignatureAlgorithm(c.userinfoAlg),
+		Client:       c.httpClient,
+		Logger:       c.logger,
+		Now:          c.now,
+	}
+	if c.redirectURL != nil && c.postLogoutURL != nil { // a resource server has none
+		p.RedirectURL, p.PostLogoutRedirectURL = c.redirectURL.String(), c.postLogoutURL.String()
+	}
+	return p
 }
 
 // Handler serves the four routes: the login and the logout at the paths of

@@ -10,6 +10,10 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/go-jose/go-jose/v4"
+
+	"github.com/agentconnect-go/agentconnect/internal/provider"
 )
 
 // minHS256Secret is the shortest secret for HS256 (RFC 7518 section 3.2).
@@ -19,16 +23,14 @@ const minHS256Secret = 32
 // at what it makes of the registration.
 func (c *checkup) provider(ctx context.Context) {
 	const subject = "discovery"
-	// A copy that remembers nothing and looks at the clock.
-	fresh := *c.auth.provider
-	watch := &clockWatch{base: fresh.client.Transport, now: c.auth.config.now}
-	client := *fresh.client
-	client.Transport = watch
-	fresh.client = &client
-
-	m, err := fresh.discover(ctx, nil)
+	watch := &clockWatch{now: c.auth.config.now}
+	fresh := c.auth.provider.Afresh(func(base http.RoundTripper) http.RoundTripper {
+		watch.base = base
+		return watch
+	})
+	m, err := fresh.Metadata(ctx)
 	if err != nil {
-		c.problem(subject, err.Error(), discoveryAdvice(err, c.auth.config.issuer))
+		c.problem(subject, asError(err).Error(), discoveryAdvice(err, c.auth.config.issuer))
 		c.clock(watch)
 		return
 	}
@@ -37,8 +39,8 @@ func (c *checkup) provider(ctx context.Context) {
 	c.lists(m)
 	c.levels(m)
 	c.switches(m)
-	c.keys(ctx, &fresh, m)
-	c.registration(ctx, &fresh, m)
+	c.keys(ctx, fresh, m)
+	c.registration(ctx, fresh, m)
 }
 
 // discoveryAdvice says what to do about metadata that cannot be used.
@@ -96,24 +98,24 @@ func (c *checkup) clock(watch *clockWatch) {
 	}
 	found := fmt.Sprintf("ours is %v %s", off.Abs(), relation)
 	switch {
-	case off.Abs() > clockTolerance:
-		c.problem(subject, found, fmt.Sprintf("Set this machine's clock (NTP): more than %v apart, every login is refused.", clockTolerance))
+	case off.Abs() > provider.ClockTolerance:
+		c.problem(subject, found, fmt.Sprintf("Set this machine's clock (NTP): more than %v apart, every login is refused.", provider.ClockTolerance))
 	case off.Abs() > near:
-		c.warn(subject, found, fmt.Sprintf("Set this machine's clock (NTP): at %v apart, every login is refused.", clockTolerance))
+		c.warn(subject, found, fmt.Sprintf("Set this machine's clock (NTP): at %v apart, every login is refused.", provider.ClockTolerance))
 	default:
 		c.ok(subject, fmt.Sprintf("ours and the provider's are less than %v apart", near))
 	}
 }
 
 // listed returns a list of the metadata, and whether it has it.
-func (m *metadata) listed(name string) ([]string, bool) {
-	list, _ := m.document.Texts(name)
+func listed(m *provider.Metadata, name string) ([]string, bool) {
+	list, _ := m.Document.Texts(name)
 	return list, list != nil
 }
 
 // lists looks for what the settings need in the lists of the metadata
 // (Discovery 1.0 section 3).
-func (c *checkup) lists(m *metadata) {
+func (c *checkup) lists(m *provider.Metadata) {
 	config := c.auth.config
 	const otherAlg = "Give the algorithm that was registered; if it is this one, the registration, or the environment, is another."
 	rows := []struct {
@@ -130,7 +132,7 @@ func (c *checkup) lists(m *metadata) {
 		{"scopes", "scopes_supported", config.scopes, SeverityWarning, "Correct WithScopes (PROCONNECT_SCOPES): the provider ignores a scope that it does not know, and its claim never comes."},
 	}
 	for _, row := range rows {
-		list, ok := m.listed(row.member)
+		list, ok := listed(m, row.member)
 		lacking := slices.DeleteFunc(slices.Clone(row.wanted), func(v string) bool { return slices.Contains(list, v) })
 		wanted := strings.Join(row.wanted, " ")
 		switch {
@@ -149,9 +151,9 @@ func (c *checkup) lists(m *metadata) {
 
 // levels compares the acr values that the provider gives with those that logins
 // demand, and with those that routes can demand.
-func (c *checkup) levels(m *metadata) {
+func (c *checkup) levels(m *provider.Metadata) {
 	const subject = "acr values"
-	list, ok := m.listed("acr_values_supported")
+	list, ok := listed(m, "acr_values_supported")
 	unsupported := func(acrs []string) []string {
 		return slices.DeleteFunc(slices.Clone(acrs), func(v string) bool { return slices.Contains(list, v) })
 	}
@@ -179,9 +181,9 @@ func (c *checkup) levels(m *metadata) {
 }
 
 // switches looks at what the provider does or does not do.
-func (c *checkup) switches(m *metadata) {
+func (c *checkup) switches(m *provider.Metadata) {
 	const claimsParameter = "claims parameter"
-	claimsParameterSupported, _ := m.document.Bool("claims_parameter_supported")
+	claimsParameterSupported, _ := m.Document.Bool("claims_parameter_supported")
 	switch {
 	case claimsParameterSupported:
 		c.ok(claimsParameter, "supported: levels can be demanded")
@@ -191,13 +193,13 @@ func (c *checkup) switches(m *metadata) {
 		c.warn(claimsParameter, "the metadata does not say claims_parameter_supported", "A route that demands a level (Require) would refuse everybody.")
 	}
 	const logout = "logout"
-	if m.endSessionEndpoint == "" {
+	if m.EndSessionEndpoint == "" {
 		c.warn(logout, "the metadata has no end_session_endpoint", "A logout ends the session here only; the next login may be silent.")
 	} else {
 		c.ok(logout, "it ends the session at the provider too")
 	}
 	const iss = "iss on the callback"
-	if m.issInResponse {
+	if m.IssInResponse {
 		c.ok(iss, "the provider always says who answers (RFC 9207)")
 	} else {
 		c.warn(iss, "the metadata does not promise it (RFC 9207)", "Nothing, if this is the only provider that agents use here.")
@@ -205,7 +207,7 @@ func (c *checkup) switches(m *metadata) {
 }
 
 // keys looks for a key for each algorithm.
-func (c *checkup) keys(ctx context.Context, p *provider, m *metadata) {
+func (c *checkup) keys(ctx context.Context, p *provider.Provider, m *provider.Metadata) {
 	const subject = "keys"
 	config := c.auth.config
 	if (config.idTokenAlg == HS256 || config.userinfoAlg == HS256) && len(config.clientSecret) < minHS256Secret {
@@ -216,23 +218,20 @@ func (c *checkup) keys(ctx context.Context, p *provider, m *metadata) {
 		c.ok(subject, "none needed: signatures are made with the client secret")
 		return
 	}
-	body, err := p.getJSON(ctx, "keys", m.jwksURI)
-	if err != nil {
-		c.problem(subject, err.Error(), "Without the keys no login ends. "+networkAdvice(m.jwksURI))
+	keys, err := p.ReadKeys(ctx)
+	if refusal := asError(err); err != nil {
+		action := "Without the keys no login ends. " + networkAdvice(m.JWKSURI)
+		if refusal.Code == CodeProviderAnswer {
+			action = "Tell AgentConnect's support: no login ends without keys."
+		}
+		c.problem(subject, refusal.Error(), action)
 		return
 	}
-	keys, err := parseKeys(body)
-	if err != nil {
-		c.problem(subject, err.Error(), "Tell AgentConnect's support: no login ends without keys.")
-		return
+	for _, key := range keys.LeftOut {
+		c.warn(subject, key.String(), "Tell AgentConnect's support: a token signed with this key would be refused.")
 	}
 	for _, alg := range algs {
-		fitting := 0
-		for _, key := range keys {
-			if fits(key, alg) {
-				fitting++
-			}
-		}
+		fitting := keys.Fitting(jose.SignatureAlgorithm(alg))
 		if fitting == 0 {
 			c.problem(subject, "the provider publishes no key for "+string(alg), "Give the algorithm that was registered; if it is this one, tell AgentConnect's support.")
 			continue

@@ -2,31 +2,32 @@ package agentconnect
 
 import (
 	"context"
-	"io"
 	"net/http"
 	"net/url"
 	"slices"
 	"strings"
 
 	"golang.org/x/oauth2"
+
+	"github.com/agentconnect-go/agentconnect/internal/provider"
 )
 
 // registration finds out what the provider makes of the client, its secret and
 // its URLs.
-func (c *checkup) registration(ctx context.Context, p *provider, m *metadata) {
+func (c *checkup) registration(ctx context.Context, p *provider.Provider, m *provider.Metadata) {
 	c.credentials(ctx, p, m)
 	c.silentLogin(ctx, p, m)
-	if m.endSessionEndpoint != "" {
+	if m.EndSessionEndpoint != "" {
 		c.logoutWithoutSession(ctx, p, m)
 	}
 }
 
 // credentials redeems a code that nobody was given: the provider authenticates
 // the client before it looks at the code (RFC 6749 section 4.1.3).
-func (c *checkup) credentials(ctx context.Context, p *provider, m *metadata) {
+func (c *checkup) credentials(ctx context.Context, p *provider.Provider, m *provider.Metadata) {
 	const subject = "client_id and client_secret"
 	const tryOut = "Try out a login."
-	_, err := p.exchange(ctx, m, randomText(), &pendingLogin{Nonce: randomText(), Verifier: randomText()})
+	_, err := p.Exchange(ctx, m, randomText(), provider.Login{Nonce: randomText(), Verifier: randomText()})
 	switch refusal := asError(err); refusal.Code {
 	case CodeInvalidGrant:
 		c.ok(subject, "accepted")
@@ -35,7 +36,7 @@ func (c *checkup) credentials(ctx context.Context, p *provider, m *metadata) {
 	case CodeInvalidIDToken: // it cannot have the nonce, which was not sent
 		c.problem(subject, "the provider redeemed a made-up code", "This is no AgentConnect.")
 	case CodeProviderUnavailable, CodeProviderTimeout:
-		c.warn(subject, "the token endpoint does not answer: "+string(refusal.Code), tryOut+" "+networkAdvice(m.tokenEndpoint))
+		c.warn(subject, "the token endpoint does not answer: "+string(refusal.Code), tryOut+" "+networkAdvice(m.TokenEndpoint))
 	default:
 		c.warn(subject, "the token endpoint's answer says nothing about them: "+refusal.Error(), tryOut)
 	}
@@ -44,15 +45,15 @@ func (c *checkup) credentials(ctx context.Context, p *provider, m *metadata) {
 // silentLogin asks for a login without any session (Core 1.0 section 3.1.2.6):
 // where the provider sends the error tells whether it knows the redirect URL, and
 // which error, whether it grants the scopes.
-func (c *checkup) silentLogin(ctx context.Context, p *provider, m *metadata) {
+func (c *checkup) silentLogin(ctx context.Context, p *provider.Provider, m *provider.Metadata) {
 	const subject = "registration"
 	const compare = "Compare client_id and redirect_uri with the registration of this very environment, character by character."
 	config := c.auth.config
-	login := &pendingLogin{State: randomText(), Nonce: randomText(), Verifier: randomText()}
-	visit, err := c.visit(ctx, p, p.authURL(m, login, []oauth2.AuthCodeOption{oauth2.SetAuthURLParam("prompt", "none")}))
+	login := provider.Login{State: randomText(), Nonce: randomText(), Verifier: randomText()}
+	visit, err := c.visit(ctx, p, p.AuthURL(m, login, oauth2.SetAuthURLParam("prompt", "none")))
 	switch {
 	case err != nil:
-		c.warn(subject, "the authorization endpoint does not answer: "+string(asError(err).Code), networkAdvice(m.authorizationEndpoint))
+		c.warn(subject, "the authorization endpoint does not answer: "+string(asError(err).Code), networkAdvice(m.AuthorizationEndpoint))
 		return
 	case visit.status >= 500:
 		c.warn(subject, "the authorization endpoint answers "+visit.what(), "Try out a login.")
@@ -68,7 +69,7 @@ func (c *checkup) silentLogin(ctx context.Context, p *provider, m *metadata) {
 	switch {
 	case err != nil || answer.state != login.State:
 		c.problem(subject, "what the provider sends to the redirect URL is not an answer to the login", "Tell AgentConnect's support.")
-	case answer.checkIssuer(config.issuer, m.issInResponse) != nil:
+	case answer.checkIssuer(config.issuer, m.IssInResponse) != nil:
 		c.problem(subject, "the provider's answer has another iss", "Every login would be refused. Tell AgentConnect's support.")
 	case slices.Contains([]string{"login_required", "interaction_required", "consent_required"}, answer.err):
 		c.ok(subject, "the provider knows the client and the redirect URL, and grants the scopes")
@@ -85,12 +86,12 @@ func (c *checkup) silentLogin(ctx context.Context, p *provider, m *metadata) {
 // section 2). AgentConnect answers a post-logout redirect URL that it does not know
 // with a 500 that says nothing: what it answers without any, and to a made-up one,
 // tells the cause.
-func (c *checkup) logoutWithoutSession(ctx context.Context, p *provider, m *metadata) {
+func (c *checkup) logoutWithoutSession(ctx context.Context, p *provider.Provider, m *provider.Metadata) {
 	const subject = "registration of the logout"
 	const tryOut = "Try out a logout."
 	config := c.auth.config
 	ask := func(postLogoutURL string) (*visit, error) {
-		u, err := url.Parse(p.endSessionURL(m, "", randomText()))
+		u, err := url.Parse(p.EndSessionURL(m, "", randomText()))
 		if err != nil {
 			return nil, errorf(CodeProviderAnswer, "the address of the page is malformed")
 		}
@@ -104,7 +105,7 @@ func (c *checkup) logoutWithoutSession(ctx context.Context, p *provider, m *meta
 	}
 	ours, err := ask(config.postLogoutURL.String())
 	if err != nil {
-		c.warn(subject, "the end_session_endpoint does not answer: "+string(asError(err).Code), networkAdvice(m.endSessionEndpoint))
+		c.warn(subject, "the end_session_endpoint does not answer: "+string(asError(err).Code), networkAdvice(m.EndSessionEndpoint))
 		return
 	}
 	if ours.leadsTo(config.postLogoutURL) {
@@ -139,26 +140,12 @@ type visit struct {
 
 // visit opens a page of the provider and follows no redirect. The address has
 // made-up values that look like secrets: the errors do not quote it.
-func (c *checkup) visit(ctx context.Context, p *provider, address string) (*visit, error) {
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
+func (c *checkup) visit(ctx context.Context, p *provider.Provider, address string) (*visit, error) {
+	page, err := p.Visit(ctx, address)
 	if err != nil {
-		return nil, errorf(CodeProviderAnswer, "the address of the page is malformed")
+		return nil, err
 	}
-	req.Header.Set("Accept", "text/html")
-	res, err := p.client.Do(req)
-	if err != nil {
-		return nil, callFailed("page", err)
-	}
-	defer res.Body.Close()
-	body, err := io.ReadAll(res.Body)
-	if err != nil {
-		return nil, callFailed("page", err)
-	}
-	v := &visit{status: res.StatusCode, body: string(body)}
-	if res.StatusCode/100 == 3 {
-		v.location, _ = res.Location()
-	}
-	return v, nil
+	return &visit{status: page.Status, location: page.Location, body: string(page.Body)}, nil
 }
 
 // refuses reports whether the page is an error.

@@ -96,7 +96,7 @@ func newConfig(serveError ErrorHandler) *config {
 		cookieName:      defaultCookieName,
 		sessionStore:    unsetStore{},
 		sessionLifetime: defaultLifetime,
-		httpClient:      newHTTPClient(),
+		httpClient:      &http.Client{},
 		logger:          slog.Default(),
 		errorHandler:    serveError,
 		loginHook:       func(context.Context, *Login) error { return nil },

@@ -8,6 +8,8 @@ import (
 	"log/slog"
 	"net/http"
 	"strings"
+
+	"github.com/agentconnect-go/agentconnect/internal/provider"
 )
 
 // A Code says, in a word that programs can compare and that never changes,
@@ -222,8 +224,32 @@ func isErrorName(s string) bool {
 	return s != "" && len(s) <= 64 && strings.Trim(s, "abcdefghijklmnopqrstuvwxyz_") == ""
 }
 
+// refusalOf is the refusal that a failure of the provider amounts to.
+func refusalOf(f *provider.Failure) *Error {
+	switch f.Kind {
+	case provider.Unavailable:
+		return newError(CodeProviderUnavailable, f)
+	case provider.Timeout:
+		return newError(CodeProviderTimeout, f)
+	case provider.BadAnswer:
+		return newError(CodeProviderAnswer, f)
+	case provider.InvalidGrant:
+		return newError(CodeInvalidGrant, f)
+	case provider.InvalidClient:
+		return newError(CodeInvalidClient, f)
+	case provider.InvalidIDToken:
+		return newError(CodeInvalidIDToken, f)
+	case provider.InvalidUserinfo:
+		return newError(CodeInvalidUserinfo, f)
+	}
+	return newError(CodeInternal, f)
+}
+
 // asError returns the refusal that an error is, or CodeInternal.
 func asError(err error) *Error {
+	if f, ok := err.(*provider.Failure); ok {
+		return refusalOf(f)
+	}
 	if e, ok := err.(*Error); ok {
 		copied := *e // it may be shared by several requests
 		return &copied

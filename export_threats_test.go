@@ -1,25 +1,6 @@
 package agentconnect
 
-import (
-	"context"
-	"encoding/json"
-	"time"
-
-	"github.com/agentconnect-go/agentconnect/internal/strictjson"
-)
-
-// BackChannelTimeout returns how long a call to the provider may take.
-func BackChannelTimeout(a *Authenticator) time.Duration { return a.provider.client.Timeout }
-
-// VerifyIDToken verifies an ID token as a callback does.
-func VerifyIDToken(ctx context.Context, a *Authenticator, token, nonce, accessToken string) (map[string]any, error) {
-	c, err := a.provider.verifyIDToken(ctx, token, nonce, accessToken)
-	values := map[string]any{}
-	for name, claim := range c.All() {
-		values[name] = claim.Value()
-	}
-	return values, err
-}
+import "github.com/agentconnect-go/agentconnect/internal/strictjson"
 
 // MaxRememberedLogins bounds each generation of the logins that ended.
 const MaxRememberedLogins = maxRememberedLogins
@@ -80,29 +61,11 @@ func OpenPending(a *Authenticator, sealed, name string) (string, bool) {
 	return string(plain), ok
 }
 
-// VerifyUserinfo verifies a userinfo as a callback does, and returns the agent.
-func VerifyUserinfo(ctx context.Context, a *Authenticator, mediaType string, body []byte, sub string) (Agent, error) {
-	quoted, err := json.Marshal(map[string]string{"sub": sub})
+// AgentFromUserinfo makes an agent of a userinfo that was verified.
+func AgentFromUserinfo(body string) (Agent, error) {
+	claims, err := strictjson.Parse([]byte(body))
 	if err != nil {
 		return Agent{}, err
 	}
-	idToken, err := strictjson.Parse(quoted)
-	if err != nil {
-		return Agent{}, err
-	}
-	c, err := a.provider.verifyUserinfo(ctx, mediaType, body, idToken)
-	if err != nil {
-		return Agent{}, err
-	}
-	return agentFromClaims(c)
-}
-
-// ParseKeySet returns the kids of the keys of a JWK set that can verify.
-func ParseKeySet(body []byte) ([]string, error) {
-	keys, err := parseKeys(body)
-	var kids []string
-	for _, key := range keys {
-		kids = append(kids, key.KeyID)
-	}
-	return kids, err
+	return agentFromClaims(claims)
 }

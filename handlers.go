@@ -99,7 +99,7 @@ func (a *Authenticator) Callback(w http.ResponseWriter, r *http.Request) {
 // comes without a login.
 func (a *Authenticator) refuseLogin(w http.ResponseWriter, r *http.Request, login *pendingLogin, refusal *Error) {
 	refusal.ReturnTo, refusal.AcceptedACR = login.ReturnTo, login.ACR
-	refusal.AuthorizeURL = a.provider.supportURL(login)
+	refusal.AuthorizeURL = a.provider.SupportURL((&loginRequest{ACR: login.ACR}).params(a.config.askAMR)...)
 	a.emit(r.Context(), Event{Kind: EventLoginRefused, Code: refusal.Code})
 	if login.Silent {
 		a.config.logger.LogAttrs(r.Context(), slog.LevelDebug, "agentconnect: no silent login", refusal.logAttrs()...)
@@ -124,21 +124,21 @@ func (a *Authenticator) callbackWithoutLogin(w http.ResponseWriter, r *http.Requ
 // finishLogin does what a callback does once: from the provider's answer to a
 // session in the store.
 func (a *Authenticator) finishLogin(ctx context.Context, r *http.Request, answer *answer, login *pendingLogin) (*admission, error) {
-	m, err := a.provider.metadata(ctx)
+	m, err := a.provider.Metadata(ctx)
 	if err != nil {
 		return nil, err
 	}
-	if err := answer.checkIssuer(a.config.issuer, m.issInResponse); err != nil {
+	if err := answer.checkIssuer(a.config.issuer, m.IssInResponse); err != nil {
 		return nil, err
 	}
 	if answer.err != "" {
 		return nil, answer.refusal()
 	}
-	tokens, err := a.provider.exchange(ctx, m, answer.code, login)
+	tokens, err := a.provider.Exchange(ctx, m, answer.code, login.request())
 	if err != nil {
 		return nil, err
 	}
-	userinfo, err := a.provider.userinfo(ctx, m, tokens)
+	userinfo, err := a.provider.Userinfo(ctx, m, tokens)
 	if err != nil {
 		return nil, err
 	}
@@ -146,12 +146,12 @@ func (a *Authenticator) finishLogin(ctx context.Context, r *http.Request, answer
 	if err != nil {
 		return nil, newError(CodeInvalidUserinfo, err)
 	}
-	agent.setAuthentication(tokens.claims)
+	agent.setAuthentication(tokens.ID.Claims)
 
 	if login.ACR != nil && !slices.Contains(login.ACR, agent.ACR) {
 		return nil, errorf(CodeInsufficientLevel, "the acr of the ID token is not one of those demanded")
 	}
-	return a.admit(ctx, r, verifiedLogin{agent, login.State, login.ReturnTo, tokens.idToken, tokens.access})
+	return a.admit(ctx, r, verifiedLogin{agent, login.State, login.ReturnTo, tokens.ID.Raw, tokens})
 }
 
 // replaceSession deletes the sessions that the browser had before, one as a rule.
@@ -241,15 +241,15 @@ const logoutLifetime = 10 * time.Minute
 // logOutOfProvider sends the browser to the provider's end_session_endpoint, or
 // home when the provider has none or is away.
 func (a *Authenticator) logOutOfProvider(w http.ResponseWriter, r *http.Request, session *session) {
-	m, err := a.provider.metadata(r.Context())
-	if err != nil || m.endSessionEndpoint == "" {
+	m, err := a.provider.Metadata(r.Context())
+	if err != nil || m.EndSessionEndpoint == "" {
 		redirect(w, a.config.homePath)
 		return
 	}
 	state := randomText()
 	name := a.logoutCookieName()
 	http.SetCookie(w, newCookie(name, a.logouts.Seal([]byte(state), name), int(logoutLifetime.Seconds()), a.config.secureCookies))
-	redirect(w, a.provider.endSessionURL(m, session.idToken, state))
+	redirect(w, a.provider.EndSessionURL(m, session.idToken, state))
 }
 
 func (a *Authenticator) logoutCookieName() string { return a.config.cookieName + "-logout" }

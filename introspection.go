@@ -2,103 +2,22 @@ package agentconnect
 
 import (
 	"context"
-	"encoding/base64"
 	"errors"
-	"fmt"
-	"net/http"
-	"net/url"
 	"slices"
 	"strings"
 
+	"github.com/agentconnect-go/agentconnect/internal/provider"
 	"github.com/agentconnect-go/agentconnect/internal/strictjson"
 )
-
-// introspectionJWT is the type of a signed answer (RFC 9701 section 5).
-const introspectionJWT = "token-introspection+jwt"
-
-// endpoint returns the provider's introspection_endpoint.
-func (rs *ResourceServer) endpoint(ctx context.Context) (string, error) {
-	m, err := rs.provider.metadata(ctx)
-	if err != nil {
-		return "", err
-	}
-	return m.endpoint("introspection_endpoint")
-}
 
 // introspect asks the provider about a token (RFC 7662 section 2) and returns
 // what it says of one that is good, or the refusal of any other.
 func (rs *ResourceServer) introspect(ctx context.Context, token string) (*TokenInfo, error) {
-	const what = "introspection"
-	endpoint, err := rs.endpoint(ctx)
+	answer, err := rs.provider.Introspect(ctx, token)
 	if err != nil {
-		return nil, err
-	}
-	req, err := rs.provider.formRequest(ctx, endpoint, url.Values{"token": {token}, "token_type_hint": {"access_token"}})
-	if err != nil {
-		return nil, errorf(CodeProviderAnswer, "%s: %w", what, err)
-	}
-	// Without this very Accept a signature that is registered is left out.
-	req.Header.Set("Accept", rs.mediaType())
-	mediaType, body, err := call(rs.provider.client, req, what)
-	if err != nil {
-		var unexpected *statusError
-		if errors.As(err, &unexpected) && unexpected.status == http.StatusUnauthorized {
-			return nil, newError(CodeInvalidClient, unexpected)
-		}
-		return nil, err
-	}
-	if mediaType != rs.mediaType() {
-		return nil, errorf(CodeProviderAnswer, "%s: the answer is %s, and %s was registered", what, mediaType, rs.mediaType())
-	}
-	answer, err := rs.verifyAnswer(ctx, body)
-	if err != nil {
-		return nil, verificationFailed(CodeProviderAnswer, fmt.Errorf("%s: %w", what, err))
+		return nil, asError(err)
 	}
 	return rs.judge(answer)
-}
-
-// mediaType returns the media type of the provider's answers.
-func (rs *ResourceServer) mediaType() string {
-	if rs.answers != nil {
-		return "application/" + introspectionJWT
-	}
-	return "application/json"
-}
-
-// verifyAnswer returns the members of an answer. A signed one (RFC 9701 section
-// 5) is verified like an ID token, and has a type of its own, so that no other
-// token can stand for it.
-func (rs *ResourceServer) verifyAnswer(ctx context.Context, body []byte) (strictjson.Object, error) {
-	if rs.answers == nil {
-		return strictjson.Parse(body)
-	}
-	raw := strings.TrimSpace(string(body))
-	signed, err := rs.provider.verifySigned(ctx, rs.answers, raw)
-	if err != nil {
-		return strictjson.Object{}, err
-	}
-	if typ := jwtType(raw); typ != introspectionJWT {
-		return strictjson.Object{}, errors.New("the typ of the JWT is not " + introspectionJWT)
-	}
-	member, err := signed.Get("token_introspection")
-	if err != nil {
-		return strictjson.Object{}, err
-	}
-	answer, err := strictjson.Parse([]byte(member))
-	if err != nil {
-		return strictjson.Object{}, fmt.Errorf("token_introspection: %w", err)
-	}
-	return answer, nil
-}
-
-// jwtType returns the typ of a JWT whose signature was verified, as RFC 7515
-// section 4.1.9 shortens it, "" when it has none that is text.
-func jwtType(raw string) string {
-	part, _, _ := strings.Cut(raw, ".")
-	header, _ := base64.RawURLEncoding.DecodeString(part)
-	members, _ := strictjson.Parse(header)
-	typ, _ := members.Text("typ")
-	return strings.TrimPrefix(strings.ToLower(typ), "application/")
 }
 
 // judge makes a TokenInfo of an answer about a token that is good for a call to
@@ -139,11 +58,11 @@ func (rs *ResourceServer) judge(answer strictjson.Object) (*TokenInfo, error) {
 	case !slices.Contains(rs.clients, t.ClientID):
 		return nil, errorf(CodeInvalidToken, "the token was issued to the client %q, which is not allowed", t.ClientID)
 	}
-	if err := errors.Join(checkSub(t.Sub), rs.provider.checkTimes(answer)); err != nil {
+	if err := errors.Join(provider.CheckSub(t.Sub), provider.CheckTimes(answer, rs.config.now())); err != nil {
 		return nil, errorf(CodeInvalidToken, "introspection: %w", err)
 	}
 	t.Scopes = strings.Fields(scope)
-	// checkTimes has read both.
+	// CheckTimes has read both.
 	t.IssuedAt, _, _ = answer.Time("iat")
 	t.ExpiresAt, _, _ = answer.Time("exp")
 	return t, nil

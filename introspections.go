@@ -68,7 +68,10 @@ func (i *introspections) get(ctx context.Context, token string) (*TokenInfo, err
 	case <-run.done:
 		return run.info, run.err
 	case <-ctx.Done():
-		return nil, callFailed("waiting for the introspection", ctx.Err())
+		if ctx.Err() == context.DeadlineExceeded {
+			return nil, errorf(CodeProviderTimeout, "waiting for the introspection: %w", ctx.Err())
+		}
+		return nil, errorf(CodeProviderUnavailable, "waiting for the introspection: %w", ctx.Err())
 	}
 }
 

@@ -235,7 +235,7 @@ func (a *Authenticator) visitorsLogin(form url.Values) (*loginRequest, error) {
 // startLogin keeps a new pending login in the browser and redirects it to the
 // provider.
 func (a *Authenticator) startLogin(w http.ResponseWriter, r *http.Request, login *loginRequest) {
-	m, err := a.provider.metadata(r.Context())
+	m, err := a.provider.Metadata(r.Context())
 	if err != nil {
 		a.refuse(w, r, asError(err))
 		return
@@ -257,5 +257,5 @@ func (a *Authenticator) startLogin(w http.ResponseWriter, r *http.Request, login
 		kind = EventStepUpStarted
 	}
 	a.emit(r.Context(), Event{Kind: kind, AcceptedACR: login.ACR})
-	redirect(w, a.provider.authURL(m, pending, login.params(a.config.askAMR)))
+	redirect(w, a.provider.AuthURL(m, pending.request(), login.params(a.config.askAMR)...))
 }

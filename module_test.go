@@ -31,7 +31,6 @@ func TestDependencies(t *testing.T) {
 	want := []string{
 		"github.com/agentconnect-go/agentconnect",
 		"github.com/alexedwards/scs/v2",
-		"github.com/coreos/go-oidc/v3",
 		"github.com/go-jose/go-jose/v4",
 		"golang.org/x/oauth2",
 	}

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/agentconnect-go/agentconnect/internal/provider"
 	"github.com/agentconnect-go/agentconnect/internal/seal"
 )
 
@@ -38,6 +39,11 @@ type pendingLogin struct {
 	ACR      []string `json:"a,omitempty"` // accepted acr values; none: any
 	Silent   bool     `json:"q,omitempty"` // asked for with prompt=none
 	Expires  int64    `json:"e"`           // Unix seconds
+}
+
+// request returns what ties the provider's answers to the login.
+func (p *pendingLogin) request() provider.Login {
+	return provider.Login{State: p.State, Nonce: p.Nonce, Verifier: p.Verifier}
 }
 
 // randomText returns 256 random bits as 43 characters of base64url.

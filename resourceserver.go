@@ -7,6 +7,10 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
+
+	"github.com/go-jose/go-jose/v4"
+
+	"github.com/agentconnect-go/agentconnect/internal/provider"
 )
 
 // retryAfter is when a caller may try again after an answer of 503, in seconds.
@@ -26,8 +30,7 @@ type ResourceServer struct {
 	clients []string // whose tokens are accepted
 	alg     Alg
 
-	provider *provider
-	answers  *verifier // nil: answers are not signed
+	provider *provider.Provider
 	tokens   *introspections
 }
 
@@ -60,14 +63,13 @@ func NewResourceServer(opts ...Option) (*ResourceServer, error) {
 		return nil, errors.Join(p.errs...)
 	}
 
+	wire := c.provider()
+	wire.IntrospectionAlg = jose.SignatureAlgorithm(c.resourceServer.alg)
 	*rs = ResourceServer{
 		config:   c,
 		clients:  slices.Clone(c.resourceServer.allowedClients),
 		alg:      cmp.Or(c.resourceServer.alg, Unsigned),
-		provider: newProvider(c),
-	}
-	if rs.alg != Unsigned {
-		rs.answers = rs.provider.verifier(rs.alg)
+		provider: provider.New(wire),
 	}
 	rs.tokens = newIntrospections(c.now, c.resourceServer.cache, rs.introspect)
 	return rs, nil
@@ -77,8 +79,10 @@ func NewResourceServer(opts ...Option) (*ResourceServer, error) {
 // introspected, and otherwise why it is not: for the readiness probe of an
 // orchestrator. It reads the metadata if it was not read yet, within ctx.
 func (rs *ResourceServer) Ready(ctx context.Context) error {
-	_, err := rs.endpoint(ctx)
-	return err
+	if _, err := rs.provider.IntrospectionEndpoint(ctx); err != nil {
+		return asError(err)
+	}
+	return nil
 }
 
 // RequireToken lets through to next the calls that carry an access token which

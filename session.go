@@ -7,6 +7,8 @@ import (
 	"net/http"
 	"slices"
 	"time"
+
+	"github.com/agentconnect-go/agentconnect/internal/provider"
 )
 
 // sessionTokenLen is the length of session tokens: 256 random bits as base64url.
@@ -206,7 +208,7 @@ func (s *sessions) judge(r *http.Request, session *session) verdict {
 // shortened since holds for it too. A session of the future is none: the clock of
 // this instance, or of the one that made it, is off.
 func (s *sessions) isOver(session *session, now time.Time) bool {
-	return !now.Before(session.expires) || !now.Before(session.created.Add(s.lifetime)) || now.Before(session.created.Add(-clockTolerance))
+	return !now.Before(session.expires) || !now.Before(session.created.Add(s.lifetime)) || now.Before(session.created.Add(-provider.ClockTolerance))
 }
 
 // create puts a session in the store. Its token is a new one, whatever the browser

@@ -48,7 +48,7 @@ func (a *Authenticator) maySilently(r *http.Request) bool {
 	}
 	ctx, cancel := context.WithTimeout(r.Context(), silentPatience)
 	defer cancel()
-	_, err := a.provider.metadata(ctx)
+	_, err := a.provider.Metadata(ctx)
 	return err == nil
 }
 

@@ -13,6 +13,7 @@ import (
 
 	"github.com/agentconnect-go/agentconnect/internal/flight"
 	"github.com/agentconnect-go/agentconnect/internal/lease"
+	"github.com/agentconnect-go/agentconnect/internal/provider"
 )
 
 // ErrLoginNeeded is what [Authenticator.TokenSource] and [Authenticator.RenewToken]
@@ -58,7 +59,7 @@ type storedTokens struct {
 // tokenKeeper keeps and renews the tokens of sessions.
 type tokenKeeper struct {
 	store    recordStore
-	provider *provider // redeems refresh tokens, revokes
+	provider *provider.Provider // redeems refresh tokens, revokes
 	now      func() time.Time
 	logger   *slog.Logger
 	emit     func(context.Context, Event)
@@ -94,7 +95,7 @@ func tokensOf(sessionKey string) string { return "tokens " + sessionKey }
 func leaseOf(sessionKey string) string { return "tokens lease " + sessionKey }
 
 // keep puts the tokens of a new session in the store.
-func (k *tokenKeeper) keep(ctx context.Context, s *session, t *oauth2.Token) error {
+func (k *tokenKeeper) keep(ctx context.Context, s *session, t *provider.Tokens) error {
 	record, _ := json.Marshal(k.received(t)) // never fails
 	if err := k.store.create(ctx, tokensOf(k.store.key(s.token)), record, s.expires); err != nil {
 		return fmt.Errorf("session store: %w", err)
@@ -104,9 +105,9 @@ func (k *tokenKeeper) keep(ctx context.Context, s *session, t *oauth2.Token) err
 
 // received makes what is stored of tokens that just came. Without expires_in, an
 // access token is renewed at each use.
-func (k *tokenKeeper) received(t *oauth2.Token) *storedTokens {
-	expiry := k.now().Add(time.Duration(t.ExpiresIn) * time.Second)
-	return &storedTokens{AccessToken: t.AccessToken, RefreshToken: t.RefreshToken, Expiry: expiry.Unix()}
+func (k *tokenKeeper) received(t *provider.Tokens) *storedTokens {
+	expiry := k.now().Add(t.Life)
+	return &storedTokens{AccessToken: t.Access, RefreshToken: t.Refresh, Expiry: expiry.Unix()}
 }
 
 func (k *tokenKeeper) put(ctx context.Context, s *session, t *storedTokens) error {
@@ -179,7 +180,7 @@ func (k *tokenKeeper) renew(ctx context.Context, s *session, refused string) (*s
 // redeem redeems the refresh token (Core 1.0 section 12) and stores what it gives,
 // or that it will give nothing any more. The lease is held.
 func (k *tokenKeeper) redeem(ctx context.Context, s *session, old *storedTokens, refused string) (*storedTokens, error) {
-	token, err := k.provider.refresh(ctx, old.RefreshToken, s.agent.Sub)
+	token, err := k.provider.Refresh(ctx, old.RefreshToken, s.agent.Sub)
 	// What the provider answered is stored whatever time is left.
 	ctx = context.WithoutCancel(ctx)
 	if err != nil {
@@ -188,7 +189,7 @@ func (k *tokenKeeper) redeem(ctx context.Context, s *session, old *storedTokens,
 		if enough || lookErr != nil {
 			return now, lookErr
 		}
-		return nil, k.refreshFailed(ctx, s, now, err, refused != "")
+		return nil, k.refreshFailed(ctx, s, now, asError(err), refused != "")
 	}
 	renewed := k.received(token)
 	if err := k.replace(ctx, s, renewed); err != nil {
@@ -247,8 +248,8 @@ func (k *tokenKeeper) refreshFailed(ctx context.Context, s *session, stored *sto
 
 // isServerError reports whether the provider answered with the status 500.
 func isServerError(err error) bool {
-	status, ok := errors.AsType[*statusError](err)
-	return ok && status.status == http.StatusInternalServerError
+	failure, ok := errors.AsType[*provider.Failure](err)
+	return ok && failure.Status == http.StatusInternalServerError
 }
 
 // forget deletes the tokens of the session with this key in the store.
@@ -279,7 +280,7 @@ func (k *tokenKeeper) endOf(ctx context.Context, sessionKey string) error {
 	ctx, cancel := context.WithTimeout(ctx, revocationTimeout)
 	defer cancel()
 	for _, token := range nonEmpty(t.RefreshToken, t.AccessToken) {
-		if err := k.provider.revoke(ctx, token); err != nil {
+		if err := k.provider.Revoke(ctx, token); err != nil {
 			k.logger.WarnContext(ctx, "agentconnect: a token could not be revoked", "cause", err)
 		}
 	}

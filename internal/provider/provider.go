@@ -1,0 +1,78 @@
+// Package provider is everything that is said to ProConnect server to server:
+// discovery, keys, the exchange of a code, userinfo, refresh, revocation,
+// introspection, and the verification of what comes back.
+//
+// It knows no session, no page and no HTTP status of ours. What goes wrong is a
+// *Failure.
+package provider
+
+import (
+	"log/slog"
+	"net/http"
+	"time"
+
+	"github.com/go-jose/go-jose/v4"
+)
+
+// ClockTolerance is how far the provider's clock and ours may be apart.
+const ClockTolerance = time.Minute
+
+// Unsigned is the algorithm of answers that are plain JSON.
+const Unsigned jose.SignatureAlgorithm = "none"
+
+// A Config is what a Provider needs to know. The caller has validated it.
+type Config struct {
+	// Issuer is the provider's: https, or http on a loopback host.
+	Issuer string
+	// SameOrigin demands that every endpoint is on the issuer's origin.
+	SameOrigin bool
+	// ClientID and ClientSecret are the registration's.
+	ClientID, ClientSecret string
+	// RedirectURL and PostLogoutRedirectURL are the registered ones.
+	RedirectURL, PostLogoutRedirectURL string
+	// Scopes are those of every login.
+	Scopes []string
+	// IDTokenAlg, UserinfoAlg and IntrospectionAlg are the registered algorithms:
+	// RS256, ES256, HS256, or, but for ID tokens, Unsigned. "" is Unsigned.
+	IDTokenAlg, UserinfoAlg, IntrospectionAlg jose.SignatureAlgorithm
+	// Client makes the calls. nil: a client of our own does.
+	Client *http.Client
+	// Logger is told which of the provider's keys cannot be used.
+	Logger *slog.Logger
+	// Now tells the time.
+	Now func() time.Time
+}
+
+// A Provider is ProConnect, as one registration sees it. Its methods can be called
+// by several goroutines.
+type Provider struct {
+	config    Config
+	client    *http.Client
+	discovery *cached[*Metadata]
+	keys      *keySet
+
+	idTokens       *verifier
+	userinfos      *verifier // nil: plain JSON
+	introspections *verifier // nil: plain JSON
+}
+
+// New returns a Provider. It makes no call.
+func New(c Config) *Provider {
+	p := &Provider{config: c, client: backChannel(c.Client)}
+	p.discovery = newCached(c.Now, lifeOfMetadata(), p.discover)
+	p.keys = newKeySet(p)
+	p.idTokens = p.verifier(c.IDTokenAlg)
+	p.userinfos = p.verifier(c.UserinfoAlg)
+	p.introspections = p.verifier(c.IntrospectionAlg)
+	return p
+}
+
+// Afresh returns a Provider with the same configuration that knows nothing yet, and
+// whose calls go through a transport made of the one of p.
+func (p *Provider) Afresh(around func(http.RoundTripper) http.RoundTripper) *Provider {
+	fresh := New(p.config)
+	client := *p.client
+	client.Transport = around(client.Transport)
+	fresh.client = &client
+	return fresh
+}

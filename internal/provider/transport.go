@@ -1,0 +1,213 @@
+package provider
+
+import (
+	"bytes"
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io"
+	"mime"
+	"net"
+	"net/http"
+	"net/url"
+	"syscall"
+	"time"
+
+	"github.com/agentconnect-go/agentconnect/internal/flight"
+)
+
+const (
+	// maxAnswer bounds the body of an answer of the provider.
+	maxAnswer = 1 << 20
+	// callTimeout bounds a call to the provider, body included, unless the
+	// application's client has a timeout of its own.
+	callTimeout = 10 * time.Second
+	// maxConnections bounds the connections to the provider.
+	maxConnections = 64
+)
+
+// newTransport returns the transport for applications that bring none. All its calls
+// go to one host, so it keeps connections to it for the next logins, and bounds how
+// many there are. It starts from http.DefaultTransport, with the proxies and the
+// certificates that an application may have set there; if that was replaced by a
+// transport of another type, which traces or imitates, it is used as it is.
+func newTransport() http.RoundTripper {
+	standard, ok := http.DefaultTransport.(*http.Transport)
+	if !ok {
+		return http.DefaultTransport
+	}
+	t := standard.Clone()
+	t.MaxConnsPerHost = maxConnections
+	t.MaxIdleConnsPerHost = maxConnections
+	return t
+}
+
+// backChannel returns a client for the provider with the connections of client, and
+// none of its habits: no redirect is followed, no cookie kept, and every answer is
+// read whole, within its bounds, before it is looked at.
+func backChannel(client *http.Client) *http.Client {
+	if client == nil {
+		client = &http.Client{}
+	}
+	base := client.Transport
+	if base == nil {
+		base = newTransport()
+	}
+	timeout := client.Timeout
+	if timeout == 0 {
+		timeout = callTimeout
+	}
+	return &http.Client{
+		Transport:     boundedTransport{base},
+		Timeout:       timeout,
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}
+}
+
+// errTooLarge is the error of an answer that is larger than maxAnswer.
+var errTooLarge = errors.New("the answer is too large")
+
+// boundedTransport reads each answer whole and refuses one that is too large.
+type boundedTransport struct {
+	base http.RoundTripper
+}
+
+// RoundTrip implements http.RoundTripper.
+func (t boundedTransport) RoundTrip(r *http.Request) (*http.Response, error) {
+	res, err := t.base.RoundTrip(r)
+	if err != nil {
+		return nil, err
+	}
+	defer res.Body.Close()
+	body, err := io.ReadAll(io.LimitReader(res.Body, maxAnswer+1))
+	if err != nil {
+		return nil, err
+	}
+	if len(body) > maxAnswer {
+		return nil, errTooLarge
+	}
+	res.Body = io.NopCloser(bytes.NewReader(body))
+	res.ContentLength = int64(len(body))
+	return res, nil
+}
+
+// An answer is what the provider answers.
+type answer struct {
+	status    int
+	mediaType string // without its parameters, in lower case; "" if there is none
+	location  string
+	body      []byte
+}
+
+// A secrecy says whether a call and its answer may be quoted.
+type secrecy bool
+
+const (
+	isPublic secrecy = false
+	isSecret secrecy = true
+)
+
+// call sends a request and returns the answer if its status is 200 and it has a
+// media type.
+func (p *Provider) call(req *http.Request, asked string, s secrecy) (*answer, error) {
+	a, err := p.send(req, asked, s)
+	switch {
+	case err != nil:
+		return nil, err
+	case a.status != http.StatusOK:
+		return nil, badStatus(asked, a.status)
+	case a.mediaType == "":
+		return nil, fail(BadAnswer, asked, "the answer has no media type")
+	}
+	return a, nil
+}
+
+// send sends a request and returns the answer, whatever it says.
+func (p *Provider) send(req *http.Request, asked string, s secrecy) (*answer, error) {
+	a, err := flight.Safely(func() (*answer, error) {
+		res, err := p.client.Do(req)
+		if err != nil {
+			return nil, err
+		}
+		defer res.Body.Close() // also ends the timer of the client's timeout
+		body, err := io.ReadAll(res.Body)
+		if err != nil {
+			return nil, err
+		}
+		return &answer{res.StatusCode, mediaTypeOf(res.Header), res.Header.Get("Location"), body}, nil
+	})
+	if err != nil {
+		return nil, notAnswered(asked, err, s)
+	}
+	return a, nil
+}
+
+// mediaTypeOf returns the media type of an answer without its parameters, which are
+// not looked at: what they say wrong is no matter. "" if there is none.
+func mediaTypeOf(h http.Header) string {
+	mediaType, _, err := mime.ParseMediaType(h.Get("Content-Type"))
+	if err != nil && !errors.Is(err, mime.ErrInvalidMediaParameter) {
+		return ""
+	}
+	return mediaType
+}
+
+// notAnswered is the failure of a call that got no answer. Go's errors about a
+// malformed answer quote it, and an application's transport may quote the request: of
+// what is secret, only what is known to quote nothing is said.
+func notAnswered(asked string, err error, s secrecy) *Failure {
+	kind := Unavailable
+	var panicked *flight.PanicError
+	var network net.Error
+	switch {
+	case errors.As(err, &panicked):
+		return failed(Panicked, asked, panicked)
+	case errors.Is(err, errTooLarge):
+		return failed(BadAnswer, asked, errTooLarge)
+	case errors.As(err, &network) && network.Timeout(): // context.DeadlineExceeded is one
+		kind = Timeout
+	}
+	if s == isPublic {
+		return failed(kind, asked, err)
+	}
+	return failed(kind, asked, withoutQuotes(err))
+}
+
+// withoutQuotes returns an error that says what kind of error err is.
+func withoutQuotes(err error) error {
+	var (
+		address     *net.OpError
+		name        *net.DNSError
+		certificate *tls.CertificateVerificationError
+		record      tls.RecordHeaderError
+		alert       tls.AlertError
+		number      syscall.Errno
+		network     net.Error
+		ofURL       *url.Error
+	)
+	switch {
+	case errors.Is(err, context.DeadlineExceeded), errors.As(err, &network) && network.Timeout():
+		return errors.New("it took too long")
+	case errors.Is(err, context.Canceled):
+		return context.Canceled
+	case errors.As(err, &name):
+		return name
+	case errors.As(err, &certificate):
+		return errors.New("the certificate of the provider is not trusted")
+	case errors.As(err, &record):
+		return errors.New("the provider does not speak TLS")
+	case errors.As(err, &alert):
+		return alert
+	case errors.As(err, &number) && errors.As(err, &address):
+		return fmt.Errorf("%s %s: %w", address.Op, address.Net, number)
+	case errors.As(err, &number):
+		return number
+	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
+		return errors.New("the connection ended before the answer did")
+	}
+	if errors.As(err, &ofURL) {
+		err = ofURL.Err
+	}
+	return fmt.Errorf("the call failed, or the answer is not HTTP (%T)", err)
+}
