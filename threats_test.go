@@ -8,6 +8,7 @@ import (
 	"net/http/httptest"
 	"net/url"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -165,6 +166,9 @@ func checkPageHeaders(t *testing.T, p page) {
 // that the page shows.
 func (b *browser) checkLogLines(lines []string, code agentconnect.Code, id string) {
 	b.t.Helper()
+	lines = slices.DeleteFunc(lines, func(line string) bool { // what is wrong with the keys stands on a line of its own
+		return strings.Contains(line, "agentconnect: a key of the provider cannot be used")
+	})
 	if len(lines) != 1 {
 		b.t.Errorf("got %d log lines, want 1: %q", len(lines), lines)
 		return

@@ -496,7 +496,7 @@ func serverError() agentconnecttest.Tamper {
 // then; one such answer alone says nothing.
 func TestTokensOfAnEndedProviderSession(t *testing.T) {
 	t.Parallel()
-	const failure, needed = "error: agentconnect: provider_answer: token endpoint, refresh: the provider answers 500 Internal Server Error", "login needed"
+	const failure, needed = "error: agentconnect: provider_answer: token endpoint, refresh: the provider answers 500 Internal Server Error: server_error", "login needed"
 	type step struct {
 		after time.Duration // since the step before
 		path  string

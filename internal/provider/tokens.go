@@ -3,6 +3,7 @@ package provider
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -145,13 +146,13 @@ func (a *answer) refusal(asked string) *Failure {
 	f.OAuthError = a.oauthError()
 	switch f.OAuthError {
 	case "":
-		return f
 	case "invalid_grant":
-		f.Kind = InvalidGrant
+		f.Kind, f.Err = InvalidGrant, errors.New(f.OAuthError)
 	case "invalid_client", "unauthorized_client":
-		f.Kind = InvalidClient
+		f.Kind, f.Err = InvalidClient, errors.New(f.OAuthError)
+	default:
+		f.Err = fmt.Errorf("%w: %s", f.Err, f.OAuthError)
 	}
-	f.Err = errors.New(f.OAuthError)
 	return f
 }
 
