@@ -49,6 +49,23 @@ func (a Agent) Email() string {
 	return email
 }
 
+// roles are those of the claim, which JSON that was read has as a list of anything.
+func (a Agent) roles() []string {
+	switch claim := a.Claims["roles"].(type) {
+	case []string:
+		return claim
+	case []any:
+		var roles []string
+		for _, role := range claim {
+			if text, ok := role.(string); ok {
+				roles = append(roles, text)
+			}
+		}
+		return roles
+	}
+	return nil
+}
+
 func (a Agent) idp() string {
 	idp, _ := a.Claims["idp_id"].(string)
 	return idp
@@ -118,7 +135,7 @@ func (p *Provider) Agent(login string) (Agent, bool) {
 	return Agent{}, false
 }
 
-// agentByLogin needs p.mu, or that nobody else knows p yet.
+// agentByLogin needs p.mu.
 func (p *Provider) agentByLogin(login string) *Agent {
 	for i := range p.agents {
 		if p.agents[i].Login == login {

@@ -76,7 +76,6 @@ func (p *Provider) conclude(a *Answer, r *http.Request, i *interaction, key stri
 		p.interactionOver(a, r)
 		return
 	}
-	roles, _ := agent.Claims["roles"].([]string)
 	switch {
 	case blocked:
 		p.errorPage(a, r, "Y500024", "the account is blocked", i)
@@ -84,7 +83,7 @@ func (p *Provider) conclude(a *Answer, r *http.Request, i *interaction, key stri
 	case !c.acceptsEmail(agent.Email()):
 		p.errorPage(a, r, "Y500025", "the service accepts other e-mail domains", i)
 		return
-	case c.PublicOnly && !slices.Contains(roles, "agent_public"):
+	case c.PublicOnly && !slices.Contains(agent.roles(), "agent_public"):
 		p.errorPage(a, r, "Y500015", "the service accepts public agents only", i)
 		return
 	}
@@ -97,7 +96,7 @@ func (p *Provider) conclude(a *Answer, r *http.Request, i *interaction, key stri
 			return
 		}
 		p.redirectBack(a, request.redirectURI, "code", value, "state", request.state)
-	case !p.rie && auth.mailMayHelp(request.claims.essentialACR):
+	case !p.ruled().rie && auth.mailMayHelp(request.claims.essentialACR):
 		p.askForMailCode(a, i, key, agent)
 	default:
 		p.endWithError(a, i, redirectError{"access_denied", descriptionACR})

@@ -85,8 +85,7 @@ func (p *Provider) loginPage(a *Answer, r *http.Request, i *interaction) {
 	}
 	for n, agent := range p.choices(i.request) {
 		organization, _ := agent.Claims["organization_label"].(string)
-		roles, _ := agent.Claims["roles"].([]string)
-		data.Agents = append(data.Agents, choice{agent.Login, agent.name(), agent.Email(), organization, roles, n == 0})
+		data.Agents = append(data.Agents, choice{agent.Login, agent.name(), agent.Email(), organization, agent.roles(), n == 0})
 	}
 	p.page(a, http.StatusOK, "login", data, formTarget(i.request))
 }

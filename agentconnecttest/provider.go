@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -42,6 +43,12 @@ type Config struct {
 	// AccessTokenLife is how long access tokens last; 0 means an hour.
 	AccessTokenLife time.Duration
 
+	// PickAgent logs an agent in without the login page: it returns the Login of the agent
+	// for a request to authorize, "" for the login page. The code by e-mail is taken as
+	// typed. It is for browsers that a program drives. It must be safe for concurrent use;
+	// nil means the login page for everybody.
+	PickAgent func(r *http.Request) string
+
 	// Logger receives one line for each request, at debug level, without any
 	// secret; nil means no log.
 	Logger *slog.Logger
@@ -55,77 +62,58 @@ type Config struct {
 // reaches it can log in as any of its agents. It must never stand where real
 // accounts are at stake.
 type Provider struct {
-	issuer     string
-	base       string // the path of the issuer
-	secure     bool   // whether the cookies are for https only
-	now        func() time.Time
-	rotate     bool
-	rie        bool
-	accessLife time.Duration
-	logger     *slog.Logger
-	faults     faultSet
-	keys       keyRing
-	requests   recorder
-	pages      pages
-	moved      movedAnswers
+	issuer   string
+	base     string // the path of the issuer
+	secure   bool   // whether the cookies are for https only
+	now      func() time.Time
+	logger   *slog.Logger
+	faults   faultSet
+	keys     keyRing
+	requests recorder
+	pages    pages
+	moved    movedAnswers
 
 	mu      sync.Mutex
+	rules   rules
 	clients map[string]Client
 	agents  []Agent
 	state   state
+}
+
+// rules are how the provider behaves.
+type rules struct {
+	rotate     bool
+	rie        bool
+	accessLife time.Duration
+	pick       func(*http.Request) string
+}
+
+func (p *Provider) ruled() rules {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.rules
 }
 
 // New returns the provider that cfg describes. It opens no port and makes no
 // network call. The error joins everything that is wrong with cfg.
 func New(cfg Config) (*Provider, error) {
 	p := &Provider{
-		issuer:  cfg.Issuer,
-		now:     cfg.Now,
-		rotate:  cfg.RotateRefreshTokens,
-		rie:     cfg.RIE,
-		logger:  cfg.Logger,
-		clients: make(map[string]Client),
-		state:   newState(),
+		issuer: cfg.Issuer,
+		now:    cfg.Now,
+		logger: cfg.Logger,
+		state:  newState(),
 	}
-	var problems []error
 	u, err := parseIssuer(cfg.Issuer)
-	if err != nil {
-		problems = append(problems, err)
-	} else {
+	if err == nil {
 		p.base, p.secure = u.Path, u.Scheme == "https"
 	}
 	if p.now == nil {
 		p.now = time.Now
 	}
-	if p.accessLife = cmp.Or(cfg.AccessTokenLife, time.Hour); p.accessLife < 0 {
-		problems = append(problems, errors.New("agentconnecttest: Config.AccessTokenLife: negative"))
-	}
 	if p.logger == nil {
 		p.logger = slog.New(slog.DiscardHandler)
 	}
-	for i, c := range cfg.Clients {
-		if _, ok := p.clients[c.ID]; ok {
-			problems = append(problems, fmt.Errorf("agentconnecttest: Config.Clients[%d]: ID %q is already that of another client", i, c.ID))
-		}
-		if err := c.validate(); err != nil {
-			problems = append(problems, fmt.Errorf("agentconnecttest: Config.Clients[%d]: %w", i, err))
-		}
-		p.clients[c.ID] = c.withDefaults()
-	}
-	agents := cfg.Agents
-	if agents == nil {
-		agents = DemoAgents()
-	}
-	for i, a := range agents {
-		if p.agentByLogin(a.Login) != nil {
-			problems = append(problems, fmt.Errorf("agentconnecttest: Config.Agents[%d]: Login %q is already that of another agent", i, a.Login))
-		}
-		if err := a.validate(); err != nil {
-			problems = append(problems, fmt.Errorf("agentconnecttest: Config.Agents[%d]: %w", i, err))
-		}
-		p.agents = append(p.agents, a.clone())
-	}
-	if err := errors.Join(problems...); err != nil {
+	if err := errors.Join(err, p.configure(cfg)); err != nil {
 		return nil, err
 	}
 	if p.pages, err = parsePages(); err != nil {
@@ -135,6 +123,50 @@ func New(cfg Config) (*Provider, error) {
 		return nil, fmt.Errorf("agentconnecttest: keys: %w", err)
 	}
 	return p, nil
+}
+
+// Reconfigure gives the provider other clients, agents and rules, while sessions, codes,
+// tokens and keys stay. Issuer, Now and Logger of cfg are not looked at. The error joins
+// everything that is wrong with cfg; nothing has changed then.
+func (p *Provider) Reconfigure(cfg Config) error { return p.configure(cfg) }
+
+func (p *Provider) configure(cfg Config) error {
+	var problems []error
+	clients := make(map[string]Client)
+	for i, c := range cfg.Clients {
+		if _, ok := clients[c.ID]; ok {
+			problems = append(problems, fmt.Errorf("agentconnecttest: Config.Clients[%d]: ID %q is already that of another client", i, c.ID))
+		}
+		if err := c.validate(); err != nil {
+			problems = append(problems, fmt.Errorf("agentconnecttest: Config.Clients[%d]: %w", i, err))
+		}
+		clients[c.ID] = c.withDefaults()
+	}
+	given := cfg.Agents
+	if given == nil {
+		given = DemoAgents()
+	}
+	var agents []Agent
+	for i, a := range given {
+		if slices.ContainsFunc(agents, func(other Agent) bool { return other.Login == a.Login }) {
+			problems = append(problems, fmt.Errorf("agentconnecttest: Config.Agents[%d]: Login %q is already that of another agent", i, a.Login))
+		}
+		if err := a.validate(); err != nil {
+			problems = append(problems, fmt.Errorf("agentconnecttest: Config.Agents[%d]: %w", i, err))
+		}
+		agents = append(agents, a.clone())
+	}
+	if cfg.AccessTokenLife < 0 {
+		problems = append(problems, errors.New("agentconnecttest: Config.AccessTokenLife: negative"))
+	}
+	if err := errors.Join(problems...); err != nil {
+		return err
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.clients, p.agents = clients, agents
+	p.rules = rules{cfg.RotateRefreshTokens, cfg.RIE, cmp.Or(cfg.AccessTokenLife, time.Hour), cfg.PickAgent}
+	return nil
 }
 
 func parseIssuer(issuer string) (*url.URL, error) {

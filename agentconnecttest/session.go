@@ -60,9 +60,10 @@ func (p *Provider) openSession(r *http.Request) (string, *session) {
 // otherwise. A silent login whose session does not fit gets the login page too, and the
 // session is lost: that is how the real one treats it.
 func (p *Provider) serveLogin(a *Answer, r *http.Request, browser string, request authorization) {
+	picked := p.picked(r)
 	p.mu.Lock()
 	key, s := p.openSession(r)
-	fits := s != nil && s.fits(request)
+	fits := s != nil && s.fits(request) && (picked == nil || picked.Login == s.agent.Login)
 	if s != nil && !fits {
 		delete(p.state.sessions, key) // what was granted during it stays granted
 	}
@@ -73,9 +74,27 @@ func (p *Provider) serveLogin(a *Answer, r *http.Request, browser string, reques
 			"error_description", "End-User authentication is required", "state", request.state)
 	case fits:
 		p.conclude(a, r, p.newInteraction(browser, request), key)
+	case picked != nil:
+		auth := picked.authenticate(request.claims.essentialACR, "")
+		_, reached := auth.acrFor(request.claims.essentialACR)
+		auth.mail = !reached && !p.ruled().rie && auth.mailMayHelp(request.claims.essentialACR)
+		p.conclude(a, r, p.newInteraction(browser, request), p.logIn(a, r, *picked, auth))
 	default:
 		a.seeOther(p.issuer + pathInteraction + p.newInteraction(browser, request).id)
 	}
+}
+
+// picked returns the agent whom [Config.PickAgent] logs in, or nil.
+func (p *Provider) picked(r *http.Request) *Agent {
+	pick := p.ruled().pick
+	if pick == nil {
+		return nil
+	}
+	agent, ok := p.Agent(pick(r))
+	if !ok {
+		return nil
+	}
+	return &agent
 }
 
 // fits says whether a session answers a request without a page.
@@ -121,7 +140,7 @@ func (p *Provider) newSession(agent Agent, auth authentication) *session {
 	if _, given := agent.Claims["roles"]; !given {
 		agent.Claims["roles"] = []string{}
 	}
-	if p.rie {
+	if p.ruled().rie {
 		agent.Claims["roles"] = []string{"agent_public"}
 		delete(agent.Claims, "organization_label")
 	}

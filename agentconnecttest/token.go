@@ -134,7 +134,7 @@ func (p *Provider) useRefreshToken(c Client, value string, wanted []string) (fou
 			return nil, nil, "invalid_scope"
 		}
 	}
-	found.used = p.rotate || now.Sub(found.issued) >= found.expires.Sub(found.issued)*7/10
+	found.used = p.rules.rotate || now.Sub(found.issued) >= found.expires.Sub(found.issued)*7/10
 	return found, wanted, ""
 }
 
@@ -147,7 +147,7 @@ func (p *Provider) answerTokens(a *Answer, c Client, g *grant, scopes []string, 
 	}
 	body := Members{
 		{"access_token", issued.AccessToken},
-		{"expires_in", int(p.accessLife / time.Second)},
+		{"expires_in", int(p.ruled().accessLife / time.Second)},
 	}
 	if issued.IDToken != "" {
 		body.Add("id_token", issued.IDToken)
@@ -174,7 +174,7 @@ func (p *Provider) issueTokens(c Client, g *grant, scopes []string, refresh stri
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.state.access[issued.AccessToken] = &token{grant: g, scopes: scopes, issued: now, expires: now.Add(p.accessLife)}
+	p.state.access[issued.AccessToken] = &token{grant: g, scopes: scopes, issued: now, expires: now.Add(p.rules.accessLife)}
 	if refresh == "" {
 		issued.RefreshToken = random()
 		p.state.refresh[issued.RefreshToken] = &token{grant: g, scopes: g.scopes, issued: now, expires: now.Add(refreshLife)}

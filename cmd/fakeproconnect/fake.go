@@ -1,0 +1,173 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"os/signal"
+	"strings"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"github.com/agentconnect-go/agentconnect/agentconnecttest"
+)
+
+// fake is the provider and the pages of the program around it.
+type fake struct {
+	provider *agentconnecttest.Provider
+	origin   string // scheme and host of the issuer
+	issuer   string
+	settings atomic.Pointer[settings]
+	answers  answers
+	mux      *http.ServeMux
+}
+
+func newFake(s settings, address net.Addr) (*fake, error) {
+	f := &fake{issuer: s.Issuer, mux: http.NewServeMux()}
+	if f.issuer == "" {
+		scheme := "http"
+		if s.TLSCert != "" {
+			scheme = "https"
+		}
+		f.issuer = scheme + "://" + address.String() + "/api/v2"
+	}
+	cfg := f.config(s)
+	cfg.Issuer = f.issuer
+	var err error
+	if f.provider, err = agentconnecttest.New(cfg); err != nil {
+		return nil, err
+	}
+	scheme, rest, _ := strings.Cut(f.issuer, "://")
+	host, _, _ := strings.Cut(rest, "/")
+	f.origin = scheme + "://" + host
+	f.use(s)
+	f.mux.HandleFunc("GET /{$}", f.servePage)
+	f.mux.HandleFunc("GET /as/{agent...}", f.serveAs)
+	ours := http.NewCrossOriginProtection() // no other site's page makes it go wrong
+	f.mux.Handle("POST /faults", ours.Handler(http.HandlerFunc(f.injectFaults)))
+	f.mux.Handle("DELETE /faults", ours.Handler(http.HandlerFunc(f.clearFaults)))
+	f.mux.Handle("/", f.answers.record(f.provider))
+	return f, nil
+}
+
+func (f *fake) ServeHTTP(w http.ResponseWriter, r *http.Request) { f.mux.ServeHTTP(w, r) }
+
+// config is what the settings say to the provider.
+func (f *fake) config(s settings) agentconnecttest.Config {
+	return agentconnecttest.Config{
+		Clients:             s.clients(),
+		Agents:              s.agents(),
+		RIE:                 s.RIE,
+		RotateRefreshTokens: s.RotateRefreshTokens,
+		AccessTokenLife:     time.Duration(s.AccessTokenLife),
+		PickAgent:           f.pick,
+	}
+}
+
+// use makes the settings those of now, with their faults.
+func (f *fake) use(s settings) {
+	f.settings.Store(&s)
+	f.provider.Clear()
+	for _, name := range s.Faults {
+		f.provider.Inject(agentconnecttest.Fault(name))
+	}
+}
+
+// watch reads the settings again on SIGHUP and when the file has changed, until ctx ends.
+// Settings that are wrong change nothing.
+func (f *fake) watch(ctx context.Context, file string, read func() (settings, error), stderr io.Writer) {
+	hangup := make(chan os.Signal, 1)
+	signal.Notify(hangup, syscall.SIGHUP)
+	defer signal.Stop(hangup)
+	ticker := time.NewTicker(500 * time.Millisecond)
+	defer ticker.Stop()
+	before := changed(file)
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-hangup:
+		case <-ticker.C:
+			now := changed(file)
+			if now == before {
+				continue
+			}
+			before = now
+		}
+		s, err := read()
+		if err == nil {
+			err = f.provider.Reconfigure(f.config(s))
+		}
+		if err != nil {
+			fmt.Fprintln(stderr, errors.Join(errors.New("fakeproconnect: the settings are as before, because the new ones are wrong"), err))
+			continue
+		}
+		if old := f.settings.Load(); old.Listen != s.Listen || old.Issuer != s.Issuer || old.TLSCert != s.TLSCert || old.TLSKey != s.TLSKey {
+			fmt.Fprintln(stderr, "fakeproconnect: another address, issuer or certificate takes a restart")
+		}
+		f.use(s)
+		fmt.Fprintln(stderr, "fakeproconnect: the settings were read again")
+	}
+}
+
+// changed is the time at which a file was changed last, zero for none.
+func changed(file string) time.Time {
+	if file == "" {
+		return time.Time{}
+	}
+	info, err := os.Stat(file)
+	if err != nil {
+		return time.Time{} // it is being replaced
+	}
+	return info.ModTime()
+}
+
+// instructions are what the application needs, in the variables that the Go package
+// reads.
+func (f *fake) instructions(s settings) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "ProConnect for tests and demonstrations: %s/\n", f.origin)
+	fmt.Fprintln(&b, "It asks nobody for a password: keep strangers away from it.")
+	if host, _, err := net.SplitHostPort(s.Listen); err == nil && !isLoopback(host) {
+		fmt.Fprintf(&b, "It listens on %s, which is more than this machine.\n", s.Listen)
+	}
+	for _, c := range s.clients() {
+		fmt.Fprintln(&b)
+		for _, line := range f.variables(c) {
+			fmt.Fprintln(&b, line)
+		}
+	}
+	return b.String()
+}
+
+func isLoopback(host string) bool {
+	ip := net.ParseIP(host)
+	return host == "localhost" || ip != nil && ip.IsLoopback()
+}
+
+// variables are the lines that configure an application for one client. The older names
+// begin with AGENTCONNECT_.
+func (f *fake) variables(c agentconnecttest.Client) []string {
+	first := func(values []string) string { return strings.Join(values[:min(len(values), 1)], "") }
+	var lines []string
+	for _, pair := range [][2]string{
+		{"PROCONNECT_ISSUER", f.issuer},
+		{"PROCONNECT_CLIENT_ID", c.ID},
+		{"PROCONNECT_CLIENT_SECRET", c.Secret},
+		{"PROCONNECT_REDIRECT_URL", first(c.RedirectURIs)},
+		{"PROCONNECT_POST_LOGOUT_REDIRECT_URL", first(c.PostLogoutRedirectURIs)},
+		{"PROCONNECT_ID_TOKEN_ALG", c.IDTokenAlg},
+		{"PROCONNECT_USERINFO_ALG", c.UserinfoAlg},
+		{"PROCONNECT_SCOPES", strings.Join(c.Scopes, " ")},
+	} {
+		if pair[1] != "" {
+			lines = append(lines, pair[0]+"="+pair[1])
+		}
+	}
+	return lines
+}

@@ -1,0 +1,101 @@
+// Command fakeproconnect is a ProConnect for tests and demonstrations, as a program.
+// Any application can log in with it, whatever its language: it answers as ProConnect
+// does, shows demonstration agents in place of a password, and goes wrong on demand.
+//
+//	go run github.com/agentconnect-go/agentconnect/cmd/fakeproconnect@latest
+//
+// It prints what to configure in the application. Its first page lists the clients and
+// the last answers. Flags, variables of the environment (FAKEPROCONNECT_LISTEN for
+// -listen, and so on) and one JSON file (-config) configure it; -help lists all. The file
+// is read again when it changes, and on SIGHUP.
+//
+// A browser that a program drives logs in without a click: -login marie does it for
+// every browser, a visit to /as/marie for one. POST and DELETE on /faults make it go
+// wrong, and right again.
+//
+// It asks nobody for a password. It must not be reachable by strangers, and must not stand
+// in for the real ProConnect anywhere that matters.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+)
+
+// stopTime is how long requests may take to finish when the program is told to stop.
+const stopTime = 10 * time.Second
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	os.Exit(run(ctx, os.Args[1:], os.LookupEnv, os.Stdout, os.Stderr))
+}
+
+// run returns the exit status: 0 when it was told to stop, 1 when it could not go on, 2
+// for a configuration that is wrong.
+func run(ctx context.Context, args []string, env func(string) (string, bool), stdout, stderr io.Writer) int {
+	read, err := parse(args, env, stderr)
+	switch {
+	case errors.Is(err, flag.ErrHelp):
+		return 0
+	case err != nil:
+		return 2 // parse has said why
+	}
+	settings, err := read()
+	if err != nil {
+		fmt.Fprintln(stderr, err)
+		return 2
+	}
+	listener, err := net.Listen("tcp", settings.Listen)
+	if err != nil {
+		fmt.Fprintln(stderr, "fakeproconnect:", err)
+		return 1
+	}
+	defer listener.Close()
+	fake, err := newFake(settings, listener.Addr())
+	if err != nil {
+		fmt.Fprintln(stderr, err)
+		return 2
+	}
+	fmt.Fprint(stdout, fake.instructions(settings))
+	go fake.watch(ctx, settings.file, read, stderr)
+	if err := serve(ctx, listener, fake, settings); err != nil {
+		fmt.Fprintln(stderr, "fakeproconnect:", err)
+		return 1
+	}
+	return 0
+}
+
+// serve serves until ctx ends, and then lets the requests under way finish.
+func serve(ctx context.Context, listener net.Listener, handler http.Handler, settings settings) error {
+	server := &http.Server{Handler: handler, ReadHeaderTimeout: 10 * time.Second}
+	failed := make(chan error, 1)
+	go func() {
+		if settings.TLSCert != "" {
+			failed <- server.ServeTLS(listener, settings.TLSCert, settings.TLSKey)
+			return
+		}
+		failed <- server.Serve(listener)
+	}()
+	select {
+	case err := <-failed:
+		return err
+	case <-ctx.Done():
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), stopTime)
+	defer cancel()
+	err := server.Shutdown(ctx)
+	if errors.Is(err, context.DeadlineExceeded) {
+		return server.Close()
+	}
+	return err
+}

@@ -1,0 +1,237 @@
+package main
+
+import (
+	"bytes"
+	"cmp"
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/agentconnect-go/agentconnect/agentconnecttest"
+)
+
+// settings is the JSON file, and what flags and variables change of it.
+type settings struct {
+	Listen              string   `json:"listen"`
+	Issuer              string   `json:"issuer"`
+	TLSCert             string   `json:"tls_cert"`
+	TLSKey              string   `json:"tls_key"`
+	RIE                 bool     `json:"rie"`
+	RotateRefreshTokens bool     `json:"rotate_refresh_tokens"`
+	AccessTokenLife     duration `json:"access_token_life"`
+	Login               string   `json:"login"`
+	Faults              []string `json:"faults"`
+	Clients             []client `json:"clients"`
+	Agents              []agent  `json:"agents"`
+
+	file string // where it was read, "" for nowhere
+}
+
+// client is the registration of an application.
+type client struct {
+	ID                     string   `json:"id"`
+	Secret                 string   `json:"secret"`
+	RedirectURIs           []string `json:"redirect_uris"`
+	PostLogoutRedirectURIs []string `json:"post_logout_redirect_uris"`
+	IDTokenAlg             string   `json:"id_token_alg"`
+	UserinfoAlg            string   `json:"userinfo_alg"`
+	IntrospectionAlg       string   `json:"introspection_alg"`
+	PublicOnly             bool     `json:"public_only"`
+	EmailDomains           []string `json:"email_domains"`
+	Scopes                 []string `json:"scopes"`
+}
+
+// agent is somebody who can log in.
+type agent struct {
+	Login     string         `json:"login"`
+	Claims    map[string]any `json:"claims"`
+	ACR       string         `json:"acr"`
+	AMR       []string       `json:"amr"`
+	OtherACRs []string       `json:"other_acrs"`
+	Blocked   bool           `json:"blocked"`
+}
+
+// duration is text such as "90s" or "1h".
+type duration time.Duration
+
+func (d *duration) UnmarshalText(text []byte) error {
+	parsed, err := time.ParseDuration(string(text))
+	*d = duration(parsed)
+	return err
+}
+
+func (d duration) MarshalText() ([]byte, error) { return []byte(time.Duration(d).String()), nil }
+
+// defaults is one client, an application on port 8080 of this machine.
+func defaults() settings {
+	return settings{
+		Listen: "127.0.0.1:8081",
+		Clients: []client{{
+			ID:                     "demonstration",
+			Secret:                 "a-demonstration-secret-of-more-than-sixty-four-characters-in-all-0123456789",
+			RedirectURIs:           []string{"http://localhost:8080/callback", "http://127.0.0.1:8080/callback"},
+			PostLogoutRedirectURIs: []string{"http://localhost:8080/logout/callback", "http://127.0.0.1:8080/logout/callback"},
+		}},
+	}
+}
+
+// list is a flag that can be given several times; a variable has commas.
+type list struct{ values *[]string }
+
+func (l list) String() string { return "" }
+
+func (l list) Set(text string) error {
+	*l.values = append(*l.values, strings.Split(text, ",")...)
+	return nil
+}
+
+// parse reads the flags and returns what reads the settings, each time anew: the file,
+// then the variables, then the flags.
+func parse(args []string, env func(string) (string, bool), stderr io.Writer) (func() (settings, error), error) {
+	flags := flag.NewFlagSet("fakeproconnect", flag.ContinueOnError)
+	flags.SetOutput(stderr)
+	var given settings
+	given.Clients = make([]client, 1)
+	c := &given.Clients[0]
+	file := flags.String("config", "", "a JSON `file` of settings, read again when it changes")
+	flags.StringVar(&given.Listen, "listen", "", "the `address` to listen on (default 127.0.0.1:8081)")
+	flags.StringVar(&given.Issuer, "issuer", "", "the issuer `URL` (default http://ADDRESS/api/v2, https with -tls-cert)")
+	flags.StringVar(&given.TLSCert, "tls-cert", "", "a PEM `file`, to serve https")
+	flags.StringVar(&given.TLSKey, "tls-key", "", "a PEM `file`, the key of -tls-cert")
+	flags.BoolVar(&given.RIE, "rie", false, "be the ProConnect of the State's private network")
+	flags.BoolVar(&given.RotateRefreshTokens, "rotate-refresh-tokens", false, "make each refresh token usable once")
+	flags.TextVar(&given.AccessTokenLife, "access-token-life", duration(0), "how long access tokens last, such as 90s (default 1h)")
+	flags.StringVar(&given.Login, "login", "", "log this `agent` in everywhere, without the login page")
+	flags.Var(list{&given.Faults}, "fault", "go wrong in this way (the `name` of a fault; several are allowed)")
+	flags.StringVar(&c.ID, "client-id", "", "the `client_id` of the application (default demonstration)")
+	flags.StringVar(&c.Secret, "client-secret", "", "its `secret`")
+	flags.Var(list{&c.RedirectURIs}, "redirect-uri", "its redirect `URI` (several are allowed; default http://localhost:8080/callback)")
+	flags.Var(list{&c.PostLogoutRedirectURIs}, "post-logout-redirect-uri", "its post-logout redirect `URI` (several are allowed)")
+	flags.StringVar(&c.IDTokenAlg, "id-token-alg", "", "RS256, ES256 or HS256 (default RS256)")
+	flags.StringVar(&c.UserinfoAlg, "userinfo-alg", "", "the same, or none (default that of -id-token-alg)")
+	if err := flags.Parse(args); err != nil {
+		return nil, err
+	}
+	if flags.NArg() > 0 {
+		err := fmt.Errorf("fakeproconnect: unknown argument %q", flags.Arg(0))
+		fmt.Fprintln(stderr, err)
+		return nil, err
+	}
+	set := make(map[string]bool)
+	flags.Visit(func(f *flag.Flag) { set[f.Name] = true })
+	var problems []error
+	flags.VisitAll(func(f *flag.Flag) {
+		name := "FAKEPROCONNECT_" + strings.ToUpper(strings.ReplaceAll(f.Name, "-", "_"))
+		if value, ok := env(name); ok && !set[f.Name] {
+			if err := flags.Set(f.Name, value); err != nil {
+				problems = append(problems, fmt.Errorf("fakeproconnect: %s: %w", name, err))
+			}
+			set[f.Name] = true
+		}
+	})
+	return func() (settings, error) {
+		merged, err := readFile(*file)
+		merged.merge(given, set)
+		return merged, errors.Join(append(slices.Clone(problems), err, merged.check())...)
+	}, nil
+}
+
+// readFile reads the settings of a file over the defaults.
+func readFile(name string) (settings, error) {
+	s := defaults()
+	if s.file = name; name == "" {
+		return s, nil
+	}
+	text, err := os.ReadFile(name)
+	if err != nil {
+		return s, fmt.Errorf("fakeproconnect: %w", err)
+	}
+	decoder := json.NewDecoder(bytes.NewReader(text))
+	decoder.DisallowUnknownFields()
+	if err := decoder.Decode(&s); err != nil {
+		return s, fmt.Errorf("fakeproconnect: %s: %w", name, err)
+	}
+	if decoder.More() {
+		return s, fmt.Errorf("fakeproconnect: %s: more than one JSON object", name)
+	}
+	return s, nil
+}
+
+// merge takes over what was given by flag or variable. What concerns a client changes
+// the first one.
+func (s *settings) merge(given settings, set map[string]bool) {
+	if len(s.Clients) == 0 {
+		s.Clients = []client{{}}
+	}
+	c, g := &s.Clients[0], given.Clients[0]
+	for name, change := range map[string]func(){
+		"listen":                   func() { s.Listen = given.Listen },
+		"issuer":                   func() { s.Issuer = given.Issuer },
+		"tls-cert":                 func() { s.TLSCert = given.TLSCert },
+		"tls-key":                  func() { s.TLSKey = given.TLSKey },
+		"rie":                      func() { s.RIE = given.RIE },
+		"rotate-refresh-tokens":    func() { s.RotateRefreshTokens = given.RotateRefreshTokens },
+		"access-token-life":        func() { s.AccessTokenLife = given.AccessTokenLife },
+		"login":                    func() { s.Login = given.Login },
+		"fault":                    func() { s.Faults = given.Faults },
+		"client-id":                func() { c.ID = g.ID },
+		"client-secret":            func() { c.Secret = g.Secret },
+		"redirect-uri":             func() { c.RedirectURIs = g.RedirectURIs },
+		"post-logout-redirect-uri": func() { c.PostLogoutRedirectURIs = g.PostLogoutRedirectURIs },
+		"id-token-alg":             func() { c.IDTokenAlg = g.IDTokenAlg },
+		"userinfo-alg":             func() { c.UserinfoAlg = g.UserinfoAlg },
+	} {
+		if set[name] {
+			change()
+		}
+	}
+}
+
+// check finds what agentconnecttest would not.
+func (s settings) check() error {
+	var problems []error
+	for _, name := range s.Faults {
+		if !isFault(name) {
+			problems = append(problems, fmt.Errorf("fakeproconnect: no fault is called %q; the first page lists them", name))
+		}
+	}
+	if s.Login != "" && !slices.ContainsFunc(s.agents(), func(a agentconnecttest.Agent) bool { return a.Login == s.Login }) {
+		problems = append(problems, fmt.Errorf("fakeproconnect: no agent is called %q", s.Login))
+	}
+	if (s.TLSCert == "") != (s.TLSKey == "") {
+		problems = append(problems, errors.New("fakeproconnect: -tls-cert and -tls-key go together"))
+	}
+	return errors.Join(problems...)
+}
+
+func isFault(name string) bool {
+	return slices.ContainsFunc(agentconnecttest.Faults(), func(info agentconnecttest.FaultInfo) bool { return string(info.Fault) == name })
+}
+
+func (s settings) clients() []agentconnecttest.Client {
+	var clients []agentconnecttest.Client
+	for _, c := range s.Clients {
+		c.IDTokenAlg = cmp.Or(c.IDTokenAlg, "RS256")
+		c.UserinfoAlg = cmp.Or(c.UserinfoAlg, c.IDTokenAlg)
+		clients = append(clients, agentconnecttest.Client(c))
+	}
+	return clients
+}
+
+// agents are the demonstration agents unless the file has others.
+func (s settings) agents() []agentconnecttest.Agent {
+	if s.Agents == nil {
+		return agentconnecttest.DemoAgents()
+	}
+	var agents []agentconnecttest.Agent
+	for _, a := range s.Agents {
+		agents = append(agents, agentconnecttest.Agent(a))
+	}
+	return agents
+}
