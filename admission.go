@@ -23,6 +23,7 @@ type admission struct {
 type verifiedLogin struct {
 	agent    Agent
 	state    string // of the pending login
+	token    string // of its session; "": a new one
 	returnTo string
 	idToken  string
 	access   *provider.Tokens // nil: the session has none
@@ -49,7 +50,7 @@ func (a *Authenticator) admit(ctx context.Context, r *http.Request, v verifiedLo
 	if len(login.Account) > maxAccount {
 		return nil, errorf(CodeInternal, "login hook: the account has %d bytes, of %d at most", len(login.Account), maxAccount)
 	}
-	session := &session{cookie: a.sessions.cookies[0], agent: v.agent, account: login.Account}
+	session := &session{token: v.token, cookie: a.sessions.cookies[0], agent: v.agent, account: login.Account}
 	session.login = session.cookie.loginID(v.state)
 	if err := a.sessions.create(ctx, session, v.idToken); err != nil {
 		return nil, newError(CodeSessionStore, err)

@@ -9,6 +9,7 @@ import (
 
 	"github.com/go-jose/go-jose/v4"
 
+	"github.com/agentconnect-go/agentconnect/internal/pending"
 	"github.com/agentconnect-go/agentconnect/internal/provider"
 	"github.com/agentconnect-go/agentconnect/internal/seal"
 	"github.com/agentconnect-go/agentconnect/internal/weburl"
@@ -23,7 +24,7 @@ type Authenticator struct {
 	provider *provider.Provider
 	sessions *sessions
 	fresh    *freshCookie
-	pending  *pendingLogins
+	pending  *pending.Keeper
 	logouts  *seal.Sealer
 	links    *seal.Sealer
 	logins   *logins
@@ -45,7 +46,7 @@ func New(opts ...Option) (*Authenticator, error) {
 	if err != nil {
 		return nil, err
 	}
-	pending, err := seal.New(c.purpose("pending login"), c.secrets()...)
+	pendings, err := seal.New(c.purpose("pending login"), c.secrets()...)
 	if err != nil {
 		return nil, err
 	}
@@ -70,16 +71,11 @@ func New(opts ...Option) (*Authenticator, error) {
 		provider: provider.New(c.provider()),
 		sessions: sessions,
 		fresh:    fresh,
-		pending: &pendingLogins{
-			prefix: c.cookieName + "-login-",
-			secure: c.secureCookies,
-			sealer: pending,
-			now:    c.now,
-		},
-		logouts: logouts,
-		links:   links,
-		logins:  newLogins(c.now),
-		origin:  http.NewCrossOriginProtection(),
+		pending:  pending.New(c.cookieName, c.secureCookies, pendings, c.now),
+		logouts:  logouts,
+		links:    links,
+		logins:   newLogins(c.now),
+		origin:   http.NewCrossOriginProtection(),
 	}
 	if c.keepTokens {
 		a.tokens = newTokenKeeper(a)

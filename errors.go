@@ -44,8 +44,9 @@ const (
 	// CodeInvalidRequest: the parameters of the request are missing, repeated,
 	// oversized or contradictory (400).
 	CodeInvalidRequest Code = "invalid_request"
-	// CodeUnknownState: this browser did not start the login that comes back,
-	// or it already ended, or took longer than ten minutes (400).
+	// CodeUnknownState: this browser has no login under way that comes back: it
+	// ended, took longer than ten minutes, gave way to newer ones, or is another
+	// browser's (400).
 	CodeUnknownState Code = "unknown_state"
 	// CodeIssuerMismatch: the answer does not come from the provider that was
 	// asked (400; RFC 9207).

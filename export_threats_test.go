@@ -50,17 +50,6 @@ func ParseCallback(rawQuery string) (CallbackAnswer, error) {
 	return CallbackAnswer{a.code, a.state, a.iss, a.err, a.description}, nil
 }
 
-// SealPending seals a text as the cookie of a pending login is sealed.
-func SealPending(a *Authenticator, plain, name string) string {
-	return a.pending.sealer.Seal([]byte(plain), name)
-}
-
-// OpenPending opens what SealPending sealed.
-func OpenPending(a *Authenticator, sealed, name string) (string, bool) {
-	plain, ok := a.pending.sealer.Open(sealed, name)
-	return string(plain), ok
-}
-
 // AgentFromUserinfo makes an agent of a userinfo that was verified.
 func AgentFromUserinfo(body string) (Agent, error) {
 	claims, err := strictjson.Parse([]byte(body))

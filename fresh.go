@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/agentconnect-go/agentconnect/internal/cookies"
 	"github.com/agentconnect-go/agentconnect/internal/seal"
 )
 
@@ -39,20 +40,20 @@ func (c *freshCookie) set(w http.ResponseWriter, s *session) {
 	}
 	mark := fingerprint(s.token)
 	plain := binary.BigEndian.AppendUint64(mark[:], uint64(until.Unix()))
-	http.SetCookie(w, newCookie(c.name, c.sealer.Seal(plain, c.name), int(freshPeriod.Seconds()), c.secure))
+	http.SetCookie(w, cookies.New(c.name, c.sealer.Seal(plain, c.name), int(freshPeriod.Seconds()), c.secure))
 }
 
 // forget takes the cookie from a browser that has it.
 func (c *freshCookie) forget(w http.ResponseWriter, r *http.Request) {
-	if len(cookiesNamed(r, c.name)) > 0 {
-		http.SetCookie(w, newCookie(c.name, "", -1, c.secure))
+	if len(cookies.Named(r, c.name)) > 0 {
+		http.SetCookie(w, cookies.New(c.name, "", -1, c.secure))
 	}
 }
 
 // lost says what a stranger's browser must have lost: nil when it was given no
 // session a moment ago. token is the session token that the browser presents.
 func (c *freshCookie) lost(r *http.Request, token string) error {
-	plain, _ := c.sealer.Open(cookieValue(r, c.name), c.name)
+	plain, _ := c.sealer.Open(cookies.Value(r, c.name), c.name)
 	if len(plain) != 16+8 || !c.now().Before(time.Unix(int64(binary.BigEndian.Uint64(plain[16:])), 0)) {
 		return nil
 	}

@@ -147,40 +147,6 @@ func splitQuery(query string) map[string][]string {
 	return values
 }
 
-// A sealed text opens as it was sealed, under the name it was sealed for, and as
-// nothing else.
-func FuzzSealedCookie(f *testing.F) {
-	auth, other := fuzzAuth(f), fuzzAuth(f, agentconnect.WithClient("client", "another secret"))
-	f.Add("plain", "agentconnect-login-abcdefgh", "agentconnect-login-abcdefgh", "", 0)
-	f.Add(`{"s":"state","r":"/"}`, "a", "b", "AAAA", 3)
-	f.Add("", "", "", "-_-_", -1)
-	f.Add(strings.Repeat("x", 4096), "name", "name", "=", 5000)
-	f.Fuzz(func(t *testing.T, plain, name, otherName, forged string, at int) {
-		sealed := agentconnect.SealPending(auth, plain, name)
-		if got, ok := agentconnect.OpenPending(auth, sealed, name); !ok || got != plain {
-			t.Fatalf("got %q, %t, want %q as it was sealed", got, ok, plain)
-		}
-		if len(plain) > 3 && strings.Contains(sealed, plain) {
-			t.Fatalf("the sealed text shows the plain one: %q", sealed)
-		}
-		if _, ok := agentconnect.OpenPending(auth, sealed, otherName); ok && otherName != name {
-			t.Fatalf("what was sealed for %q opens for %q", name, otherName)
-		}
-		if _, ok := agentconnect.OpenPending(other, sealed, name); ok {
-			t.Fatal("it opens with another secret")
-		}
-		if _, ok := agentconnect.OpenPending(auth, forged, name); ok {
-			t.Fatalf("a forged text opens: %q", forged)
-		}
-		at = max(0, min(at, len(sealed)))
-		for _, changed := range []string{sealed[:at] + forged + sealed[at:], sealed[:at], sealed[at:], sealed[:at] + forged + sealed[min(len(sealed), at+len(forged)):]} {
-			if _, ok := agentconnect.OpenPending(auth, changed, name); ok && changed != sealed {
-				t.Fatalf("%q opens, which was changed from %q", changed, sealed)
-			}
-		}
-	})
-}
-
 // Whatever the Cookie header is, the one who is logged in is the one who has the
 // session's cookie once, by net/http's account of the header, and nothing is answered
 // with a 5xx. TOKEN stands for the token of a session that exists.

@@ -2,11 +2,17 @@ package agentconnect
 
 import (
 	"context"
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/base64"
 	"errors"
 	"log/slog"
 	"net/http"
 	"slices"
 	"time"
+
+	"github.com/agentconnect-go/agentconnect/internal/cookies"
+	"github.com/agentconnect-go/agentconnect/internal/pending"
 )
 
 const (
@@ -59,6 +65,11 @@ func (a *Authenticator) Login(w http.ResponseWriter, r *http.Request) {
 // minutes ago and that has not ended, and come from the provider that was asked
 // (iss, RFC 9207). When anything is not as it should be, the request is refused,
 // no session is made, and one that existed stays as it was.
+//
+// A browser that sends the same callback again within a minute, because our answer
+// was lost, gets the same session, on any instance that has the same store, unless
+// it ended meanwhile. A browser that is logged in, and comes with a login that is
+// not known any more, goes home.
 func (a *Authenticator) Callback(w http.ResponseWriter, r *http.Request) {
 	noStore(w)
 	w.Header().Set("Referrer-Policy", "no-referrer") // the URL has a code
@@ -71,19 +82,26 @@ func (a *Authenticator) Callback(w http.ResponseWriter, r *http.Request) {
 		a.refuse(w, r, newError(CodeInvalidRequest, err))
 		return
 	}
-	login, ok := a.pending.find(r, answer.state)
-	if !ok {
-		a.callbackWithoutLogin(w, r, answer)
+	login := a.pending.Find(r, answer.state)
+	if login == nil || login.Over {
+		a.callbackWithoutLogin(w, r, login)
 		return
 	}
-	a.pending.remove(w, login.State)
-
-	admitted, err := a.logins.end(login.State, func() (*admission, error) {
-		// A browser that goes away in the middle leaves a whole session or none.
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), callbackTimeout)
-		defer cancel()
-		return a.finishLogin(ctx, r, answer, login)
-	})
+	again, err := a.sessions.givenBefore(r.Context(), tokenOf(login, answer))
+	if err != nil {
+		a.refuse(w, r, newError(CodeSessionStore, err)) // nothing is used up: it can be opened again
+		return
+	}
+	a.pending.Remove(w, r, login)
+	admitted := &admission{session: again, returnTo: a.config.returnTo(login.ReturnTo)}
+	if again == nil {
+		admitted, err = a.logins.end(login.State, func() (*admission, error) {
+			// A browser that goes away in the middle leaves a whole session or none.
+			ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), callbackTimeout)
+			defer cancel()
+			return a.finishLogin(ctx, r, answer, login)
+		})
+	}
 	if err != nil {
 		a.refuseLogin(w, r, login, asError(err))
 		return
@@ -97,33 +115,49 @@ func (a *Authenticator) Callback(w http.ResponseWriter, r *http.Request) {
 // refuseLogin answers a callback that made no session. After a silent try,
 // which the agent did not ask for, that is no error: the page that was asked for
 // comes without a login.
-func (a *Authenticator) refuseLogin(w http.ResponseWriter, r *http.Request, login *pendingLogin, refusal *Error) {
-	refusal.ReturnTo, refusal.AcceptedACR = login.ReturnTo, login.ACR
+func (a *Authenticator) refuseLogin(w http.ResponseWriter, r *http.Request, login *pending.Login, refusal *Error) {
+	refusal.ReturnTo, refusal.AcceptedACR = a.config.returnTo(login.ReturnTo), login.ACR
 	refusal.AuthorizeURL = a.provider.SupportURL((&loginRequest{ACR: login.ACR}).params(a.config.askAMR)...)
 	a.emit(r.Context(), Event{Kind: EventLoginRefused, Code: refusal.Code})
 	if login.Silent {
 		a.config.logger.LogAttrs(r.Context(), slog.LevelDebug, "agentconnect: no silent login", refusal.logAttrs()...)
-		redirect(w, login.ReturnTo)
+		redirect(w, refusal.ReturnTo)
 		return
 	}
 	a.refuse(w, r, refusal)
 }
 
-// callbackWithoutLogin answers a callback whose state belongs to no pending
-// login of this browser. Who just logged in with it, and came back to the
-// address, goes on to the application; anything else is refused.
-func (a *Authenticator) callbackWithoutLogin(w http.ResponseWriter, r *http.Request, answer *answer) {
-	session, verdict, _ := a.sessions.identify(r)
-	if verdict == valid && session.login == session.cookie.loginID(answer.state) {
-		redirect(w, a.config.homePath)
+// callbackWithoutLogin answers a callback whose state belongs to no login that
+// this browser has under way: it ended, took too long, was dropped for newer ones,
+// or is another browser's. An agent who is logged in goes on, and nothing changes;
+// anybody else starts again, on the page that was asked for if that is still known.
+func (a *Authenticator) callbackWithoutLogin(w http.ResponseWriter, r *http.Request, over *pending.Login) {
+	page := a.config.homePath
+	if over != nil {
+		a.pending.Remove(w, r, over)
+		page = a.config.returnTo(over.ReturnTo)
+	}
+	if _, verdict, _ := a.sessions.identify(r); verdict == valid {
+		redirect(w, page)
 		return
 	}
-	a.refuse(w, r, errorf(CodeUnknownState, "this browser has no pending login with this state"))
+	refusal := errorf(CodeUnknownState, "this browser has no pending login with this state")
+	refusal.ReturnTo = page
+	a.refuse(w, r, refusal)
+}
+
+// tokenOf returns the session token that a login and the provider's answer to it
+// amount to: the same when the same browser brings the same answer twice. Nobody
+// else can make it, the provider included, which does not know the login's key.
+func tokenOf(login *pending.Login, answer *answer) string {
+	mac := hmac.New(sha256.New, []byte(login.Key))
+	mac.Write([]byte(answer.code))
+	return base64.RawURLEncoding.EncodeToString(mac.Sum(nil))
 }
 
 // finishLogin does what a callback does once: from the provider's answer to a
 // session in the store.
-func (a *Authenticator) finishLogin(ctx context.Context, r *http.Request, answer *answer, login *pendingLogin) (*admission, error) {
+func (a *Authenticator) finishLogin(ctx context.Context, r *http.Request, answer *answer, login *pending.Login) (*admission, error) {
 	m, err := a.provider.Metadata(ctx)
 	if err != nil {
 		return nil, err
@@ -134,7 +168,7 @@ func (a *Authenticator) finishLogin(ctx context.Context, r *http.Request, answer
 	if answer.err != "" {
 		return nil, answer.refusal()
 	}
-	tokens, err := a.provider.Exchange(ctx, m, answer.code, login.request())
+	tokens, err := a.provider.Exchange(ctx, m, answer.code, sent(login))
 	if err != nil {
 		return nil, err
 	}
@@ -151,7 +185,7 @@ func (a *Authenticator) finishLogin(ctx context.Context, r *http.Request, answer
 	if login.ACR != nil && !slices.Contains(login.ACR, agent.ACR) {
 		return nil, errorf(CodeInsufficientLevel, "the acr of the ID token is not one of those demanded")
 	}
-	return a.admit(ctx, r, verifiedLogin{agent, login.State, login.ReturnTo, tokens.ID.Raw, tokens})
+	return a.admit(ctx, r, verifiedLogin{agent, login.State, tokenOf(login, answer), login.ReturnTo, tokens.ID.Raw, tokens})
 }
 
 // replaceSession deletes the sessions that the browser had before, one as a rule.
@@ -248,7 +282,7 @@ func (a *Authenticator) logOutOfProvider(w http.ResponseWriter, r *http.Request,
 	}
 	state := randomText()
 	name := a.logoutCookieName()
-	http.SetCookie(w, newCookie(name, a.logouts.Seal([]byte(state), name), int(logoutLifetime.Seconds()), a.config.secureCookies))
+	http.SetCookie(w, cookies.New(name, a.logouts.Seal([]byte(state), name), int(logoutLifetime.Seconds()), a.config.secureCookies))
 	redirect(w, a.provider.EndSessionURL(m, session.idToken, state))
 }
 
@@ -266,9 +300,9 @@ func (a *Authenticator) LogoutCallback(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	name := a.logoutCookieName()
-	state, ok := a.logouts.Open(cookieValue(r, name), name)
+	state, ok := a.logouts.Open(cookies.Value(r, name), name)
 	if ok && r.URL.Query().Get("state") == string(state) {
-		http.SetCookie(w, newCookie(name, "", -1, a.config.secureCookies))
+		http.SetCookie(w, cookies.New(name, "", -1, a.config.secureCookies))
 		a.forgetSilentTry(w) // the provider has no session to log in with
 	}
 	redirect(w, a.config.homePath)

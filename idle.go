@@ -7,6 +7,8 @@ import (
 	"encoding/binary"
 	"net/http"
 	"time"
+
+	"github.com/agentconnect-go/agentconnect/internal/cookies"
 )
 
 // The idle timeout. The time of a session's last request is in a cookie of the
@@ -27,7 +29,7 @@ const (
 // lastSeen returns when the session was last used, and whether its cookie shows it.
 // Otherwise the time is that of its creation: the browser may have lost the cookie.
 func (s *session) lastSeen(r *http.Request) (seen time.Time, shown bool) {
-	value := cookieValue(r, s.cookie.seen)
+	value := cookies.Value(r, s.cookie.seen)
 	if len(value) != seenLen {
 		return s.created, false
 	}
@@ -66,5 +68,5 @@ func (s *sessions) touch(w http.ResponseWriter, session *session) {
 	signature := session.signSeen(b)
 	value := base64.RawURLEncoding.EncodeToString(append(b, signature[:]...))
 	maxAge := int(session.expires.Sub(now)/time.Second) + 1
-	http.SetCookie(w, newCookie(session.cookie.seen, value, maxAge, s.secure))
+	http.SetCookie(w, cookies.New(session.cookie.seen, value, maxAge, s.secure))
 }

@@ -1,6 +1,8 @@
 package agentconnect
 
 import (
+	"crypto/rand"
+	"encoding/base64"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -9,8 +11,11 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/agentconnect-go/agentconnect/internal/weburl"
 	"golang.org/x/oauth2"
+
+	"github.com/agentconnect-go/agentconnect/internal/pending"
+	"github.com/agentconnect-go/agentconnect/internal/provider"
+	"github.com/agentconnect-go/agentconnect/internal/weburl"
 )
 
 // A LoginOption sets something for one login: see [Authenticator.StartLogin]
@@ -240,15 +245,16 @@ func (a *Authenticator) startLogin(w http.ResponseWriter, r *http.Request, login
 		a.refuse(w, r, asError(err))
 		return
 	}
-	pending := &pendingLogin{
+	underWay := &pending.Login{
 		State:    randomText(),
 		Nonce:    randomText(),
-		Verifier: randomText(),
+		Verifier: oauth2.GenerateVerifier(),
+		Key:      randomText(),
 		ReturnTo: a.config.returnTo(login.ReturnTo),
 		ACR:      login.ACR,
 		Silent:   login.Prompt == "none",
 	}
-	if err := a.pending.add(w, r, pending); err != nil {
+	if err := a.pending.Add(w, r, underWay); err != nil {
 		a.refuse(w, r, newError(CodeInternal, err))
 		return
 	}
@@ -257,5 +263,17 @@ func (a *Authenticator) startLogin(w http.ResponseWriter, r *http.Request, login
 		kind = EventStepUpStarted
 	}
 	a.emit(r.Context(), Event{Kind: kind, AcceptedACR: login.ACR})
-	redirect(w, a.provider.AuthURL(m, pending.request(), login.params(a.config.askAMR)...))
+	redirect(w, a.provider.AuthURL(m, sent(underWay), login.params(a.config.askAMR)...))
+}
+
+// sent returns what of a login the provider is sent, and its answers are tied to.
+func sent(l *pending.Login) provider.Login {
+	return provider.Login{State: l.State, Nonce: l.Nonce, Verifier: l.Verifier}
+}
+
+// randomText returns 256 random bits as 43 characters of base64url.
+func randomText() string {
+	var b [32]byte
+	rand.Read(b[:]) // never fails: crypto/rand ends the process rather
+	return base64.RawURLEncoding.EncodeToString(b[:])
 }

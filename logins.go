@@ -4,6 +4,8 @@ import (
 	"crypto/sha256"
 	"sync"
 	"time"
+
+	"github.com/agentconnect-go/agentconnect/internal/pending"
 )
 
 // maxRememberedLogins bounds each of the two generations of the logins that
@@ -78,7 +80,7 @@ func (l *logins) end(state string, finish func() (*admission, error)) (*admissio
 // forgetOld makes room. l.mu is held.
 func (l *logins) forgetOld() {
 	now := l.now()
-	if len(l.ended) < maxRememberedLogins && now.Sub(l.since) <= pendingLifetime {
+	if len(l.ended) < maxRememberedLogins && now.Sub(l.since) <= pending.Lifetime {
 		return
 	}
 	l.ended, l.previous, l.since = map[[16]byte]*endedLogin{}, l.ended, now

@@ -6,6 +6,8 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
+
+	"github.com/agentconnect-go/agentconnect/internal/cookies"
 )
 
 // RequireAgent lets through to next the requests of agents who are logged in,
@@ -187,7 +189,7 @@ func (a *Authenticator) refuseStranger(w http.ResponseWriter, r *http.Request, g
 		a.refuse(w, r, refusal)
 		return
 	}
-	if cause := a.fresh.lost(r, cookieValue(r, a.config.cookieName)); cause != nil {
+	if cause := a.fresh.lost(r, cookies.Value(r, a.config.cookieName)); cause != nil {
 		a.fresh.forget(w, r) // one page: the next login may work
 		refusal := newError(CodeSessionLost, cause)
 		refusal.ReturnTo = a.config.returnTo(requestTarget(r))

@@ -608,7 +608,7 @@ func TestTwoRegistrations(t *testing.T) {
 	// A callback of one at the other: the browser has no such pending login there.
 	callback := s.browser().callback("/ministere/login", "marie")
 	callback.Path = "/partenaires/callback"
-	if p := b.navigate(callback.String()); p.StatusCode != http.StatusBadRequest {
+	if p := s.browser().navigate(callback.String()); p.StatusCode != http.StatusBadRequest {
 		t.Errorf("a callback at the other registration: got status %d, want 400", p.StatusCode)
 	}
 

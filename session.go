@@ -1,6 +1,7 @@
 package agentconnect
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"fmt"
@@ -8,6 +9,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/agentconnect-go/agentconnect/internal/cookies"
 	"github.com/agentconnect-go/agentconnect/internal/provider"
 )
 
@@ -116,7 +118,7 @@ type presentedToken struct {
 func (s *sessions) presented(r *http.Request) []presentedToken {
 	var tokens []presentedToken
 	for _, cookie := range s.cookies {
-		for _, c := range cookiesNamed(r, cookie.name) {
+		for _, c := range cookies.Named(r, cookie.name) {
 			if p := (presentedToken{cookie, c.Value}); len(p.token) == sessionTokenLen && !slices.Contains(tokens, p) {
 				tokens = append(tokens, p)
 			}
@@ -129,7 +131,7 @@ func (s *sessions) presented(r *http.Request) []presentedToken {
 // token. nil means that there is none.
 func (s *sessions) find(r *http.Request) (*session, error) {
 	for _, cookie := range s.cookies {
-		session, _, err := s.read(r.Context(), presentedToken{cookie, cookieValue(r, cookie.name)})
+		session, _, err := s.read(r.Context(), presentedToken{cookie, cookies.Value(r, cookie.name)})
 		if session != nil || err != nil {
 			return session, err
 		}
@@ -211,11 +213,11 @@ func (s *sessions) isOver(session *session, now time.Time) bool {
 	return !now.Before(session.expires) || !now.Before(session.created.Add(s.lifetime)) || now.Before(session.created.Add(-provider.ClockTolerance))
 }
 
-// create puts a session in the store. Its token is a new one, whatever the browser
-// had: a token that was planted stays worthless.
+// create puts a session in the store. Its token is a new one unless it has one
+// already, whatever the browser had: a token that was planted stays worthless.
 func (s *sessions) create(ctx context.Context, session *session, idToken string) error {
 	session.owner = s
-	session.token = randomText()
+	session.token = cmp.Or(session.token, randomText())
 	session.created = s.now()
 	session.expires = s.deadline(session.created)
 	session.idleTimeout = s.idle
@@ -228,6 +230,16 @@ func (s *sessions) create(ctx context.Context, session *session, idToken string)
 		return fmt.Errorf("session store: %w", err)
 	}
 	return nil
+}
+
+// givenBefore returns the session of a token of this Authenticator, if it was given
+// a moment ago.
+func (s *sessions) givenBefore(ctx context.Context, token string) (*session, error) {
+	session, _, err := s.read(ctx, presentedToken{s.cookies[0], token})
+	if session == nil || err != nil || s.now().Sub(session.created).Abs() > freshPeriod || s.isOver(session, s.now()) {
+		return nil, err
+	}
+	return session, nil
 }
 
 // deadline returns when a session of now ends. One that begins in the last minute
@@ -247,12 +259,12 @@ func (s *sessions) deadline(now time.Time) time.Time {
 // other names from it.
 func (s *sessions) setCookies(w http.ResponseWriter, r *http.Request, session *session) {
 	for _, other := range s.cookies {
-		if other != session.cookie && len(cookiesNamed(r, other.name)) > 0 {
+		if other != session.cookie && len(cookies.Named(r, other.name)) > 0 {
 			s.forget(w, other)
 		}
 	}
 	maxAge := int(session.expires.Sub(s.now())/time.Second) + 1
-	http.SetCookie(w, newCookie(session.cookie.name, session.token, maxAge, s.secure))
+	http.SetCookie(w, cookies.New(session.cookie.name, session.token, maxAge, s.secure))
 	if session.idleTimeout > 0 {
 		s.touch(w, session)
 	}
@@ -261,16 +273,16 @@ func (s *sessions) setCookies(w http.ResponseWriter, r *http.Request, session *s
 // forgetCookies takes the sessions' cookies from the browser.
 func (s *sessions) forgetCookies(w http.ResponseWriter, r *http.Request) {
 	for i, cookie := range s.cookies {
-		if i == 0 || len(cookiesNamed(r, cookie.name)) > 0 {
+		if i == 0 || len(cookies.Named(r, cookie.name)) > 0 {
 			s.forget(w, cookie)
 		}
 	}
 }
 
 func (s *sessions) forget(w http.ResponseWriter, cookie *sessionCookie) {
-	http.SetCookie(w, newCookie(cookie.name, "", -1, s.secure))
+	http.SetCookie(w, cookies.New(cookie.name, "", -1, s.secure))
 	if s.idle > 0 {
-		http.SetCookie(w, newCookie(cookie.seen, "", -1, s.secure))
+		http.SetCookie(w, cookies.New(cookie.seen, "", -1, s.secure))
 	}
 }
 

@@ -5,6 +5,8 @@ import (
 	"net/http"
 	"strings"
 	"time"
+
+	"github.com/agentconnect-go/agentconnect/internal/cookies"
 )
 
 const (
@@ -69,13 +71,13 @@ func (a *Authenticator) silentCookieName() string { return a.config.cookieName +
 // that.
 func (a *Authenticator) rememberSilentTry(w http.ResponseWriter) {
 	if a.silent.Load() {
-		http.SetCookie(w, newCookie(a.silentCookieName(), "1", int(silentPeriod.Seconds()), a.config.secureCookies))
+		http.SetCookie(w, cookies.New(a.silentCookieName(), "1", int(silentPeriod.Seconds()), a.config.secureCookies))
 	}
 }
 
 // forgetSilentTry lets the browser be sent again.
 func (a *Authenticator) forgetSilentTry(w http.ResponseWriter) {
 	if a.silent.Load() {
-		http.SetCookie(w, newCookie(a.silentCookieName(), "", -1, a.config.secureCookies))
+		http.SetCookie(w, cookies.New(a.silentCookieName(), "", -1, a.config.secureCookies))
 	}
 }

@@ -92,7 +92,7 @@ func frenchMessage(code Code) message {
 	case CodeInvalidRequest:
 		return message{"Requête incorrecte", "L’adresse ouverte est incomplète ou incorrecte.", "Recommencez la connexion depuis ce service.", true}
 	case CodeUnknownState:
-		return message{"Connexion expirée", "Cette connexion n’a pas été commencée dans ce navigateur, est déjà terminée, ou a duré plus de dix minutes.", "Recommencez la connexion. Si cela se reproduit, vérifiez que votre navigateur accepte les cookies.", true}
+		return message{"Connexion expirée", "Ce navigateur n’a pas (ou n’a plus) de connexion en cours qui corresponde : elle est terminée, a duré plus de dix minutes, ou a laissé la place à de plus récentes.", "Recommencez la connexion. Si cela se reproduit, vérifiez que votre navigateur accepte les cookies.", true}
 	case CodeIssuerMismatch:
 		return message{"Réponse inattendue", "La réponse reçue ne vient pas du fournisseur auquel la connexion a été demandée.", "Recommencez la connexion depuis ce service.", true}
 	case CodeAccessDenied:
@@ -142,7 +142,7 @@ func englishMessage(code Code) message {
 	case CodeInvalidRequest:
 		return message{"Malformed request", "The address that was opened is incomplete or malformed.", "Start the login again from this service.", true}
 	case CodeUnknownState:
-		return message{"Login expired", "This login was not started in this browser, is over, or took more than ten minutes.", "Start the login again. If this happens repeatedly, make sure that your browser accepts cookies.", true}
+		return message{"Login expired", "This browser has no login under way that matches: it is over, took more than ten minutes, or was given up for newer ones.", "Start the login again. If this happens repeatedly, make sure that your browser accepts cookies.", true}
 	case CodeIssuerMismatch:
 		return message{"Unexpected answer", "The answer does not come from the provider that was asked to log you in.", "Start the login again from this service.", true}
 	case CodeAccessDenied:

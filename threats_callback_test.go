@@ -210,14 +210,11 @@ func TestThreatCallbackState(t *testing.T) {
 		b := a.browser()
 		callback := b.callback("/login", "karim")
 		state := callback.Query().Get("state")
-		cookie := b.cookies()["agentconnect-login-"+state[:8]]
-		if cookie == "" {
-			t.Fatalf("no cookie of the login: %v", b.cookies())
-		}
+		name, cookie := b.loginCookie()
 		other := a.browser()
 		query := callback.Query()
 		query.Set("state", "AAAAAAAA"+state[8:])
-		other.setCookie("agentconnect-login-AAAAAAAA", cookie)
+		other.setCookie(name, "AAAAAAAA"+cookie[8:])
 		other.refused(unknown, func() page { return other.navigate(a.url + "/callback?" + query.Encode()) })
 	})
 	t.Run("expired", func(t *testing.T) {
@@ -620,12 +617,14 @@ func TestThreatDisconnect(t *testing.T) {
 				t.Errorf("the login ended with the browser's connection: %v", err)
 			}
 			a.eventually("the session", func() bool { return a.store.sessions(t) == 1 })
-			// The browser never got its cookie, so nobody has it: and the callback
-			// is used up.
+			// The browser never got its cookie: the same callback brings it.
 			if got := b.sub(); got != "" {
 				t.Errorf("got agent %q, want a stranger", got)
 			}
-			b.refused(refusal{code: agentconnect.CodeUnknownState, again: "/login"}, func() page { return b.navigate(callback.String()) })
+			b.expectLogin(callback, "karim", "/")
+			if got := a.store.sessions(t); got != 1 {
+				t.Errorf("sessions: got %d, want 1", got)
+			}
 		})
 	}
 }
@@ -663,7 +662,7 @@ func TestThreatSecretRotation(t *testing.T) {
 			}
 			query := "/callback?" + callback.RawQuery
 			if tt.refuse {
-				b.refused(refusal{code: agentconnect.CodeUnknownState, again: "/login"}, func() page { return b.navigate(query) })
+				b.refused(refusal{code: agentconnect.CodeUnknownState, home: "/dossiers/7"}, func() page { return b.navigate(query) })
 				return
 			}
 			if p := b.navigate(query); p.StatusCode != http.StatusSeeOther || p.location() != "/dossiers/7" {
@@ -675,5 +674,123 @@ func TestThreatSecretRotation(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// A callback whose answer was lost, sent again: the same session, without a second
+// redemption, on this instance and on another; and never when that session ended, to
+// a browser without the login's cookie, with another code, or much later.
+func TestThreatLostAnswer(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		name  string
+		after func(a *app, b *browser) // what happens between the two
+		query func(url.Values)
+		lost  bool // the login's cookie
+		again bool
+	}{
+		{"at once", func(*app, *browser) {}, nil, false, true},
+		{"half a minute later", func(a *app, _ *browser) { a.clock.advance(30 * time.Second) }, nil, false, true},
+		{"two minutes later", func(a *app, _ *browser) { a.clock.advance(2 * time.Minute) }, nil, false, false},
+		{"after a logout", func(_ *app, b *browser) { b.post("/logout", nil) }, nil, false, false},
+		{"after another login in this browser", func(_ *app, b *browser) { b.login("/login", "marie") }, nil, false, false},
+		{"after the agent's sessions ended", func(a *app, _ *browser) {
+			if n, err := a.auth.EndSessionsOf(a.t.Context(), a.agentSub("karim")); n != 1 || err != nil {
+				a.t.Fatalf("got %d sessions ended, error %v", n, err)
+			}
+		}, nil, false, false},
+		{"with another code", func(*app, *browser) {}, func(q url.Values) { q.Set("code", "x"+q.Get("code")) }, false, false},
+		{"without the login's cookie", func(*app, *browser) {}, nil, true, false},
+	} {
+		for _, elsewhere := range []bool{false, true} {
+			name := tt.name
+			if elsewhere {
+				name += ", on another instance"
+			}
+			t.Run(name, func(t *testing.T) {
+				t.Parallel()
+				a := newApp(t)
+				b := a.browser()
+				callback := b.callback("/login?return_to=/dossiers/7", "karim")
+				before := b.cookies()
+				first := a.browserWith(before)
+				first.expectLogin(callback, "karim", "/dossiers/7")
+				session := first.cookies()["agentconnect"]
+				tt.after(a, first)
+				exchanges, _ := a.calls()
+				sessions := a.store.sessions(t)
+				if tt.lost {
+					before = nil
+				}
+				again := a.browserWith(before) // as it was before the answer
+				if elsewhere {
+					again.app = a.another()
+				}
+				query := callback.Query()
+				if tt.query != nil {
+					tt.query(query)
+				}
+				p := again.navigate("/callback?" + query.Encode())
+				if got := a.store.sessions(t); got != sessions {
+					t.Errorf("sessions: got %d, want %d as before", got, sessions)
+				}
+				if !tt.again {
+					if p.StatusCode != http.StatusBadRequest || again.cookies()["agentconnect"] != "" {
+						t.Errorf("got status %d, session %q, want 400 and none", p.StatusCode, again.cookies()["agentconnect"])
+					}
+					return
+				}
+				if p.StatusCode != http.StatusSeeOther || p.location() != "/dossiers/7" || again.cookies()["agentconnect"] != session {
+					t.Errorf("got status %d to %q, session %q, want 303 to the page and the same session", p.StatusCode, p.location(), again.cookies()["agentconnect"])
+				}
+				if got, _ := a.calls(); got != exchanges {
+					t.Errorf("calls to the token endpoint: got %d more, want none", got-exchanges)
+				}
+				if got := again.sub(); got != a.agentSub("karim") {
+					t.Errorf("got agent %q, want karim", got)
+				}
+				if n := strings.Count(a.logs.String(), "login_succeeded"); n != 1 {
+					t.Errorf("got %d logins in the log, want 1", n)
+				}
+			})
+		}
+	}
+}
+
+// While the store does not answer, a callback uses nothing up: it can be opened
+// again.
+func TestThreatCallbackWhileTheStoreIsDown(t *testing.T) {
+	t.Parallel()
+	a := newApp(t)
+	b := a.browser()
+	callback := b.callback("/login?return_to=/dossiers/7", "karim")
+	a.store.setFailure(errors.New("down"))
+	exchanges, _ := a.calls()
+	b.checkErrorPage(b.navigate(callback.String()), refusal{code: agentconnect.CodeSessionStore})
+	if got, _ := a.calls(); got != exchanges {
+		t.Errorf("calls to the token endpoint: got %d, want none", got-exchanges)
+	}
+	a.store.setFailure(nil)
+	b.expectLogin(callback, "karim", "/dossiers/7")
+}
+
+// After a login that took too long, or whose cookie does not open any more, the
+// agent starts again on the page that was asked for.
+func TestThreatPageAfterALoginThatIsOver(t *testing.T) {
+	t.Parallel()
+	for _, page := range []string{"/dossiers/7?tri=date", "/dossiers/" + strings.Repeat("x", 1000)} {
+		a := newApp(t)
+		slow, rotated := a.browser(), a.browser()
+		callback := rotated.callback("/login?return_to="+url.QueryEscape(page), "karim")
+		other := a.another(agentconnect.WithClient(a.provider.Client.ID, "another secret of this client"))
+		rotated.app = other
+		again := "/login?return_to=" + url.QueryEscape(page)
+		rotated.checkErrorPage(rotated.navigate("/callback?"+callback.RawQuery), refusal{code: agentconnect.CodeUnknownState, again: again})
+		callback = slow.callback("/login?return_to="+url.QueryEscape(page), "karim")
+		a.clock.advance(11 * time.Minute)
+		slow.checkErrorPage(slow.navigate(callback.String()), refusal{code: agentconnect.CodeUnknownState, again: again})
+		if cookies := slow.cookies(); len(cookies) != 0 {
+			t.Errorf("got cookies %v after a login that is over, want none", cookies)
+		}
 	}
 }

@@ -220,3 +220,20 @@ func TestOwnCookiesAreBounded(t *testing.T) {
 		}
 	}
 }
+
+// loginCookie returns the name and the value of the cookie of the one login that
+// the browser has under way.
+func (b *browser) loginCookie() (name, value string) {
+	b.t.Helper()
+	found := 0
+	for n, v := range b.cookies() {
+		if strings.HasPrefix(n, "agentconnect-login-") {
+			name, value = n, v
+			found++
+		}
+	}
+	if found != 1 {
+		b.t.Fatalf("got %d logins under way, want 1", found)
+	}
+	return name, value
+}

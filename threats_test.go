@@ -1,6 +1,7 @@
 package agentconnect_test
 
 import (
+	"cmp"
 	"encoding/base64"
 	"encoding/json"
 	"html"
@@ -60,6 +61,9 @@ type refusal struct {
 	exchanges, userinfos int
 	// again is where the page's link to a new login leads; "" when it has none.
 	again string
+	// home is where an agent who is logged in goes instead, when the code is
+	// unknown_state; "" is the home page.
+	home string
 }
 
 // calls returns how often the provider was called with a code and for a userinfo.
@@ -78,6 +82,16 @@ func (b *browser) refused(want refusal, request func() page) page {
 	logged := len(a.logs.String())
 
 	p := request()
+	if want.code == agentconnect.CodeUnknownState && sub != "" {
+		// Somebody who is logged in is not told about a login that is over.
+		if home := cmp.Or(want.home, "/"); p.StatusCode != http.StatusSeeOther || p.location() != home {
+			b.t.Errorf("got status %d to %q, want 303 to %q: somebody is logged in", p.StatusCode, p.location(), home)
+		}
+		if got, _ := a.calls(); got != exchanges || a.store.sessions(b.t) != sessions || b.cookies()["agentconnect"] != cookie || b.sub() != sub {
+			b.t.Errorf("got %d exchanges and %d sessions, want nothing changed", got-exchanges, a.store.sessions(b.t))
+		}
+		return p
+	}
 
 	lines := strings.Split(strings.TrimSuffix(a.logs.String()[logged:], "\n"), "\n")
 	if got, _ := a.calls(); want.exchanges != anyNumber && got-exchanges != want.exchanges {

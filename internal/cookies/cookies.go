@@ -1,14 +1,16 @@
-package agentconnect
+// Package cookies sets and reads cookies: one place for the attributes of all that we
+// set, and for what of a Cookie header is ours. It knows nothing of what they hold.
+package cookies
 
 import (
 	"net/http"
 	"strings"
 )
 
-// newCookie is the one place where the attributes of our cookies are set, but
-// for the session's own, which scs writes with the same ones. Path=/ and Secure
+// New returns a cookie with the attributes of ours. The session's own is written by
+// scs with the same ones. Path=/ and Secure
 // are what the __Host- prefix demands (RFC 6265bis section 4.1.3.2).
-func newCookie(name, value string, maxAge int, secure bool) *http.Cookie {
+func New(name, value string, maxAge int, secure bool) *http.Cookie {
 	return &http.Cookie{
 		Name:     name,
 		Value:    value,
@@ -25,14 +27,14 @@ func newCookie(name, value string, maxAge int, secure bool) *http.Cookie {
 // header costs.
 const maxNamed = 50
 
-// cookiesNamed returns the request's cookies with that name, and none when the
+// Named returns the request's cookies with that name, and none when the
 // header contains the name too often.
 //
 // What is a cookie's name is for net/http to say, and for nobody else: the
 // __Host- prefix, which keeps other hosts from setting a cookie, protects a name
 // only as long as no second parser takes another name for the same. To browsers
 // "\u2000__Host-x" is a name without a prefix.
-func cookiesNamed(r *http.Request, name string) []*http.Cookie {
+func Named(r *http.Request, name string) []*http.Cookie {
 	found := 0
 	for _, line := range r.Header["Cookie"] {
 		for at := strings.Index(line, name); at >= 0; at = strings.Index(line, name) {
@@ -48,24 +50,24 @@ func cookiesNamed(r *http.Request, name string) []*http.Cookie {
 	return r.CookiesNamed(name)
 }
 
-// cookieValue returns the value of a cookie, and "" when it is missing, in quotes,
+// Value returns the value of a cookie, and "" when it is missing, in quotes,
 // which we never set, or there twice: one of two was planted by a neighbour.
-func cookieValue(r *http.Request, name string) string {
+func Value(r *http.Request, name string) string {
 	if lines := r.Header["Cookie"]; len(lines) == 1 {
-		if value, certain := plainCookie(lines[0], name); certain {
+		if value, certain := plain(lines[0], name); certain {
 			return value
 		}
 	}
-	if cookies := cookiesNamed(r, name); len(cookies) == 1 && !cookies[0].Quoted {
+	if cookies := Named(r, name); len(cookies) == 1 && !cookies[0].Quoted {
 		return cookies[0].Value
 	}
 	return ""
 }
 
-// plainCookie finds a cookie that is spelled to the byte as this package sets it,
+// plain finds a cookie that is spelled to the byte as this package sets it,
 // and is certain that there is no other one of the name. It saves every protected
 // request what net/http allocates; where it is not certain, net/http decides.
-func plainCookie(line, name string) (value string, certain bool) {
+func plain(line, name string) (value string, certain bool) {
 	end := 0
 	for range maxNamed {
 		i := strings.Index(line[end:], name)

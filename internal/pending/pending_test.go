@@ -1,0 +1,280 @@
+package pending_test
+
+import (
+	"crypto/rand"
+	"encoding/base64"
+	"fmt"
+	"net/http"
+	"net/http/cookiejar"
+	"net/http/httptest"
+	"net/url"
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/agentconnect-go/agentconnect/internal/pending"
+	"github.com/agentconnect-go/agentconnect/internal/seal"
+)
+
+func text() string {
+	var b [32]byte
+	rand.Read(b[:])
+	return base64.RawURLEncoding.EncodeToString(b[:])
+}
+
+func newLogin(page string) *pending.Login {
+	return &pending.Login{State: text(), Nonce: text(), Verifier: text(), Key: text(), ReturnTo: page}
+}
+
+func sealer(t testing.TB, secrets ...string) *seal.Sealer {
+	t.Helper()
+	s, err := seal.New("pending login", secrets...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+// A site is a keeper and one browser.
+type site struct {
+	t      *testing.T
+	keeper *pending.Keeper
+	jar    *cookiejar.Jar
+	url    *url.URL
+	now    time.Time
+}
+
+const stem = "__Host-agentconnect"
+
+func newSite(t *testing.T) *site {
+	t.Helper()
+	jar, err := cookiejar.New(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := &site{t: t, jar: jar, url: &url.URL{Scheme: "https", Host: "app.example", Path: "/"}, now: time.Now()}
+	s.keeper = pending.New(stem, true, sealer(t, "secret"), s.clock)
+	return s
+}
+
+func (s *site) clock() time.Time { return s.now }
+
+// request is one with the browser's cookies of this moment.
+func (s *site) request() *http.Request {
+	r := httptest.NewRequest(http.MethodGet, "https://app.example/", nil)
+	for _, c := range s.jar.Cookies(s.url) {
+		r.AddCookie(c)
+	}
+	return r
+}
+
+// answer gives the browser the cookies of an answer.
+func (s *site) answer(do func(w http.ResponseWriter)) {
+	s.t.Helper()
+	w := httptest.NewRecorder()
+	do(w)
+	cookies := w.Result().Cookies()
+	for _, c := range cookies {
+		if len(c.Name)+len(c.Value) > 4000 || !c.Secure || !c.HttpOnly || c.SameSite != http.SameSiteLaxMode || c.Path != "/" {
+			s.t.Errorf("got the cookie %.200v", c)
+		}
+	}
+	s.jar.SetCookies(s.url, cookies)
+}
+
+// start starts logins, one after the other or at once, and returns them.
+func (s *site) start(n int, atOnce bool, page func(int) string) []*pending.Login {
+	s.t.Helper()
+	var logins []*pending.Login
+	r := s.request()
+	for i := range n {
+		if !atOnce {
+			r = s.request()
+		}
+		l := newLogin(page(i))
+		s.answer(func(w http.ResponseWriter) {
+			if err := s.keeper.Add(w, r, l); err != nil {
+				s.t.Fatal(err)
+			}
+		})
+		logins = append(logins, l)
+	}
+	return logins
+}
+
+// header returns the size of the Cookie header that the browser sends.
+func (s *site) header() int { return len(s.request().Header.Get("Cookie")) }
+
+func TestALoginComesBackAsItWas(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		page   string
+		acr    []string
+		silent bool
+	}{
+		{"/", nil, false},
+		{"/dossiers?a=b&c=d#e", []string{"eidas2"}, true},
+		{"/a;b,c;{}"[:7], []string{"eidas1-mfa", "eidas2", "https://proconnect.gouv.fr/assurance/certification-dirigeant"}, false},
+		{"/" + strings.Repeat("x;,", 60), nil, false},
+		{"/" + strings.Repeat("x", 2047), nil, false},
+	} {
+		s := newSite(t)
+		want := newLogin(tt.page)
+		want.ACR, want.Silent = tt.acr, tt.silent
+		s.answer(func(w http.ResponseWriter) {
+			if err := s.keeper.Add(w, s.request(), want); err != nil {
+				t.Fatal(err)
+			}
+		})
+		s.now = s.now.Add(pending.Lifetime - 2*time.Second)
+		got := s.keeper.Find(s.request(), want.State)
+		if got == nil || got.Over || got.Nonce != want.Nonce || got.Verifier != want.Verifier || got.Key != want.Key || got.ReturnTo != want.ReturnTo || got.Silent != want.Silent || !reflect.DeepEqual(got.ACR, want.ACR) {
+			t.Errorf("%.40q: got %+v, want %+v", tt.page, got, want)
+			continue
+		}
+		s.answer(func(w http.ResponseWriter) { s.keeper.Remove(w, s.request(), got) })
+		if s.header() != 0 || s.keeper.Find(s.request(), want.State) != nil {
+			t.Errorf("%.40q: the browser still has %q", tt.page, s.request().Header.Get("Cookie"))
+		}
+	}
+}
+
+// However many logins start, and however, the newest can end and our cookies stay
+// small.
+func TestManyLogins(t *testing.T) {
+	t.Parallel()
+	long := func(i int) string { return fmt.Sprintf("/%03d", i) + strings.Repeat("x", 2044) }
+	medium := func(i int) string { return fmt.Sprintf("/%03d", i) + strings.Repeat("x", 196) }
+	short := func(i int) string { return fmt.Sprintf("/dossiers/%d", i) }
+	for _, n := range []int{1, 3, 6, 8, 10, 300} {
+		for name, page := range map[string]func(int) string{"long": long, "medium": medium, "short": short} {
+			for _, before := range []int{0, 5, 8} {
+				for _, atOnce := range []bool{false, true} {
+					s := newSite(t)
+					s.start(before, false, page)
+					logins := s.start(n, atOnce, page)
+					// Beside them are those of the session, of its last use, and others: 500 bytes.
+					if got := s.header(); got > 7500 {
+						t.Errorf("%s, %d after %d, at once %t: got a Cookie header of %d bytes, want 7500 at most", name, n, before, atOnce, got)
+					}
+					for i, l := range logins {
+						got := s.keeper.Find(s.request(), l.State)
+						if alive := i >= n-pending.Slots; (got != nil) != alive {
+							t.Errorf("%s, %d after %d, at once %t: login %d is there: %t, want the newest %d", name, n, before, atOnce, i, got != nil, pending.Slots)
+							continue
+						}
+						if got != nil && (name != "long" || i == n-1) && got.ReturnTo != l.ReturnTo {
+							t.Errorf("%s, %d after %d, at once %t: login %d comes back to %.40q, want %.40q", name, n, before, atOnce, i, got.ReturnTo, l.ReturnTo)
+						}
+					}
+				}
+			}
+		}
+	}
+}
+
+// Logins that the clock does not tell apart keep their order.
+func TestTheOldestGoes(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	var logins []*pending.Login
+	for range pending.Slots + 3 {
+		logins = append(logins, s.start(1, false, func(int) string { return "/" })...)
+	}
+	for i, l := range logins {
+		if got := s.keeper.Find(s.request(), l.State) != nil; got != (i >= 3) {
+			t.Errorf("login %d is there: %t, want the newest %d", i, got, pending.Slots)
+		}
+	}
+}
+
+// The page that a login was going to is known for an hour, though the login took
+// too long or does not open any more.
+func TestThePageOutlivesTheLogin(t *testing.T) {
+	t.Parallel()
+	for _, page := range []string{"/dossiers/7?a=b", "/" + strings.Repeat("x", 1000)} {
+		s := newSite(t)
+		l := s.start(1, false, func(int) string { return page })[0]
+		other := pending.New(stem, true, sealer(t, "another secret"), s.clock)
+		if got := other.Find(s.request(), l.State); got == nil || !got.Over || got.ReturnTo != page || got.Verifier != "" {
+			t.Errorf("another secret: got %+v, want the page alone", got)
+		}
+		rotated := pending.New(stem, true, sealer(t, "another secret", "secret"), s.clock)
+		if got := rotated.Find(s.request(), l.State); got == nil || got.Over || got.Nonce != l.Nonce {
+			t.Errorf("another secret, this one known: got %+v, want the login", got)
+		}
+		s.now = s.now.Add(pending.Lifetime)
+		if got := s.keeper.Find(s.request(), l.State); got == nil || !got.Over || got.ReturnTo != page || got.Verifier != "" {
+			t.Errorf("after ten minutes: got %+v, want the page alone", got)
+		}
+	}
+}
+
+// A login is of its state, whole, and of nobody else's cookie.
+func TestFindNothing(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	l := s.start(1, false, func(int) string { return "/" })[0]
+	for _, state := range []string{"", l.State[:7], l.State[:8], l.State[:42], l.State + "A", l.State[:42] + "-", text()} {
+		if got := s.keeper.Find(s.request(), state); got != nil {
+			t.Errorf("%q: got %+v, want nothing", state, got)
+		}
+	}
+	good := s.request().Header.Get("Cookie")
+	name, value, _ := strings.Cut(good, "=")
+	for _, header := range []string{
+		strings.ToUpper(name) + "=" + value, "\u2000" + good, name + "x=" + value, name[:len(name)-1] + "9=" + value, name + "=" + value[8:],
+		name + "=AAAAAAAA" + value[8:], name + "=" + strings.Replace(value, ".", "", 1), name + "=", strings.Repeat(name+"="+value+"; ", 500),
+	} {
+		r := httptest.NewRequest(http.MethodGet, "/", nil)
+		r.Header["Cookie"] = []string{header}
+		if got := s.keeper.Find(r, l.State); got != nil && !got.Over {
+			t.Errorf("%.60q: got the login", header)
+		}
+	}
+	r := httptest.NewRequest(http.MethodGet, "/", nil)
+	r.Header["Cookie"] = []string{name + "=planted; " + good}
+	if got := s.keeper.Find(r, l.State); got == nil || got.Over {
+		t.Errorf("beside a planted cookie: got %+v, want the login", got)
+	}
+}
+
+// Two applications whose cookies' names begin alike leave each other's alone, and
+// what a former version set goes.
+func TestCookiesOfOthers(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	former := sealer(t, "secret").Seal([]byte("{}"), stem+"-login-abcdefgh")
+	others := []string{stem + "-login", stem + "-login-x", stem + "-login-dossiers", stem + "-login-dossiers-login-0", stem + "-login-00", stem + "x-login-0", stem + "-logins-0"}
+	for _, name := range append(others, stem+"-login-abcdefgh") {
+		value := "theirs"
+		if strings.HasSuffix(name, "abcdefgh") {
+			value = former
+		}
+		s.jar.SetCookies(s.url, []*http.Cookie{{Name: name, Value: value, Path: "/", Secure: true}})
+	}
+	s.start(20, false, func(int) string { return "/" })
+	left := map[string]bool{}
+	for _, c := range s.jar.Cookies(s.url) {
+		left[c.Name] = true
+	}
+	for _, name := range others {
+		if !left[name] {
+			t.Errorf("the cookie %s of another application is gone", name)
+		}
+	}
+	if left[stem+"-login-abcdefgh"] {
+		t.Error("the cookie of a former version is still there")
+	}
+}
+
+func TestAddRefuses(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	l := newLogin("/")
+	l.Nonce = "short"
+	if err := s.keeper.Add(httptest.NewRecorder(), s.request(), l); err == nil {
+		t.Error("got no error for a nonce that is not 256 bits")
+	}
+}
