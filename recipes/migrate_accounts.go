@@ -1,0 +1,48 @@
+package recipes
+
+import (
+	"context"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/agentconnect-go/agentconnect"
+)
+
+// A Row is an account of an application that told people apart by their e-mail
+// address, or by the sub of another provider (Keycloak, FranceConnect, a SAML
+// NameID). That sub stays where it is, for the old login; ProConnect's has a column
+// of its own, unique and empty at first: the two are never compared.
+type Row struct{ ID, Email, FormerSub, ProConnectSub string }
+
+// Rows stands for the table.
+type Rows struct {
+	mu  sync.Mutex
+	All []*Row
+}
+
+// Accounts finds rows by ProConnect's sub. Until the given time, a row without one is
+// attached, once, to the agent who has its e-mail address; from then on the address
+// decides nothing. An address that was given to another person before would give them
+// the account: set an early end, and leave out accounts that were not used for long.
+func (rows *Rows) Accounts(attachUntil time.Time, now func() time.Time) agentconnect.Accounts {
+	return agentconnect.Accounts{
+		Login: func(_ context.Context, agent agentconnect.Agent) (string, error) {
+			rows.mu.Lock()
+			defer rows.mu.Unlock()
+			for _, row := range rows.All {
+				if row.ProConnectSub == agent.Sub {
+					row.Email = agent.Email
+					return row.ID, nil
+				}
+			}
+			for _, row := range rows.All {
+				if row.ProConnectSub == "" && agent.Email != "" && strings.EqualFold(row.Email, agent.Email) && now().Before(attachUntil) {
+					row.ProConnectSub = agent.Sub
+					return row.ID, nil
+				}
+			}
+			return "", nil // no account: refused, since there is no Create
+		},
+	}
+}
