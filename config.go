@@ -16,6 +16,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/agentconnect-go/agentconnect/internal/provider"
 	"github.com/agentconnect-go/agentconnect/internal/weburl"
 	"github.com/alexedwards/scs/v2"
 	"github.com/alexedwards/scs/v2/memstore"
@@ -68,7 +69,6 @@ type config struct {
 	supportContact        string
 	pageTemplate          *template.Template
 	pageStyle             string
-	resourceServer        resourceServerSettings
 	now                   func() time.Time
 	ambiguous             []ambiguous
 
@@ -147,7 +147,6 @@ func configure(serveError ErrorHandler, opts []Option) (*config, error) {
 	p.levels(c)
 	p.loginParameters(c)
 	p.pages(c)
-	p.notForNew(c)
 	if len(p.errs) > 0 {
 		return nil, errors.Join(p.errs...)
 	}
@@ -205,7 +204,7 @@ func (p *problems) scopes(c *config) {
 	}
 	for i, scope := range c.scopes {
 		switch {
-		case !isScope(scope):
+		case !provider.IsScope(scope):
 			p.add(optScopes, "invalid", "%s is not a scope (RFC 6749, section 3.3)", p.shown(scope))
 		case slices.Contains(c.scopes[:i], scope):
 			p.add(optScopes, "invalid", "%s is there twice", p.shown(scope))

@@ -306,9 +306,6 @@ func TestNewValidatesEachOption(t *testing.T) {
 			{"one that fails for the logout page", agentconnect.WithPageTemplate(template.Must(template.New("t").Parse(`{{.Support.Contact}}`)), ""), "invalid"},
 			{"one that works", agentconnect.WithPageTemplate(template.Must(template.New("t").Parse(`{{.Title}}`)), ""), ""},
 		}},
-		{"WithAllowedClients", []value{{"of a resource server", agentconnect.WithAllowedClients("another"), "conflict"}}},
-		{"WithIntrospectionAlg", []value{{"of a resource server", agentconnect.WithIntrospectionAlg(agentconnect.RS256), "conflict"}}},
-		{"WithIntrospectionCache", []value{{"of a resource server", agentconnect.WithIntrospectionCache(time.Second), "conflict"}}},
 		{"WithOtherCookieNames", []value{
 			{"none", agentconnect.WithOtherCookieNames(), ""},
 			{"two", agentconnect.WithOtherCookieNames("old", "older"), ""},
@@ -510,7 +507,6 @@ func TestNewReportsEverythingAtOnce(t *testing.T) {
 		"WithLoginParameters: invalid",
 		"WithSupportContact: invalid",
 		"WithPageTemplate: missing",
-		"WithIntrospectionCache: conflict",
 	},
 		nil,
 		agentconnect.WithEnvironment(agentconnect.Production),
@@ -540,7 +536,6 @@ func TestNewReportsEverythingAtOnce(t *testing.T) {
 		agentconnect.WithLoginParameters("scope"),
 		agentconnect.WithSupportContact("?"),
 		agentconnect.WithPageTemplate(nil, ""),
-		agentconnect.WithIntrospectionCache(time.Second),
 	)
 	var first *agentconnect.ConfigError
 	if !errors.As(err, &first) || first.Option != "option 1" {
@@ -698,9 +693,6 @@ func TestNewSaysWhatIsWrong(t *testing.T) {
 		{agentconnect.WithSupportContact("?"), "WithSupportContact", "invalid", `"?" is neither an e-mail address nor an https URL`},
 		{agentconnect.WithPageTemplate(nil, ""), "WithPageTemplate", "missing", "the template is nil"},
 		{agentconnect.WithPageTemplate(template.Must(template.New("t").Parse(`{{.Nothing}}`)), ""), "WithPageTemplate", "invalid", "can't evaluate field Nothing"},
-		{agentconnect.WithAllowedClients("another"), "WithAllowedClients", "conflict", "an option of NewResourceServer"},
-		{agentconnect.WithIntrospectionAlg(agentconnect.RS256), "WithIntrospectionAlg", "conflict", "an option of NewResourceServer"},
-		{agentconnect.WithIntrospectionCache(time.Second), "WithIntrospectionCache", "conflict", "an option of NewResourceServer"},
 	} {
 		_, err := agentconnect.New(goodOptions(tt.opt)...)
 		var got *agentconnect.ConfigError

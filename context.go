@@ -2,8 +2,7 @@ package agentconnect
 
 import "context"
 
-// contextKey is the type of the key of the session in contexts; that of the
-// token of a resource server is tokenKey.
+// contextKey is the type of the key of the session in contexts.
 type contextKey struct{}
 
 // AgentFrom returns the agent who is logged in. The boolean is false, and the

@@ -164,6 +164,7 @@ func snippetImports() map[string]string {
 		"oauth2":           "golang.org/x/oauth2",
 		"pgxpool":          "github.com/jackc/pgx/v5/pgxpool",
 		"pgxstore":         "github.com/agentconnect-go/agentconnect/pgxstore",
+		"resourceserver":   "github.com/agentconnect-go/agentconnect/resourceserver",
 		"redis":            "github.com/redis/go-redis/v9",
 		"scs":              "github.com/alexedwards/scs/v2",
 	}
@@ -366,7 +367,7 @@ func testNames(t *testing.T) map[string]bool {
 func TestDocsNames(t *testing.T) {
 	t.Parallel()
 	tests := testNames(t)
-	exported := declarations(t, ".", "agentconnecttest", "pgxstore").exported
+	exported := declarations(t, ".", "agentconnecttest", "pgxstore", "resourceserver").exported
 	span := regexp.MustCompile("`([^`\n]+)`")
 	test := regexp.MustCompile(`\b(?:Test|Benchmark|Fuzz)[A-Z]\w+`)
 	ours := regexp.MustCompile(`\b(?:agentconnect|agentconnecttest|auth)\.([A-Z]\w+)|\b((?:With|Code|Event|Param)[A-Z]\w+)`)

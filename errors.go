@@ -29,14 +29,6 @@ const (
 	// CodeLoginRefused: the application's login hook refused the agent (403).
 	CodeLoginRefused Code = "login_refused"
 
-	// CodeInvalidToken: the access token of a call to a resource server is
-	// expired, revoked, unknown, or was issued to a service that the resource server
-	// does not serve (401).
-	CodeInvalidToken Code = "invalid_token"
-	// CodeInsufficientScope: the access token of a call to a resource server was
-	// not granted the scopes that are demanded (403).
-	CodeInsufficientScope Code = "insufficient_scope"
-
 	// CodeMethodNotAllowed: the handler does not take this method (405).
 	CodeMethodNotAllowed Code = "method_not_allowed"
 	// CodeCrossOrigin: another site sent the request (403).
@@ -95,9 +87,9 @@ const (
 // status returns the HTTP status that goes with the code.
 func (c Code) status() int {
 	switch c {
-	case CodeUnauthenticated, CodeInvalidToken:
+	case CodeUnauthenticated:
 		return http.StatusUnauthorized
-	case CodeInsufficientScope, CodeInsufficientLevel, CodeForbidden, CodeLoginRefused, CodeCrossOrigin, CodeAccessDenied, CodeLoginRequired:
+	case CodeInsufficientLevel, CodeForbidden, CodeLoginRefused, CodeCrossOrigin, CodeAccessDenied, CodeLoginRequired:
 		return http.StatusForbidden
 	case CodeMethodNotAllowed:
 		return http.StatusMethodNotAllowed

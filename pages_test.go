@@ -67,12 +67,6 @@ func documentedCodes(t *testing.T) map[agentconnect.Code]int {
 	return codes
 }
 
-// onlyForPrograms reports whether a code is an answer of a resource server,
-// which no person sees: it has its own texts.
-func onlyForPrograms(code agentconnect.Code) bool {
-	return code == agentconnect.CodeInvalidToken || code == agentconnect.CodeInsufficientScope
-}
-
 // serveError returns the answer to a refusal, of what a browser (or, without a
 // language, a program) sends.
 func serveError(auth *agentconnect.Authenticator, language string, e agentconnect.Error) *http.Response {
@@ -267,9 +261,6 @@ func TestPagesOfEveryCode(t *testing.T) {
 				t.Errorf("%s: got status %d, want %d", code, resp.StatusCode, status)
 			}
 			doc := checkPage(t, resp, lang)
-			if onlyForPrograms(code) {
-				continue
-			}
 			var paragraphs []string
 			for _, p := range doc.all("p") {
 				paragraphs = append(paragraphs, p.text)
@@ -289,7 +280,7 @@ func TestPagesOfEveryCode(t *testing.T) {
 				}
 			}
 		}
-		if !onlyForPrograms(code) && pages["fr"] == pages["en"] {
+		if pages["fr"] == pages["en"] {
 			t.Errorf("%s: got the same page in both languages", code)
 		}
 	}

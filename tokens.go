@@ -246,10 +246,11 @@ func (k *tokenKeeper) refreshFailed(ctx context.Context, s *session, stored *sto
 	return ErrLoginNeeded
 }
 
-// isServerError reports whether the provider answered with the status 500.
+// isServerError reports whether the provider itself, and no proxy on the way,
+// answered that it has failed.
 func isServerError(err error) bool {
 	failure, ok := errors.AsType[*provider.Failure](err)
-	return ok && failure.Status == http.StatusInternalServerError
+	return ok && failure.OAuthError == "server_error"
 }
 
 // forget deletes the tokens of the session with this key in the store.

@@ -16,23 +16,24 @@ import (
 
 	"github.com/agentconnect-go/agentconnect"
 	"github.com/agentconnect-go/agentconnect/example/internal/oidcprovider"
+	"github.com/agentconnect-go/agentconnect/resourceserver"
 )
 
 // startAPI starts an API that takes the access tokens of the service "fs", and answers
 // with what it learns of them.
-func startAPI(t *testing.T, provider *oidcprovider.Provider, id string, opts ...agentconnect.Option) *httptest.Server {
+func startAPI(t *testing.T, provider *oidcprovider.Provider, id string, opts ...resourceserver.Option) *httptest.Server {
 	t.Helper()
-	rs, err := agentconnect.NewResourceServer(append([]agentconnect.Option{
-		agentconnect.WithIssuer(provider.Issuer),
-		agentconnect.WithClient(id, secret),
-		agentconnect.WithAllowedClients("fs"),
-		agentconnect.WithLogger(testLogger(t)),
+	rs, err := resourceserver.New(append([]resourceserver.Option{
+		resourceserver.WithIssuer(provider.Issuer),
+		resourceserver.WithClient(id, secret),
+		resourceserver.WithAllowedClients("fs"),
+		resourceserver.WithLogger(testLogger(t)),
 	}, opts...)...)
 	if err != nil {
 		t.Fatal(err)
 	}
 	server := httptest.NewServer(rs.RequireToken(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		token, _ := agentconnect.TokenFrom(r.Context())
+		token, _ := resourceserver.TokenFrom(r.Context())
 		json.NewEncoder(w).Encode(token)
 	})))
 	t.Cleanup(server.Close)
@@ -50,7 +51,7 @@ func call(t *testing.T, target, token string) answer {
 func (a answer) wantToken(t *testing.T, sub, clientID string) {
 	t.Helper()
 	a.wantStatus(t, 200)
-	var token agentconnect.TokenInfo
+	var token resourceserver.Token
 	if err := json.Unmarshal([]byte(a.body), &token); err != nil {
 		t.Fatal(err)
 	}
@@ -126,22 +127,22 @@ func TestRealProviderIntrospection(t *testing.T) {
 	for _, test := range []struct {
 		name       string
 		registered string // introspection_signed_response_alg
-		opts       []agentconnect.Option
+		opts       []resourceserver.Option
 		token      string
 		status     int
 		code       string // of the problem
 	}{
 		{"plain", "", nil, token, 200, ""},
-		{"signed RS256", "RS256", []agentconnect.Option{agentconnect.WithIntrospectionAlg(agentconnect.RS256)}, token, 200, ""},
-		{"signed ES256", "ES256", []agentconnect.Option{agentconnect.WithIntrospectionAlg(agentconnect.ES256)}, token, 200, ""},
-		{"signed HS256", "HS256", []agentconnect.Option{agentconnect.WithIntrospectionAlg(agentconnect.HS256)}, token, 200, ""},
-		{"signed in another way", "ES256", []agentconnect.Option{agentconnect.WithIntrospectionAlg(agentconnect.RS256)}, token, 503, "provider_answer"},
-		{"signed though not registered so", "", []agentconnect.Option{agentconnect.WithIntrospectionAlg(agentconnect.ES256)}, token, 503, "provider_answer"},
+		{"signed RS256", "RS256", []resourceserver.Option{resourceserver.WithIntrospectionAlg(agentconnect.RS256)}, token, 200, ""},
+		{"signed ES256", "ES256", []resourceserver.Option{resourceserver.WithIntrospectionAlg(agentconnect.ES256)}, token, 200, ""},
+		{"signed HS256", "HS256", []resourceserver.Option{resourceserver.WithIntrospectionAlg(agentconnect.HS256)}, token, 200, ""},
+		{"signed in another way", "ES256", []resourceserver.Option{resourceserver.WithIntrospectionAlg(agentconnect.RS256)}, token, 503, "provider_answer"},
+		{"signed though not registered so", "", []resourceserver.Option{resourceserver.WithIntrospectionAlg(agentconnect.ES256)}, token, 503, "provider_answer"},
 		{"made up", "", nil, "made-up", 401, "invalid_token"},
-		{"made up, signed answer", "RS256", []agentconnect.Option{agentconnect.WithIntrospectionAlg(agentconnect.RS256)}, "made-up", 401, "invalid_token"},
+		{"made up, signed answer", "RS256", []resourceserver.Option{resourceserver.WithIntrospectionAlg(agentconnect.RS256)}, "made-up", 401, "invalid_token"},
 		{"of another service", "", nil, foreign, 401, "invalid_token"},
-		{"of another service that may call", "", []agentconnect.Option{agentconnect.WithAllowedClients("fs", "other")}, foreign, 200, ""},
-		{"a wrong secret", "", []agentconnect.Option{agentconnect.WithClient("api", "another-"+secret)}, token, 500, "invalid_client"},
+		{"of another service that may call", "", []resourceserver.Option{resourceserver.WithAllowedClients("fs", "other")}, foreign, 200, ""},
+		{"a wrong secret", "", []resourceserver.Option{resourceserver.WithClient("api", "another-"+secret)}, token, 500, "invalid_client"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			registerAPI(t, provider, "api", test.registered)
@@ -281,7 +282,7 @@ func TestRealProviderRevocation(t *testing.T) {
 			s := startService(t, provider, "fs", test.opts...)
 			s.tokenRoutes("")
 			registerAPI(t, provider, "api", "RS256")
-			rs := startAPI(t, provider, "api", agentconnect.WithIntrospectionAlg(agentconnect.RS256))
+			rs := startAPI(t, provider, "api", resourceserver.WithIntrospectionAlg(agentconnect.RS256))
 			b := newBrowser(t)
 			token := s.login(b, "/token", "camille").wantStatus(t, 200).body
 			call(t, rs.URL, token).wantToken(t, "camille", "fs")

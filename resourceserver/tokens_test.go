@@ -1,4 +1,4 @@
-package agentconnect_test
+package resourceserver_test
 
 import (
 	"context"
@@ -14,6 +14,7 @@ import (
 
 	"github.com/agentconnect-go/agentconnect"
 	"github.com/agentconnect-go/agentconnect/agentconnecttest"
+	"github.com/agentconnect-go/agentconnect/resourceserver"
 )
 
 func TestIntrospectionWithoutCache(t *testing.T) {
@@ -30,12 +31,12 @@ func TestIntrospectionWithoutCache(t *testing.T) {
 	}
 	a.provider.Inject(agentconnecttest.Fault("introspection-inactive")) // as after a revocation
 	a.handled.Store(0)
-	a.wantRefused(a.call("/", "Bearer "+token), 401, agentconnect.CodeInvalidToken)
+	a.wantRefused(a.call("/", "Bearer "+token), 401, resourceserver.CodeInvalidToken)
 }
 
 func TestIntrospectionCache(t *testing.T) {
 	t.Parallel()
-	a := newAPI(t, agentconnect.RS256, agentconnect.WithIntrospectionCache(5*time.Minute))
+	a := newAPI(t, agentconnect.RS256, resourceserver.WithCache(5*time.Minute))
 	token, other := a.token(a.provider.Client.ID).AccessToken, a.token(a.provider.Client.ID).AccessToken
 	step := func(what string, after time.Duration, token string, status, asked int) {
 		t.Helper()
@@ -71,7 +72,7 @@ func TestIntrospectionCache(t *testing.T) {
 // at its end.
 func TestIntrospectionCacheEndsWithTheToken(t *testing.T) {
 	t.Parallel()
-	a := newAPI(t, agentconnect.Unsigned, agentconnect.WithIntrospectionCache(10*time.Minute))
+	a := newAPI(t, agentconnect.Unsigned, resourceserver.WithCache(10*time.Minute))
 	token := a.token(a.provider.Client.ID).AccessToken
 	a.clock.advance(58 * time.Minute)
 	for range 2 {
@@ -84,15 +85,15 @@ func TestIntrospectionCacheEndsWithTheToken(t *testing.T) {
 	}
 	a.clock.advance(2*time.Minute + time.Second)
 	a.handled.Store(0)
-	a.wantRefused(a.call("/", "Bearer "+token), 401, agentconnect.CodeInvalidToken)
+	a.wantRefused(a.call("/", "Bearer "+token), 401, resourceserver.CodeInvalidToken)
 }
 
 // What a handler does to the token that it is given is not remembered.
 func TestIntrospectionCacheIsNotTheHandlers(t *testing.T) {
 	t.Parallel()
-	a := newAPI(t, agentconnect.Unsigned, agentconnect.WithIntrospectionCache(time.Minute))
+	a := newAPI(t, agentconnect.Unsigned, resourceserver.WithCache(time.Minute))
 	handler := a.rs.RequireScopes("email")(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		token, _ := agentconnect.TokenFrom(r.Context())
+		token, _ := resourceserver.TokenFrom(r.Context())
 		for i := range token.Scopes {
 			token.Scopes[i] = "nothing"
 		}
@@ -115,7 +116,7 @@ func TestIntrospectionCacheIsNotTheHandlers(t *testing.T) {
 // One whose end is not known is not remembered.
 func TestIntrospectionWithoutEnd(t *testing.T) {
 	t.Parallel()
-	a := newAPI(t, agentconnect.Unsigned, agentconnect.WithIntrospectionCache(10*time.Minute))
+	a := newAPI(t, agentconnect.Unsigned, resourceserver.WithCache(10*time.Minute))
 	a.provider.Inject(agentconnecttest.Tamper{Introspection: func(j *agentconnecttest.JWT) { j.Claims.Delete("exp") }})
 	token := a.token(a.provider.Client.ID).AccessToken
 	for range 2 {
@@ -133,10 +134,10 @@ func TestIntrospectionOfOneTokenAtOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var asked atomic.Int32
 		answer := make(chan error)
-		i := agentconnect.NewIntrospections(time.Now, time.Minute, func(ctx context.Context, token string) (*agentconnect.TokenInfo, error) {
+		i := resourceserver.NewTokens(time.Now, time.Minute, func(ctx context.Context, token string) (*resourceserver.Token, error) {
 			asked.Add(1)
 			err := <-answer
-			return &agentconnect.TokenInfo{Sub: token, ExpiresAt: time.Now().Add(time.Hour)}, errors.Join(err, ctx.Err())
+			return &resourceserver.Token{Sub: token, ExpiresAt: time.Now().Add(time.Hour)}, errors.Join(err, ctx.Err())
 		})
 		first, leave := context.WithCancel(t.Context())
 		var calls sync.WaitGroup
@@ -181,10 +182,10 @@ func TestIntrospectionOfOneTokenAtOnce(t *testing.T) {
 func TestIntrospectionCacheCountsFromTheQuestion(t *testing.T) {
 	t.Parallel()
 	now, asked := newClock().Now(), 0
-	i := agentconnect.NewIntrospections(func() time.Time { return now }, time.Minute, func(context.Context, string) (*agentconnect.TokenInfo, error) {
+	i := resourceserver.NewTokens(func() time.Time { return now }, time.Minute, func(context.Context, string) (*resourceserver.Token, error) {
 		asked++
 		now = now.Add(30 * time.Second) // a slow provider
-		return &agentconnect.TokenInfo{ExpiresAt: now.Add(time.Hour)}, nil
+		return &resourceserver.Token{ExpiresAt: now.Add(time.Hour)}, nil
 	})
 	for _, step := range []struct {
 		after time.Duration
@@ -205,9 +206,9 @@ func TestIntrospectionCacheIsBounded(t *testing.T) {
 	now := newClock().Now()
 	asked := 0
 	life := time.Hour
-	i := agentconnect.NewIntrospections(func() time.Time { return now }, 10*time.Minute, func(context.Context, string) (*agentconnect.TokenInfo, error) {
+	i := resourceserver.NewTokens(func() time.Time { return now }, 10*time.Minute, func(context.Context, string) (*resourceserver.Token, error) {
 		asked++
-		return &agentconnect.TokenInfo{ExpiresAt: now.Add(life)}, nil
+		return &resourceserver.Token{ExpiresAt: now.Add(life)}, nil
 	})
 	get := func(from, to int) {
 		for n := range to - from {
@@ -219,7 +220,7 @@ func TestIntrospectionCacheIsBounded(t *testing.T) {
 	// A tenth of what fits has a future; that of the others ends in a minute. Then
 	// come some too many: those with a future stay, since a few that are looked at
 	// are never all of that tenth.
-	const long, full, tokens = agentconnect.MaxIntrospections / 10, agentconnect.MaxIntrospections, agentconnect.MaxIntrospections + 500
+	const long, full, tokens = resourceserver.MaxRemembered / 10, resourceserver.MaxRemembered, resourceserver.MaxRemembered + 500
 	get(0, long)
 	life = time.Minute
 	get(long, full)
@@ -240,8 +241,8 @@ func TestIntrospectionCacheKeepsNoUselessToken(t *testing.T) {
 	t.Parallel()
 	now := newClock().Now()
 	for name, expires := range map[string]time.Time{"without end": {}, "over": now} {
-		i := agentconnect.NewIntrospections(func() time.Time { return now }, time.Minute, func(context.Context, string) (*agentconnect.TokenInfo, error) {
-			return &agentconnect.TokenInfo{ExpiresAt: expires}, nil
+		i := resourceserver.NewTokens(func() time.Time { return now }, time.Minute, func(context.Context, string) (*resourceserver.Token, error) {
+			return &resourceserver.Token{ExpiresAt: expires}, nil
 		})
 		if _, err := i.Get(t.Context(), "token"); err != nil || i.Len() != 0 {
 			t.Errorf("%s: got %v and %d tokens in memory, want none", name, err, i.Len())

@@ -1,4 +1,4 @@
-package agentconnect_test
+package resourceserver_test
 
 import (
 	"encoding/json"
@@ -16,6 +16,7 @@ import (
 
 	"github.com/agentconnect-go/agentconnect"
 	"github.com/agentconnect-go/agentconnect/agentconnecttest"
+	"github.com/agentconnect-go/agentconnect/resourceserver"
 )
 
 const (
@@ -28,7 +29,7 @@ const (
 type api struct {
 	t        *testing.T
 	provider *agentconnecttest.Server
-	rs       *agentconnect.ResourceServer
+	rs       *resourceserver.Server
 	url      string
 	clock    *clock
 	logs     *logs
@@ -37,21 +38,21 @@ type api struct {
 
 // newAPI starts an API whose answers about tokens are signed with alg; opts come
 // after the harness's own options.
-func newAPI(t *testing.T, alg agentconnect.Alg, opts ...agentconnect.Option) *api {
+func newAPI(t *testing.T, alg agentconnect.Alg, opts ...resourceserver.Option) *api {
 	t.Helper()
 	a := &api{t: t, clock: newClock(), logs: &logs{}}
 	a.provider = agentconnecttest.NewServer(t, agentconnecttest.WithClock(a.clock.Now))
 	a.provider.AddClient(agentconnecttest.Client{ID: apiID, Secret: apiSecret, IntrospectionAlg: string(alg)})
-	rs, err := agentconnect.NewResourceServer(append([]agentconnect.Option{
-		agentconnect.WithIssuer(a.provider.Issuer),
-		agentconnect.WithClient(apiID, apiSecret),
-		agentconnect.WithAllowedClients("another-service", a.provider.Client.ID),
-		agentconnect.WithIntrospectionAlg(alg),
-		agentconnect.WithLogger(a.logs.logger()),
-		agentconnect.WithClock(a.clock.Now),
+	rs, err := resourceserver.New(append([]resourceserver.Option{
+		resourceserver.WithIssuer(a.provider.Issuer),
+		resourceserver.WithClient(apiID, apiSecret),
+		resourceserver.WithAllowedClients("another-service", a.provider.Client.ID),
+		resourceserver.WithIntrospectionAlg(alg),
+		resourceserver.WithLogger(a.logs.logger()),
+		resourceserver.WithClock(a.clock.Now),
 	}, opts...)...)
 	if err != nil {
-		t.Fatalf("NewResourceServer: %v", err)
+		t.Fatalf("New: %v", err)
 	}
 	a.rs = rs
 	mux := http.NewServeMux()
@@ -67,7 +68,7 @@ func newAPI(t *testing.T, alg agentconnect.Alg, opts ...agentconnect.Option) *ap
 // serve answers what is known of the token.
 func (a *api) serve(w http.ResponseWriter, r *http.Request) {
 	a.handled.Add(1)
-	token, ok := agentconnect.TokenFrom(r.Context())
+	token, ok := resourceserver.TokenFrom(r.Context())
 	if !ok {
 		http.Error(w, "no token", http.StatusTeapot)
 		return
@@ -155,7 +156,7 @@ func TestResourceServer(t *testing.T) {
 			if p.StatusCode != http.StatusOK {
 				t.Fatalf("got status %d, %s, want 200", p.StatusCode, p.body)
 			}
-			var got agentconnect.TokenInfo
+			var got resourceserver.Token
 			if err := json.Unmarshal([]byte(p.body), &got); err != nil {
 				t.Fatal(err)
 			}
@@ -218,7 +219,7 @@ func TestBearerToken(t *testing.T) {
 		{"only padding", "/", []string{"Bearer =="}, 400, agentconnect.CodeInvalidRequest},
 		{"not ASCII", "/", []string{"Bearer é"}, 400, agentconnect.CodeInvalidRequest},
 		{"a tabulation", "/", []string{"Bearer a\tb"}, 400, agentconnect.CodeInvalidRequest},
-		{"enormous", "/", []string{"Bearer " + strings.Repeat("a", 5000)}, 401, agentconnect.CodeInvalidToken},
+		{"enormous", "/", []string{"Bearer " + strings.Repeat("a", 5000)}, 401, resourceserver.CodeInvalidToken},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			a.t = t
@@ -283,7 +284,7 @@ func TestTokensThatAreNotAccepted(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			a := newAPI(t, agentconnect.Unsigned)
-			a.wantRefused(a.call("/", "Bearer "+tt.token(a)), 401, agentconnect.CodeInvalidToken)
+			a.wantRefused(a.call("/", "Bearer "+tt.token(a)), 401, resourceserver.CodeInvalidToken)
 		})
 	}
 }
@@ -314,12 +315,12 @@ func TestResourceServerFaults(t *testing.T) {
 					if fault.Slow {
 						timeout = 200 * time.Millisecond
 					}
-					a := newAPI(t, alg, agentconnect.WithHTTPClient(&http.Client{Transport: &http.Transport{DisableKeepAlives: true}, Timeout: timeout}))
+					a := newAPI(t, alg, resourceserver.WithHTTPClient(&http.Client{Transport: &http.Transport{DisableKeepAlives: true}, Timeout: timeout}))
 					token := a.token(a.provider.Client.ID).AccessToken
 					a.provider.Inject(fault.Fault)
 					p := a.call("/", "Bearer "+token)
 					if p.StatusCode == http.StatusUnauthorized {
-						a.wantRefused(p, 401, agentconnect.CodeInvalidToken)
+						a.wantRefused(p, 401, resourceserver.CodeInvalidToken)
 					} else {
 						a.wantRefused(p, 503, agentconnect.Code(p.problem()))
 						if !strings.HasPrefix(p.problem(), "provider_") {
@@ -362,11 +363,11 @@ func TestWhoseFaultARefusedTokenIs(t *testing.T) {
 		status int
 		code   agentconnect.Code
 	}{
-		{agentconnecttest.Fault("introspection-inactive"), agentconnect.RS256, 401, agentconnect.CodeInvalidToken},
-		{agentconnecttest.Fault("introspection-expired"), agentconnect.RS256, 401, agentconnect.CodeInvalidToken},
-		{agentconnecttest.Fault("introspection-other-client"), agentconnect.RS256, 401, agentconnect.CodeInvalidToken},
-		{agentconnecttest.Fault("introspection-missing-client"), agentconnect.RS256, 401, agentconnect.CodeInvalidToken},
-		{agentconnecttest.Fault("introspection-missing-sub"), agentconnect.RS256, 401, agentconnect.CodeInvalidToken},
+		{agentconnecttest.Fault("introspection-inactive"), agentconnect.RS256, 401, resourceserver.CodeInvalidToken},
+		{agentconnecttest.Fault("introspection-expired"), agentconnect.RS256, 401, resourceserver.CodeInvalidToken},
+		{agentconnecttest.Fault("introspection-other-client"), agentconnect.RS256, 401, resourceserver.CodeInvalidToken},
+		{agentconnecttest.Fault("introspection-missing-client"), agentconnect.RS256, 401, resourceserver.CodeInvalidToken},
+		{agentconnecttest.Fault("introspection-missing-sub"), agentconnect.RS256, 401, resourceserver.CodeInvalidToken},
 		{agentconnecttest.Fault("introspection-active-text"), agentconnect.RS256, 503, agentconnect.CodeProviderAnswer},
 		{agentconnecttest.Fault("introspection-active-missing"), agentconnect.RS256, 503, agentconnect.CodeProviderAnswer},
 		{agentconnecttest.Fault("introspection-case-active"), agentconnect.RS256, 503, agentconnect.CodeProviderAnswer},
@@ -506,7 +507,7 @@ func TestResourceServerWithoutItsProvider(t *testing.T) {
 
 func TestResourceServerWithAWrongSecret(t *testing.T) {
 	t.Parallel()
-	a := newAPI(t, agentconnect.Unsigned, agentconnect.WithClient(apiID, "not-the-secret-of-this-api"))
+	a := newAPI(t, agentconnect.Unsigned, resourceserver.WithClient(apiID, "not-the-secret-of-this-api"))
 	a.wantRefused(a.call("/", "Bearer "+a.token(a.provider.Client.ID).AccessToken), 500, agentconnect.CodeInvalidClient)
 	if logged := a.logs.String(); !strings.Contains(logged, "invalid_client") || strings.Contains(logged, "not-the-secret") {
 		t.Errorf("got the log %s, want invalid_client and no secret", logged)
@@ -519,14 +520,14 @@ func TestRequireScopes(t *testing.T) {
 	some := a.token(a.provider.Client.ID, "openid", "email").AccessToken
 	all := a.token(a.provider.Client.ID, "openid", "email", "siret").AccessToken
 	p := a.call("/siret", "Bearer "+some)
-	a.wantRefused(p, 403, agentconnect.CodeInsufficientScope)
+	a.wantRefused(p, 403, resourceserver.CodeInsufficientScope)
 	if want := `scope="siret email"`; !strings.HasSuffix(p.Header.Get("WWW-Authenticate"), want) {
 		t.Errorf("got WWW-Authenticate %q, want it to end with %s", p.Header.Get("WWW-Authenticate"), want)
 	}
 	if want := `"reasons":["the scope siret"]`; !strings.Contains(p.body, want) {
 		t.Errorf("got %s, want %s", p.body, want)
 	}
-	a.wantRefused(a.call("/nested", "Bearer "+some), 403, agentconnect.CodeInsufficientScope)
+	a.wantRefused(a.call("/nested", "Bearer "+some), 403, resourceserver.CodeInsufficientScope)
 	a.wantRefused(a.call("/siret"), 401, agentconnect.CodeUnauthenticated)
 
 	before := a.introspections()
@@ -575,13 +576,13 @@ func TestRequireScopesPanicsOnWhatIsNoScope(t *testing.T) {
 func TestContextWithToken(t *testing.T) {
 	t.Parallel()
 	a, b := newAPI(t, agentconnect.Unsigned), newAPI(t, agentconnect.Unsigned)
-	planted := agentconnect.TokenInfo{Sub: "planted", ClientID: a.provider.Client.ID, Scopes: []string{"siret"}}
+	planted := resourceserver.Token{Sub: "planted", ClientID: a.provider.Client.ID, Scopes: []string{"siret"}}
 	r := httptest.NewRequest(http.MethodGet, "/", nil)
-	if _, ok := agentconnect.TokenFrom(r.Context()); ok {
+	if _, ok := resourceserver.TokenFrom(r.Context()); ok {
 		t.Error("TokenFrom of a request: got a token, want none")
 	}
-	r = r.WithContext(agentconnect.ContextWithToken(r.Context(), planted))
-	if got, ok := agentconnect.TokenFrom(r.Context()); !ok || got.Sub != "planted" || !got.HasScope("siret") || got.HasScope("email") {
+	r = r.WithContext(resourceserver.ContextWithToken(r.Context(), planted))
+	if got, ok := resourceserver.TokenFrom(r.Context()); !ok || got.Sub != "planted" || !got.HasScope("siret") || got.HasScope("email") {
 		t.Errorf("TokenFrom: got %#v, %v, want the token that was planted", got, ok)
 	}
 	w := httptest.NewRecorder()
@@ -602,7 +603,7 @@ func TestContextWithToken(t *testing.T) {
 
 func TestTokenInfoShowsNobody(t *testing.T) {
 	t.Parallel()
-	token := agentconnect.TokenInfo{Sub: "704e024229015d2bd47f7a5e5ab05b35c8336ab403c38022985f8cfadc86fe91", ClientID: "service"}
+	token := resourceserver.Token{Sub: "704e024229015d2bd47f7a5e5ab05b35c8336ab403c38022985f8cfadc86fe91", ClientID: "service"}
 	logs := &logs{}
 	logs.logger().Info("call", "token", token)
 	for name, got := range map[string]string{"%v": fmt.Sprintf("%v", token), "%+v": fmt.Sprintf("%+v", token), "%#v": fmt.Sprintf("%#v", token), "log": logs.String()} {
@@ -623,7 +624,7 @@ func TestTokenClaim(t *testing.T) {
 		}
 	}})
 	handler := a.rs.RequireToken(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		token, _ := agentconnect.TokenFrom(r.Context())
+		token, _ := resourceserver.TokenFrom(r.Context())
 		var acr string
 		if ok, err := token.Claim("acr", &acr); !ok || err != nil || acr != "eidas2" {
 			t.Errorf("acr: got %q, %v, %v, want eidas2", acr, ok, err)
@@ -652,7 +653,7 @@ func TestTokenClaim(t *testing.T) {
 func TestResourceServerErrorHandler(t *testing.T) {
 	t.Parallel()
 	var a *api
-	a = newAPI(t, agentconnect.Unsigned, agentconnect.WithErrorHandler(func(w http.ResponseWriter, r *http.Request, err *agentconnect.Error) {
+	a = newAPI(t, agentconnect.Unsigned, resourceserver.WithErrorHandler(func(w http.ResponseWriter, r *http.Request, err *agentconnect.Error) {
 		if err.Code == agentconnect.CodeUnauthenticated {
 			a.rs.ServeError(w, r, err)
 			return
@@ -666,43 +667,53 @@ func TestResourceServerErrorHandler(t *testing.T) {
 	}
 }
 
-func TestNewResourceServerProblems(t *testing.T) {
+func TestNewProblems(t *testing.T) {
 	t.Parallel()
-	good := []agentconnect.Option{
-		agentconnect.WithEnvironment(agentconnect.Production),
-		agentconnect.WithClient("api", "secret-of-the-api"),
-		agentconnect.WithAllowedClients("service"),
+	other := func(issuer string) []resourceserver.Option {
+		return []resourceserver.Option{resourceserver.WithEnvironment(""), resourceserver.WithIssuer(issuer)}
+	}
+	good := []resourceserver.Option{
+		resourceserver.WithEnvironment(agentconnect.Production),
+		resourceserver.WithClient("api", "secret-of-the-api"),
+		resourceserver.WithAllowedClients("service"),
 	}
 	for _, tt := range []struct {
 		name string
-		opts []agentconnect.Option
+		opts []resourceserver.Option
 		want []string // option: reason
 	}{
 		{"nothing wrong", nil, nil},
-		{"everything", []agentconnect.Option{
-			agentconnect.WithIntrospectionAlg(agentconnect.ES256), agentconnect.WithIntrospectionCache(time.Minute),
-			agentconnect.WithHTTPClient(&http.Client{}), agentconnect.WithLogger((&logs{}).logger()),
-			agentconnect.WithErrorHandler(func(http.ResponseWriter, *http.Request, *agentconnect.Error) {}),
+		{"everything", []resourceserver.Option{
+			resourceserver.WithIntrospectionAlg(agentconnect.ES256), resourceserver.WithCache(time.Minute),
+			resourceserver.WithHTTPClient(&http.Client{}), resourceserver.WithLogger((&logs{}).logger()),
+			resourceserver.WithErrorHandler(func(http.ResponseWriter, *http.Request, *agentconnect.Error) {}),
 		}, nil},
-		{"no allowed client", []agentconnect.Option{agentconnect.WithAllowedClients()}, []string{"WithAllowedClients: missing"}},
-		{"empty client", []agentconnect.Option{agentconnect.WithAllowedClients("service", "")}, []string{"WithAllowedClients: invalid"}},
-		{"client with a space", []agentconnect.Option{agentconnect.WithAllowedClients("service ")}, []string{"WithAllowedClients: invalid"}},
-		{"unknown algorithm", []agentconnect.Option{agentconnect.WithIntrospectionAlg("PS256")}, []string{"WithIntrospectionAlg: invalid"}},
-		{"cache too short", []agentconnect.Option{agentconnect.WithIntrospectionCache(time.Millisecond)}, []string{"WithIntrospectionCache: invalid"}},
-		{"cache too long", []agentconnect.Option{agentconnect.WithIntrospectionCache(time.Hour)}, []string{"WithIntrospectionCache: invalid"}},
-		{"negative cache", []agentconnect.Option{agentconnect.WithIntrospectionCache(-time.Minute)}, []string{"WithIntrospectionCache: invalid"}},
-		{"nil client", []agentconnect.Option{agentconnect.WithHTTPClient(nil)}, []string{"WithHTTPClient: missing"}},
-		{"nil logger", []agentconnect.Option{agentconnect.WithLogger(nil)}, []string{"WithLogger: missing"}},
-		{"nil option", []agentconnect.Option{nil}, []string{"option 4: missing"}},
-		{"scopes, which do not protect", []agentconnect.Option{agentconnect.WithScopes("openid")}, []string{"option 4: conflict"}},
-		{"a redirect URL", []agentconnect.Option{agentconnect.WithRedirectURL("https://api.example/callback")}, []string{"option 4: conflict"}},
-		{"an acr", []agentconnect.Option{agentconnect.WithLevel(agentconnect.MFA())}, []string{"option 4: conflict"}},
-		{"issuer and environment", []agentconnect.Option{agentconnect.WithIssuer("https://provider.example")}, []string{"WithIssuer (PROCONNECT_ISSUER or AGENTCONNECT_ISSUER): conflict"}},
-		{"the secret in the issuer", []agentconnect.Option{
-			agentconnect.WithEnvironment(""), agentconnect.WithIssuer("https://provider.example/secret-of-the-api#x"),
+		{"no allowed client", []resourceserver.Option{resourceserver.WithAllowedClients()}, []string{"WithAllowedClients: missing"}},
+		{"empty client", []resourceserver.Option{resourceserver.WithAllowedClients("service", "")}, []string{"WithAllowedClients: invalid"}},
+		{"client with a space", []resourceserver.Option{resourceserver.WithAllowedClients("service ")}, []string{"WithAllowedClients: invalid"}},
+		{"unknown algorithm", []resourceserver.Option{resourceserver.WithIntrospectionAlg("PS256")}, []string{"WithIntrospectionAlg: invalid"}},
+		{"cache too short", []resourceserver.Option{resourceserver.WithCache(time.Millisecond)}, []string{"WithCache: invalid"}},
+		{"cache too long", []resourceserver.Option{resourceserver.WithCache(time.Hour)}, []string{"WithCache: invalid"}},
+		{"negative cache", []resourceserver.Option{resourceserver.WithCache(-time.Minute)}, []string{"WithCache: invalid"}},
+		{"nil client", []resourceserver.Option{resourceserver.WithHTTPClient(nil)}, []string{"WithHTTPClient: missing"}},
+		{"nil logger", []resourceserver.Option{resourceserver.WithLogger(nil)}, []string{"WithLogger: missing"}},
+		{"nil option", []resourceserver.Option{nil}, []string{"option 4: missing"}},
+		{"issuer and environment", []resourceserver.Option{resourceserver.WithIssuer("https://provider.example")}, []string{"WithIssuer (PROCONNECT_ISSUER or AGENTCONNECT_ISSUER): conflict"}},
+		{"an issuer that is no URL", other("provider"), []string{"WithIssuer (PROCONNECT_ISSUER or AGENTCONNECT_ISSUER): invalid"}},
+		{"an issuer with a password", other("https://a:b@provider.example"), []string{"WithIssuer (PROCONNECT_ISSUER or AGENTCONNECT_ISSUER): invalid"}},
+		{"an issuer with a query", other("https://provider.example?a=b"), []string{"WithIssuer (PROCONNECT_ISSUER or AGENTCONNECT_ISSUER): invalid"}},
+		{"an issuer in unusual spelling", other("https://provider.example/é"), []string{"WithIssuer (PROCONNECT_ISSUER or AGENTCONNECT_ISSUER): invalid"}},
+		{"an issuer in clear", other("http://provider.example"), []string{"WithIssuer (PROCONNECT_ISSUER or AGENTCONNECT_ISSUER): insecure"}},
+		{"an issuer of another scheme", other("ftp://provider.example"), []string{"WithIssuer (PROCONNECT_ISSUER or AGENTCONNECT_ISSUER): insecure"}},
+		{"an issuer on this machine", other("http://localhost:8080/api/v2"), nil},
+		{"neither issuer nor environment", other(""), []string{"WithEnvironment (PROCONNECT_ENVIRONMENT or AGENTCONNECT_ENVIRONMENT): missing"}},
+		{"a secret with a space", []resourceserver.Option{resourceserver.WithClient("api", " secret-of-the-api")}, []string{"WithClient (PROCONNECT_CLIENT_SECRET or AGENTCONNECT_CLIENT_SECRET): invalid"}},
+		{"nil error handler", []resourceserver.Option{resourceserver.WithErrorHandler(nil)}, []string{"WithErrorHandler: missing"}},
+		{"the secret in the issuer", []resourceserver.Option{
+			resourceserver.WithEnvironment(""), resourceserver.WithIssuer("https://provider.example/secret-of-the-api#x"),
 		}, []string{"WithIssuer (PROCONNECT_ISSUER or AGENTCONNECT_ISSUER): invalid"}},
-		{"all at once", []agentconnect.Option{
-			agentconnect.WithEnvironment("test"), agentconnect.WithClient("", ""), agentconnect.WithAllowedClients(), agentconnect.WithIntrospectionAlg("?"),
+		{"all at once", []resourceserver.Option{
+			resourceserver.WithEnvironment("test"), resourceserver.WithClient("", ""), resourceserver.WithAllowedClients(), resourceserver.WithIntrospectionAlg("?"),
 		}, []string{
 			"WithEnvironment (PROCONNECT_ENVIRONMENT or AGENTCONNECT_ENVIRONMENT): invalid", "WithClient (PROCONNECT_CLIENT_ID or AGENTCONNECT_CLIENT_ID): missing",
 			"WithClient (PROCONNECT_CLIENT_SECRET or AGENTCONNECT_CLIENT_SECRET): missing", "WithAllowedClients: missing", "WithIntrospectionAlg: invalid",
@@ -710,7 +721,7 @@ func TestNewResourceServerProblems(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			rs, err := agentconnect.NewResourceServer(slices.Concat(good, tt.opts)...)
+			rs, err := resourceserver.New(slices.Concat(good, tt.opts)...)
 			if (rs == nil) != (err != nil) {
 				t.Errorf("got a resource server: %v, and the error %v", rs != nil, err)
 			}
@@ -738,31 +749,106 @@ func configProblems(err error) []string {
 	return list
 }
 
-// What the environment says of logins does not bother a resource server.
-func TestResourceServerFromEnv(t *testing.T) {
-	for name, value := range map[string]string{
-		"ENVIRONMENT": "integration", "ISSUER": "", "CLIENT_ID": "api", "CLIENT_SECRET": "secret-of-the-api",
-		"REDIRECT_URL": "https://api.example/callback", "SCOPES": "openid", "ID_TOKEN_ALG": "ES256",
+// Both names of a variable are read; what the environment says of logins does not
+// matter here.
+func TestFromEnv(t *testing.T) {
+	good := map[string]string{"PROCONNECT_ENVIRONMENT": "integration", "PROCONNECT_CLIENT_ID": "api", "PROCONNECT_CLIENT_SECRET": "secret-of-the-api"}
+	for _, tt := range []struct {
+		name string
+		env  map[string]string // over good
+		opts []resourceserver.Option
+		want []string
+	}{
+		{"PROCONNECT", nil, nil, nil},
+		{"AGENTCONNECT", map[string]string{
+			"PROCONNECT_ENVIRONMENT": "", "AGENTCONNECT_ENVIRONMENT": "production", "PROCONNECT_CLIENT_ID": "", "AGENTCONNECT_CLIENT_ID": "api",
+			"PROCONNECT_CLIENT_SECRET": "", "AGENTCONNECT_CLIENT_SECRET": "secret-of-the-api",
+		}, nil, nil},
+		{"both, the same", map[string]string{"AGENTCONNECT_CLIENT_ID": "api"}, nil, nil},
+		{"of logins", map[string]string{"PROCONNECT_REDIRECT_URL": "nonsense", "PROCONNECT_SCOPES": "nonsense", "PROCONNECT_ID_TOKEN_ALG": "nonsense"}, nil, nil},
+		{"two secrets", map[string]string{"AGENTCONNECT_CLIENT_SECRET": "another-secret-of-the-api"}, nil,
+			[]string{"WithClient (PROCONNECT_CLIENT_SECRET or AGENTCONNECT_CLIENT_SECRET): conflict"}},
+		{"two environments", map[string]string{"AGENTCONNECT_ENVIRONMENT": "production"}, nil,
+			[]string{"WithEnvironment (PROCONNECT_ENVIRONMENT or AGENTCONNECT_ENVIRONMENT): conflict"}},
+		{"an issuer beside", map[string]string{"AGENTCONNECT_ISSUER": "https://provider.example"}, nil,
+			[]string{"WithIssuer (PROCONNECT_ISSUER or AGENTCONNECT_ISSUER): conflict"}},
+		{"options win", map[string]string{"PROCONNECT_CLIENT_ID": " nonsense "}, []resourceserver.Option{resourceserver.WithClient("api", "secret-of-the-api")}, nil},
 	} {
-		t.Setenv("AGENTCONNECT_"+name, value)
+		t.Run(tt.name, func(t *testing.T) {
+			for _, env := range []map[string]string{good, tt.env} {
+				for name, value := range env {
+					t.Setenv(name, value)
+				}
+			}
+			_, err := resourceserver.New(append([]resourceserver.Option{resourceserver.FromEnv(), resourceserver.WithAllowedClients("service")}, tt.opts...)...)
+			if got := configProblems(err); !slices.Equal(got, tt.want) {
+				t.Errorf("got %q, want %q", got, tt.want)
+			}
+			if err != nil && strings.Contains(err.Error(), "secret-of-the-api") {
+				t.Errorf("the error contains the secret: %v", err)
+			}
+		})
 	}
-	if _, err := agentconnect.NewResourceServer(agentconnect.FromEnv(), agentconnect.WithAllowedClients("service")); err != nil {
-		t.Errorf("got %v, want no error", err)
+	t.Run("defaults", func(t *testing.T) {
+		for _, name := range []string{"ENVIRONMENT", "ISSUER", "CLIENT_ID", "CLIENT_SECRET"} {
+			t.Setenv("PROCONNECT_"+name, "")
+			t.Setenv("AGENTCONNECT_"+name, "")
+		}
+		_, err := resourceserver.New(resourceserver.WithEnvironment(agentconnect.Integration), resourceserver.WithClient("api", "secret"),
+			resourceserver.WithAllowedClients("service"), resourceserver.FromEnv())
+		if err != nil {
+			t.Errorf("got %v, want the options before it to be its defaults", err)
+		}
+	})
+}
+
+// No verb of fmt shows the secret.
+func TestFormatShowsNoSecret(t *testing.T) {
+	t.Parallel()
+	rs, err := resourceserver.New(resourceserver.WithEnvironment(agentconnect.Integration), resourceserver.WithClient("api", "secret-of-the-api"), resourceserver.WithAllowedClients("service"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%d", "%q", "%x"} {
+		if got, want := fmt.Sprintf(verb, rs), "resourceserver.Server("+agentconnect.Integration.Issuer()+")"; got != want {
+			t.Errorf("%s: got %s, want %s", verb, got, want)
+		}
 	}
 }
 
-func TestNewHasNoUseForTheOptionsOfAResourceServer(t *testing.T) {
+// The credentials and the tokens of an environment go to its own host alone.
+func TestEndpointsOfAnEnvironment(t *testing.T) {
 	t.Parallel()
-	_, err := agentconnect.New(
-		agentconnect.WithEnvironment(agentconnect.Integration),
-		agentconnect.WithClient("service", "secret-of-the-service"),
-		agentconnect.WithRedirectURL("https://demarches.example.gouv.fr/callback"),
-		agentconnect.WithPostLogoutRedirectURL("https://demarches.example.gouv.fr/logout/callback"),
-		agentconnect.WithAllowedClients("another"),
-		agentconnect.WithIntrospectionAlg(agentconnect.Unsigned),
-		agentconnect.WithIntrospectionCache(time.Minute),
-	)
-	if got, want := configProblems(err), []string{"WithAllowedClients: conflict", "WithIntrospectionAlg: conflict", "WithIntrospectionCache: conflict"}; !slices.Equal(got, want) {
-		t.Errorf("got %q, want %q", got, want)
+	issuer := agentconnect.Production.Issuer()
+	for _, tt := range []struct {
+		name, introspection string
+		opts                []resourceserver.Option
+		want                bool // ready
+	}{
+		{"its own host", "https://auth.agentconnect.gouv.fr/introspection", []resourceserver.Option{resourceserver.WithEnvironment(agentconnect.Production)}, true},
+		{"another host", "https://attacker.example/introspection", []resourceserver.Option{resourceserver.WithEnvironment(agentconnect.Production)}, false},
+		{"another host, by the issuer", "https://attacker.example/introspection", []resourceserver.Option{resourceserver.WithIssuer(issuer)}, false},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			transport := roundTripperFunc(func(r *http.Request) (*http.Response, error) {
+				doc := map[string]string{"issuer": issuer, "introspection_endpoint": tt.introspection}
+				for _, name := range []string{"authorization_endpoint", "token_endpoint", "userinfo_endpoint", "jwks_uri"} {
+					doc[name] = issuer + "/" + name
+				}
+				w := httptest.NewRecorder()
+				w.Header().Set("Content-Type", "application/json")
+				json.NewEncoder(w).Encode(doc)
+				return w.Result(), nil
+			})
+			rs, err := resourceserver.New(append(tt.opts, resourceserver.WithClient("api", "secret-of-the-api"),
+				resourceserver.WithAllowedClients("service"), resourceserver.WithHTTPClient(&http.Client{Transport: transport}))...)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := rs.Ready(t.Context()); (err == nil) != tt.want {
+				t.Errorf("got %v, want ready: %v", err, tt.want)
+			}
+		})
 	}
 }

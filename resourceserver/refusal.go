@@ -1,0 +1,189 @@
+package resourceserver
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"strconv"
+	"strings"
+
+	"github.com/agentconnect-go/agentconnect"
+	"github.com/agentconnect-go/agentconnect/internal/provider"
+)
+
+// The codes of refusals that only a resource server has. Others are those of package
+// agentconnect; see [Server.RequireToken].
+const (
+	// CodeInvalidToken: the access token is expired, revoked, unknown, or was issued
+	// to a service that the resource server does not serve (401).
+	CodeInvalidToken agentconnect.Code = "invalid_token"
+	// CodeInsufficientScope: the access token was not granted the scopes that are
+	// demanded (403).
+	CodeInsufficientScope agentconnect.Code = "insufficient_scope"
+	// CodeOverloaded: the provider is being asked about too many tokens (503).
+	CodeOverloaded agentconnect.Code = "overloaded"
+)
+
+// retryAfter is when a caller may try again after an answer of 503, in seconds.
+const retryAfter = "5"
+
+// A refusal says why a call is refused.
+type refusal struct {
+	code    agentconnect.Code
+	reasons []agentconnect.Reason
+	cause   error // for the log alone; may be nil
+}
+
+// Error implements error.
+func (r *refusal) Error() string { return fmt.Sprintf("%s: %v", r.code, r.cause) }
+
+// refusalf makes a refusal with a formatted cause.
+func refusalf(code agentconnect.Code, format string, args ...any) *refusal {
+	return &refusal{code: code, cause: fmt.Errorf(format, args...)}
+}
+
+// insufficientScope is the refusal of a token that lacks scopes.
+func insufficientScope(missing []string) *refusal {
+	r := &refusal{code: CodeInsufficientScope}
+	for _, scope := range missing {
+		r.reasons = append(r.reasons, agentconnect.Reason{French: "le scope " + scope, English: "the scope " + scope})
+	}
+	return r
+}
+
+// refusalOf returns what a failure to ask about a token means for the call.
+func refusalOf(err error) *refusal {
+	var known *refusal
+	var failure *provider.Failure
+	switch {
+	case errors.As(err, &known):
+		return known
+	case errors.As(err, &failure):
+	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded): // of the call
+		return &refusal{code: agentconnect.CodeProviderTimeout, cause: err}
+	default:
+		return &refusal{code: agentconnect.CodeInternal, cause: err}
+	}
+	code := agentconnect.CodeProviderAnswer
+	switch failure.Kind {
+	case provider.Unavailable:
+		code = agentconnect.CodeProviderUnavailable
+	case provider.Timeout:
+		code = agentconnect.CodeProviderTimeout
+	case provider.InvalidClient:
+		code = agentconnect.CodeInvalidClient
+	case provider.Panicked:
+		code = agentconnect.CodeInternal
+	}
+	return &refusal{code: code, cause: failure}
+}
+
+// A meaning is what a code says to the developer of a service.
+type meaning struct {
+	status        int
+	title, detail string
+	challenge     bool // the answer says how to authenticate (RFC 6750 section 3)
+}
+
+// meaningOf returns what a code says. Whatever the provider does wrong, for our
+// caller this API is unavailable for the moment.
+func meaningOf(code agentconnect.Code) meaning {
+	switch code {
+	case agentconnect.CodeUnauthenticated:
+		return meaning{http.StatusUnauthorized, "Access token needed", "The request has no access token of ProConnect: send one in the header Authorization, as Bearer.", true}
+	case agentconnect.CodeInvalidRequest:
+		return meaning{http.StatusBadRequest, "Malformed request", "The request must carry one access token, in one header Authorization, as Bearer, and nowhere else.", true}
+	case CodeInvalidToken:
+		return meaning{http.StatusUnauthorized, "Access token not accepted", "The access token is expired, revoked or unknown, or was not issued to a service that this API serves.", true}
+	case CodeInsufficientScope:
+		return meaning{http.StatusForbidden, "Scope missing", "The access token was not granted the scopes that are demanded here.", true}
+	case CodeOverloaded:
+		return meaning{http.StatusServiceUnavailable, "API overloaded", "This API has too many access tokens to check at the moment.", false}
+	case agentconnect.CodeProviderUnavailable, agentconnect.CodeProviderTimeout:
+		return meaning{http.StatusServiceUnavailable, "ProConnect unavailable", "ProConnect does not answer, so the access token cannot be checked.", false}
+	case agentconnect.CodeProviderAnswer:
+		return meaning{http.StatusServiceUnavailable, "Unexpected answer of ProConnect", "ProConnect does not answer as it should, so the access token cannot be checked.", false}
+	case agentconnect.CodeInvalidClient:
+		return meaning{http.StatusInternalServerError, "API misconfigured", "ProConnect does not recognise this API.", false}
+	}
+	return meaning{http.StatusInternalServerError, "Failure", "This API has failed.", false}
+}
+
+// challengeOf returns the WWW-Authenticate header of a refusal (RFC 6750 section
+// 3). The realm is where tokens come from.
+func challengeOf(realm string, code agentconnect.Code, scopes []string) string {
+	params := []string{"realm=" + strconv.Quote(realm)}
+	if code != agentconnect.CodeUnauthenticated { // without a token, the caller may not have known
+		params = append(params, `error="`+string(code)+`"`, "error_description="+strconv.Quote(meaningOf(code).detail))
+	}
+	if code == CodeInsufficientScope {
+		params = append(params, `scope="`+strings.Join(scopes, " ")+`"`)
+	}
+	return "Bearer " + strings.Join(params, ", ")
+}
+
+// refuse logs a refusal and has it answered.
+func (s *Server) refuse(w http.ResponseWriter, r *http.Request, err error, scopes []string) {
+	why := refusalOf(err)
+	m := meaningOf(why.code)
+	w.Header().Set("Cache-Control", "no-store")
+	if m.challenge {
+		w.Header().Set("WWW-Authenticate", challengeOf(s.issuer, why.code, scopes))
+	}
+	if m.status == http.StatusServiceUnavailable {
+		w.Header().Set("Retry-After", retryAfter)
+	}
+	e := &agentconnect.Error{Code: why.code, Status: m.status, ID: newID(), Reasons: why.reasons}
+	s.log(r, e, why.cause)
+	s.errorHandler(w, r, e)
+}
+
+func newID() string {
+	var id [8]byte
+	rand.Read(id[:])
+	return hex.EncodeToString(id[:])
+}
+
+// log writes the line of a refusal. A caller that left is nobody's failure.
+func (s *Server) log(r *http.Request, e *agentconnect.Error, cause error) {
+	level := slog.LevelWarn
+	switch {
+	case e.Code == agentconnect.CodeUnauthenticated, errors.Is(r.Context().Err(), context.Canceled):
+		level = slog.LevelDebug
+	case e.Status >= http.StatusInternalServerError:
+		level = slog.LevelError
+	}
+	attrs := []slog.Attr{slog.String("code", string(e.Code)), slog.Int("status", e.Status), slog.String("error_id", e.ID)}
+	if cause != nil {
+		attrs = append(attrs, slog.String("cause", cause.Error()))
+	}
+	s.logger.LogAttrs(r.Context(), level, "agentconnect: refused", attrs...)
+}
+
+// ServeError is the default [agentconnect.ErrorHandler] of a Server: a problem (RFC
+// 9457), in English, with the members code, error_id and, where they apply, reasons.
+// The headers of RFC 6750 and Retry-After are already set, also for another handler.
+func (s *Server) ServeError(w http.ResponseWriter, _ *http.Request, e *agentconnect.Error) {
+	m := meaningOf(e.Code)
+	problem := struct {
+		Type    string            `json:"type"`
+		Title   string            `json:"title"`
+		Status  int               `json:"status"`
+		Detail  string            `json:"detail"`
+		Code    agentconnect.Code `json:"code"`
+		ErrorID string            `json:"error_id"`
+		Reasons []string          `json:"reasons,omitempty"`
+	}{Type: "about:blank", Title: m.title, Status: e.Status, Detail: m.detail, Code: e.Code, ErrorID: e.ID}
+	for _, reason := range e.Reasons {
+		problem.Reasons = append(problem.Reasons, reason.English)
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("X-Content-Type-Options", "nosniff")
+	w.WriteHeader(e.Status)
+	json.NewEncoder(w).Encode(problem)
+}
