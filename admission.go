@@ -22,8 +22,9 @@ type admission struct {
 // verifiedLogin is a login about which everything was verified.
 type verifiedLogin struct {
 	agent    Agent
-	state    string // of the pending login
-	token    string // of its session; "": a new one
+	state    string   // of the pending login
+	acr      []string // that it demanded one of; nil: any
+	token    string   // of its session; "": a new one
 	returnTo string
 	idToken  string
 	access   *provider.Tokens // nil: the session has none
@@ -32,8 +33,10 @@ type verifiedLogin struct {
 // admit makes the session of a verified login, if the levels and rules of every
 // login and the application's hook accept it. r is the callback's request.
 func (a *Authenticator) admit(ctx context.Context, r *http.Request, v verifiedLogin) (*admission, error) {
-	if refusal := a.config.level.lacking(v.agent, a.config.acr); refusal != nil {
-		return nil, refusal
+	for _, acr := range [][]string{v.acr, a.config.acr} {
+		if refusal := a.config.level.lacking(v.agent, acr); refusal != nil {
+			return nil, refusal
+		}
 	}
 	departure, err := a.sessions.departure(ctx, v.agent.Sub)
 	if err != nil {

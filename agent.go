@@ -274,8 +274,8 @@ func Pseudonym(sub string) string {
 // String returns "agent " and the agent's pseudonym.
 func (a Agent) String() string { return "agent " + Pseudonym(a.Sub) }
 
-// GoString returns what String returns, for %#v.
-func (a Agent) GoString() string { return a.String() }
+// Format writes what String returns, whatever the verb.
+func (a Agent) Format(s fmt.State, verb rune) { formatText(s, verb, a.String()) }
 
 // LogValue logs the agent's pseudonym, the identity provider and the acr, and
 // nothing that names the person.

@@ -439,7 +439,7 @@ func TestAgentIsSafeToPrint(t *testing.T) {
 	pseudonym := agentconnect.Pseudonym(a.Sub)
 	type request struct{ Agent agentconnect.Agent }
 
-	texts := map[string]string{"String": a.String(), "GoString": a.GoString()}
+	texts := map[string]string{"String": a.String(), "GoString": fmt.Sprintf("%#v", a)}
 	for name, v := range map[string]any{
 		"agent": a, "pointer": &a, "slice": []agentconnect.Agent{a}, "map": map[string]agentconnect.Agent{"x": a},
 		"field": request{a}, "pointer to field": &request{a}, "error": fmt.Errorf("refused: %v", a),

@@ -65,21 +65,3 @@ func (a *answer) checkIssuer(issuer string, advertised bool) error {
 	}
 	return errorf(CodeIssuerMismatch, "the answer's iss is missing, or not the provider's issuer")
 }
-
-// refusal is what an error of the provider amounts to.
-func (a *answer) refusal() *Error {
-	code := CodeProviderError
-	switch a.err {
-	case "access_denied":
-		code = CodeAccessDenied
-	case "login_required":
-		code = CodeLoginRequired
-	case "idp_hint_not_found":
-		code = CodeIdPHintNotFound
-	case "temporarily_unavailable":
-		code = CodeProviderUnavailable
-	}
-	refusal := newError(code, nil)
-	refusal.ProviderError, refusal.ProviderDescription = a.err, a.description
-	return refusal
-}

@@ -18,16 +18,6 @@ var buttonHTML string
 
 var buttonTemplate = template.Must(template.New("button").Parse(buttonHTML))
 
-// A Brand is the name that the login button bears.
-type Brand string
-
-// The names of the federation. It was renamed in 2024; the second one is for
-// services whose agents still know it by its former name.
-const (
-	BrandProConnect   Brand = "ProConnect"
-	BrandAgentConnect Brand = "AgentConnect"
-)
-
 // ButtonOptions says what the login button looks like and where it leads. The
 // zero value is a button in French that comes back to the home page.
 type ButtonOptions struct {
@@ -37,13 +27,17 @@ type ButtonOptions struct {
 	// Lang is the language as an HTML lang attribute gives it: "en" or "en-…" is
 	// English, anything else French.
 	Lang string
-	// Brand is the name on the button. Anything but BrandAgentConnect is
-	// BrandProConnect.
-	Brand Brand
 	// Link makes the button a link (GET) rather than a form (POST). A page whose
 	// Content-Security-Policy restricts form-action needs it: browsers hold that
 	// directive against the redirect to the provider as well.
 	Link bool
+	// Image is the address, in this application, of the official picture of the
+	// button, for a page without the State's design system: see
+	// [Authenticator.Button]. "" is a button of text.
+	Image string
+	// Hidden is further fields of the form: a CSRF token of the application's. A
+	// link has none.
+	Hidden map[string]string
 }
 
 // Button returns the login button, for html/template: "S’identifier avec
@@ -51,31 +45,34 @@ type ButtonOptions struct {
 // new window, both of which ProConnect asks a service to show (documentation for
 // service providers, bouton_proconnect).
 //
-// It is the component "connect" of the State's design system (DSFR), with its
-// class names and its wording: a page that loads the design system shows it in
-// the State's style, with ProConnect's logo from version 1.15 on. A page that
-// does not loads the style sheet of [ButtonStyle].
+// It is official in two ways. A page that loads the State's design system (DSFR,
+// from version 1.15 on) shows its component "connect", with ProConnect's logo. A
+// page that does not loads the style sheet of [ButtonStyle] and names in Image the
+// file of that documentation, "pc.svg", which the application hosts itself: the
+// button is that picture, 214 by 56 pixels. Without either it is the same text,
+// without the logo that the charter demands.
 func (a *Authenticator) Button(o ButtonOptions) template.HTML {
 	button := struct {
 		Lang, LogInWith, About, NewWindow string
-		Brand                             Brand
+		Brand                             brand
 		Link                              bool
+		Image                             string
 		LoginPath, LoginURL, ReturnTo     string
+		Hidden                            map[string]string
 	}{
 		Lang:      "fr",
 		LogInWith: "S’identifier avec",
 		About:     "Qu’est-ce que ProConnect ?",
 		NewWindow: "nouvelle fenêtre",
-		Brand:     BrandProConnect,
+		Brand:     a.config.brand,
 		Link:      o.Link,
+		Image:     o.Image,
 		LoginPath: a.config.loginPath,
+		Hidden:    o.Hidden,
 	}
 	if primary, _, _ := strings.Cut(strings.ToLower(o.Lang), "-"); primary == "en" {
 		button.Lang, button.LogInWith = "en", "Sign in with"
 		button.About, button.NewWindow = "What is ProConnect?", "new window"
-	}
-	if o.Brand == BrandAgentConnect {
-		button.Brand = BrandAgentConnect
 	}
 	if target := a.config.returnTo(o.ReturnTo); target != a.config.homePath {
 		button.ReturnTo = target
@@ -107,8 +104,8 @@ func (a *Authenticator) TemplateFuncs() template.FuncMap {
 //
 //	mux.HandleFunc("GET /agentconnect.css", agentconnect.ButtonStyle)
 //
-// It is dark where the page is (CSS color-scheme), has no image, and depends on
-// nobody who asks: caches may keep it for an hour.
+// It is dark where the page is (CSS color-scheme), loads no image, and is the same
+// for everybody: caches may keep it for an hour.
 func ButtonStyle(w http.ResponseWriter, r *http.Request) {
 	hash := sha256.Sum256([]byte(buttonStyle))
 	h := w.Header()

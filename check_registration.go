@@ -159,8 +159,8 @@ func (v *visit) leadsTo(u *url.URL) bool {
 // what says what the page is, with the code of AgentConnect's error pages.
 func (v *visit) what() string {
 	what := http.StatusText(v.status)
-	if code, explanation, ok := explainProviderCode(v.body); ok {
-		return what + ", " + code + ": " + explanation.in("en")
+	if code, explanation, ok := explainProviderPage(v.body); ok {
+		return what + ", " + code + ": " + explanation
 	}
 	return what
 }

@@ -124,10 +124,10 @@ func TestSupportInformation(t *testing.T) {
 		t.Errorf("got the error's id %v, want one that is also in the log", id)
 	}
 	for _, want := range []string{
-		"<dd>" + a.provider.Client.ID + "</dd>",
-		"<dd>" + a.provider.Issuer + "</dd>",
-		"<dd>" + a.clock.Now().UTC().Format(time.RFC3339) + "</dd>",
-		"<dd>" + string(agentconnect.CodeAccessDenied) + "</dd>",
+		": " + a.provider.Client.ID + "\n",
+		": " + a.provider.Issuer + "\n",
+		"(heure de Paris)",
+		"<dd>" + string(agentconnect.CodeProviderSessionLost) + "</dd>",
 		"access_denied",
 		"support@demarches.example.gouv.fr",
 		a.provider.Issuer + "/authorize?",

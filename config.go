@@ -45,6 +45,7 @@ type config struct {
 	loginPath             string // validate sets the default of these two
 	logoutPath            string
 	homePath              string
+	loggedOutPath         string // validate sets the home path where there is none
 	scopes                []string
 	idTokenAlg            Alg
 	userinfoAlg           Alg // validate sets the ID token's where there is none
@@ -67,6 +68,8 @@ type config struct {
 	loginParameters       []string
 	askAMR                bool
 	supportContact        string
+	serviceName           string
+	brand                 brand
 	pageTemplate          *template.Template
 	pageStyle             string
 	now                   func() time.Time
@@ -102,6 +105,7 @@ func newConfig(serveError ErrorHandler) *config {
 		loginHook:       func(context.Context, *Login) error { return nil },
 		logoutHook:      func(context.Context, *Logout) {},
 		events:          func(context.Context, Event) {},
+		brand:           proConnect,
 		pageTemplate:    defaultPageTemplate,
 		pageStyle:       defaultPageStyle,
 		now:             time.Now,
@@ -150,6 +154,7 @@ func configure(serveError ErrorHandler, opts []Option) (*config, error) {
 	if len(p.errs) > 0 {
 		return nil, errors.Join(p.errs...)
 	}
+	c.warnOfLoop(c.acr)
 	if c.sessionStore == (unsetStore{}) {
 		c.sessionStore = memstore.New()
 	}
@@ -235,6 +240,10 @@ func (p *problems) paths(c *config) {
 	}
 	c.homePath = cmp.Or(c.homePath, "/")
 	routes = append(routes, route{"WithHomePath", c.homePath})
+	c.loggedOutPath = cmp.Or(c.loggedOutPath, c.homePath)
+	if c.loggedOutPath != c.homePath {
+		routes = append(routes, route{"WithLoggedOutPath", c.loggedOutPath})
+	}
 	for i, r := range routes {
 		if !weburl.IsPagePath(r.path) {
 			p.add(r.option, "invalid", "%s is not the path of a page: it begins with /, has no empty or dot segment, no query, no escape", p.shown(r.path))
@@ -340,7 +349,7 @@ func (p *problems) hooks(c *config) {
 
 func (p *problems) levels(c *config) {
 	var err error
-	if c.acr, err = c.level.acceptedACR(); err != nil {
+	if c.acr, err = c.check(c.level); err != nil {
 		p.add("WithLevel", "conflict", "%v", err)
 	}
 }
@@ -363,11 +372,17 @@ func (p *problems) pages(c *config) {
 			p.add("WithSupportContact", "invalid", "%s is neither an e-mail address nor an https URL", p.shown(contact))
 		}
 	}
+	if printable(c.serviceName) != c.serviceName {
+		p.add("WithServiceName", "invalid", "the name has characters that are not printable")
+	}
 	if c.pageTemplate == nil {
 		p.add("WithPageTemplate", "missing", "the template is nil")
 		return
 	}
-	for _, sample := range []*Page{{Login: "/", Reasons: []string{""}, Support: &PageSupport{Contact: "a@b.example"}}, {PostTo: "/"}} {
+	for _, sample := range []*Page{
+		{Login: "/", Demands: []string{""}, Support: &PageSupport{Contact: "a@b.example", Facts: []PageFact{{}}}},
+		{Service: "s", Forms: []PageForm{{Action: "/", Fields: map[string]string{"": ""}}}},
+	} {
 		if err := c.pageTemplate.Execute(io.Discard, sample); err != nil {
 			p.add("WithPageTemplate", "invalid", "%v", err)
 			return

@@ -266,6 +266,12 @@ func TestNewValidatesEachOption(t *testing.T) {
 		{"WithLoginPath", paths(agentconnect.WithLoginPath)},
 		{"WithLogoutPath", paths(agentconnect.WithLogoutPath)},
 		{"WithHomePath", paths(agentconnect.WithHomePath)},
+		{"WithLoggedOutPath", append(paths(agentconnect.WithLoggedOutPath), value{"the home page", agentconnect.WithLoggedOutPath("/"), ""})},
+		{"WithServiceName", []value{
+			{"a name", agentconnect.WithServiceName("Démarches & Co"), ""},
+			{"none", agentconnect.WithServiceName(""), ""},
+			{"of two lines", agentconnect.WithServiceName("a\nb"), "invalid"},
+		}},
 		{"WithIDTokenAlg", algs(agentconnect.WithIDTokenAlg, "invalid")},
 		{"WithUserinfoAlg", algs(agentconnect.WithUserinfoAlg, "")},
 		{"WithScopes", scopes},
@@ -350,7 +356,7 @@ func TestNewValidatesEachOption(t *testing.T) {
 	tried := map[string]bool{
 		"WithEnvironment": true, // TestNewWithEnvironments
 		// They take nothing that could be wrong.
-		"WithAMR": true, "WithSessionEndAtMidnight": true, "WithTokens": true,
+		"WithAMR": true, "WithAgentConnectBrand": true, "WithSessionEndAtMidnight": true, "WithTokens": true,
 	}
 	for _, group := range groups {
 		tried[group.option] = true
@@ -685,8 +691,8 @@ func TestNewSaysWhatIsWrong(t *testing.T) {
 		{agentconnect.WithLogger(nil), "WithLogger", "missing", "slog.DiscardHandler"},
 		{agentconnect.WithErrorHandler(nil), "WithErrorHandler", "missing", "the function is nil"},
 		{agentconnect.WithLoginHook(nil), "WithLoginHook", "missing", "would let everybody in"},
-		{agentconnect.WithLevel(agentconnect.ACR("eidas4")), "WithLevel", "conflict", `no acr "eidas4"`},
-		{agentconnect.WithLevel(agentconnect.MinEIDAS(4)), "WithLevel", "conflict", "eIDAS levels go from 1 to 3"},
+		{agentconnect.WithLevel(agentconnect.ACR("eidas4")), "WithLevel", "conflict", `ACR: "eidas4" is not an acr that ProConnect gives`},
+		{agentconnect.WithLevel(agentconnect.MinEIDAS(4)), "WithLevel", "conflict", "MinEIDAS: 4 is no eIDAS level"},
 		{agentconnect.WithLevel(agentconnect.ACR("eidas1"), agentconnect.MFA()), "WithLevel", "conflict", "no single acr value"},
 		{agentconnect.WithLevel(agentconnect.Requirement{}), "WithLevel", "conflict", "the zero value"},
 		{agentconnect.WithLoginParameters("scope"), "WithLoginParameters", "invalid", `"scope" is not one of login_hint, idp_hint, siret_hint, prompt`},

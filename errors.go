@@ -5,8 +5,10 @@ import (
 	"crypto/rand"
 	"encoding/hex"
 	"fmt"
+	"io"
 	"log/slog"
 	"net/http"
+	"strconv"
 	"strings"
 
 	"github.com/agentconnect-go/agentconnect/internal/provider"
@@ -24,7 +26,8 @@ const (
 	CodeUnauthenticated Code = "unauthenticated"
 	// CodeInsufficientLevel: the login does not reach the acr that is demanded (403).
 	CodeInsufficientLevel Code = "insufficient_level"
-	// CodeForbidden: an access rule does not accept this agent (403).
+	// CodeForbidden: an access rule does not accept this agent (403), on a page or
+	// at the login.
 	CodeForbidden Code = "forbidden"
 	// CodeLoginRefused: the application's login hook refused the agent (403).
 	CodeLoginRefused Code = "login_refused"
@@ -44,17 +47,32 @@ const (
 	// asked (400; RFC 9207).
 	CodeIssuerMismatch Code = "issuer_mismatch"
 
-	// CodeAccessDenied: the provider says access_denied: the agent gave up, or
-	// a required acr could not be satisfied (403).
+	// CodeAccessDenied: the provider says access_denied, and nothing that explains
+	// it (403).
 	CodeAccessDenied Code = "access_denied"
+	// CodeIdentityRefused: the provider does not let this agent in: the service
+	// takes public agents only and this person is none, or the account is blocked
+	// (403).
+	CodeIdentityRefused Code = "identity_refused"
+	// CodeDomainRefused: the service's registration does not accept the domain of
+	// the agent's e-mail address (403).
+	CodeDomainRefused Code = "domain_refused"
+	// CodeProviderSessionLost: the login was aborted at the provider: it lost its own
+	// session (back button, blocked cookies), or the agent gave up (403).
+	CodeProviderSessionLost Code = "provider_session_lost"
 	// CodeLoginRequired: the provider says login_required: nobody is logged in
 	// there, and the login was asked to be silent (403).
 	CodeLoginRequired Code = "login_required"
 	// CodeIdPHintNotFound: the provider knows no identity provider of the
 	// idp_hint (400).
 	CodeIdPHintNotFound Code = "idp_hint_not_found"
-	// CodeProviderError: the provider redirected with another error (502).
+	// CodeProviderError: the provider, or the agent's identity provider, failed
+	// (502).
 	CodeProviderError Code = "provider_error"
+	// CodeRequestRejected: the provider does not accept what the application asks
+	// for, such as a scope that it was not granted: no agent can log in until the
+	// application or its registration is corrected (500).
+	CodeRequestRejected Code = "request_rejected"
 
 	// CodeProviderUnavailable: the provider cannot be reached, or says that it
 	// is overloaded (503).
@@ -74,7 +92,8 @@ const (
 	// CodeInvalidUserinfo: the userinfo does not pass its verification (502).
 	CodeInvalidUserinfo Code = "invalid_userinfo"
 
-	// CodeSessionStore: the session store does not answer (503).
+	// CodeSessionStore: the session store does not answer (503). At a logout the
+	// browser forgot the session, and the store could not delete it.
 	CodeSessionStore Code = "session_store"
 	// CodeSessionLost: the browser was just given a session, and comes back without
 	// it: the store, its instances or their clocks disagree, or cookies are lost on
@@ -85,25 +104,7 @@ const (
 )
 
 // status returns the HTTP status that goes with the code.
-func (c Code) status() int {
-	switch c {
-	case CodeUnauthenticated:
-		return http.StatusUnauthorized
-	case CodeInsufficientLevel, CodeForbidden, CodeLoginRefused, CodeCrossOrigin, CodeAccessDenied, CodeLoginRequired:
-		return http.StatusForbidden
-	case CodeMethodNotAllowed:
-		return http.StatusMethodNotAllowed
-	case CodeInvalidRequest, CodeUnknownState, CodeIssuerMismatch, CodeIdPHintNotFound, CodeInvalidGrant:
-		return http.StatusBadRequest
-	case CodeProviderUnavailable, CodeSessionStore, CodeSessionLost:
-		return http.StatusServiceUnavailable
-	case CodeProviderTimeout:
-		return http.StatusGatewayTimeout
-	case CodeProviderError, CodeProviderAnswer, CodeInvalidIDToken, CodeInvalidUserinfo:
-		return http.StatusBadGateway
-	}
-	return http.StatusInternalServerError
-}
+func (c Code) status() int { return c.meaning().status }
 
 // An Error is the refusal of one request. It is what an [ErrorHandler] gets.
 //
@@ -139,12 +140,27 @@ type Error struct {
 	ReturnTo string
 
 	cause error
+	// loginRefused: the refusal is that of a login, so that nobody was logged in by
+	// it. idTokenHint then is the sealed ID token of that login, which can end the
+	// provider's session; "" when it did not get that far.
+	loginRefused bool
+	idTokenHint  string
+	// logoutFailed: the store could not delete the session of a logout.
+	logoutFailed bool
 }
 
 // A Reason is a sentence for the agent, in both languages of the pages. An
 // English one that is empty is replaced by the French one.
 type Reason struct {
 	French, English string
+}
+
+// in returns the reason in a language.
+func (r Reason) in(lang string) string {
+	if lang == "en" && r.English != "" {
+		return r.English
+	}
+	return r.French
 }
 
 // newError makes the error of a refusal; cause is for the log alone and may be nil.
@@ -167,6 +183,18 @@ func (e *Error) Error() string {
 
 // Unwrap returns the cause, or nil.
 func (e *Error) Unwrap() error { return e.cause }
+
+// Format writes what Error returns, whatever the verb: the provider's words and
+// the reasons of the agent are fields that another verb would print.
+func (e *Error) Format(s fmt.State, verb rune) { formatText(s, verb, e.Error()) }
+
+// formatText writes a text for a verb: quoted for %q, as it is for every other.
+func formatText(s fmt.State, verb rune, text string) {
+	if verb == 'q' {
+		text = strconv.Quote(text)
+	}
+	io.WriteString(s, text)
+}
 
 // An ErrorHandler answers a request that was refused. Nothing has been written
 // yet, and the refusal is already logged. It should answer with err.Status and

@@ -290,9 +290,9 @@ func TestReasonsOfARefusal(t *testing.T) {
 		reasons  string
 		accepted string
 	}{
-		{"a level", []agentconnect.Requirement{met, level}, agentconnect.CodeInsufficientLevel, `["a login at eIDAS level 2 or higher"]`, `["eidas2","eidas3"]`},
-		{"a rule", []agentconnect.Requirement{met, unmet}, agentconnect.CodeForbidden, `["the role dirigeant"]`, `null`},
-		{"both", []agentconnect.Requirement{level, unmet}, agentconnect.CodeForbidden, `["the role dirigeant"]`, `null`},
+		{"a level", []agentconnect.Requirement{met, level}, agentconnect.CodeInsufficientLevel, `["a login at eIDAS level 2 (substantial) or higher"]`, `["eidas2","eidas3"]`},
+		{"a rule", []agentconnect.Requirement{met, unmet}, agentconnect.CodeForbidden, `["an account that ProConnect recognises as that of a person who heads an organisation"]`, `null`},
+		{"both", []agentconnect.Requirement{level, unmet}, agentconnect.CodeForbidden, `["an account that ProConnect recognises as that of a person who heads an organisation"]`, `null`},
 	} {
 		p := a.loggedIn("marie").fetch(a.serve(a.auth.Require(tt.rs...)(http.HandlerFunc(serveAgent))) + "/")
 		var problem struct {
@@ -409,7 +409,7 @@ func TestAccessRules(t *testing.T) {
 		t.Errorf("with the role: got status %d, want 200", p.StatusCode)
 	}
 	p := other.navigate("/agents-publics")
-	if p.StatusCode != http.StatusForbidden || !strings.Contains(p.body, "le rôle agent_public") {
+	if p.StatusCode != http.StatusForbidden || !strings.Contains(p.body, "un compte que ProConnect reconnaît comme celui d’un agent public") {
 		t.Errorf("without the role: got status %d, %s, want a 403 page that names it", p.StatusCode, p.body)
 	}
 }

@@ -1,6 +1,7 @@
 package agentconnect
 
 import (
+	"cmp"
 	"context"
 	"crypto/hmac"
 	"crypto/sha256"
@@ -8,11 +9,12 @@ import (
 	"errors"
 	"log/slog"
 	"net/http"
-	"slices"
+	"strings"
 	"time"
 
 	"github.com/agentconnect-go/agentconnect/internal/cookies"
 	"github.com/agentconnect-go/agentconnect/internal/pending"
+	"github.com/agentconnect-go/agentconnect/internal/weburl"
 )
 
 const (
@@ -116,7 +118,7 @@ func (a *Authenticator) Callback(w http.ResponseWriter, r *http.Request) {
 // which the agent did not ask for, that is no error: the page that was asked for
 // comes without a login.
 func (a *Authenticator) refuseLogin(w http.ResponseWriter, r *http.Request, login *pending.Login, refusal *Error) {
-	refusal.ReturnTo, refusal.AcceptedACR = a.config.returnTo(login.ReturnTo), login.ACR
+	refusal.loginRefused, refusal.ReturnTo, refusal.AcceptedACR = true, a.config.returnTo(login.ReturnTo), login.ACR
 	refusal.AuthorizeURL = a.provider.SupportURL((&loginRequest{ACR: login.ACR}).params(a.config.askAMR)...)
 	a.emit(r.Context(), Event{Kind: EventLoginRefused, Code: refusal.Code})
 	if login.Silent {
@@ -166,7 +168,7 @@ func (a *Authenticator) finishLogin(ctx context.Context, r *http.Request, answer
 		return nil, err
 	}
 	if answer.err != "" {
-		return nil, answer.refusal()
+		return nil, providerRefusal(answer.err, answer.description, login.ACR)
 	}
 	tokens, err := a.provider.Exchange(ctx, m, answer.code, sent(login))
 	if err != nil {
@@ -182,10 +184,13 @@ func (a *Authenticator) finishLogin(ctx context.Context, r *http.Request, answer
 	}
 	agent.setAuthentication(tokens.ID.Claims)
 
-	if login.ACR != nil && !slices.Contains(login.ACR, agent.ACR) {
-		return nil, errorf(CodeInsufficientLevel, "the acr of the ID token is not one of those demanded")
+	admitted, err := a.admit(ctx, r, verifiedLogin{agent, login.State, login.ACR, tokenOf(login, answer), login.ReturnTo, tokens.ID.Raw, tokens})
+	if err != nil {
+		refusal := asError(err)
+		refusal.idTokenHint = a.links.Seal([]byte(tokens.ID.Raw), fieldIDTokenHint)
+		return nil, refusal
 	}
-	return a.admit(ctx, r, verifiedLogin{agent, login.State, tokenOf(login, answer), login.ReturnTo, tokens.ID.Raw, tokens})
+	return admitted, nil
 }
 
 // replaceSession deletes the sessions that the browser had before, one as a rule.
@@ -216,6 +221,10 @@ func (a *Authenticator) replaceSession(r *http.Request, newer *session) {
 // page; a session that is over also ends at the provider, which may still know the
 // agent. When the store cannot delete the session, the agent is told so (503), and
 // the browser forgets it.
+//
+// A form with the field "login", the path and query of the application's login as
+// [Authenticator.LoginURL] returns them, is that of "log in with another account":
+// the login starts when the provider has ended its session.
 func (a *Authenticator) Logout(w http.ResponseWriter, r *http.Request) {
 	noStore(w)
 	switch r.Method {
@@ -231,26 +240,35 @@ func (a *Authenticator) Logout(w http.ResponseWriter, r *http.Request) {
 		a.refuse(w, r, newError(CodeCrossOrigin, err))
 		return
 	}
+	r.Body = http.MaxBytesReader(w, r.Body, maxForm)
+	r.ParseForm() // a form that cannot be read is a logout without fields
+	next := a.loginAfterLogout(r.PostForm.Get(fieldLogin))
+	hint, _ := a.links.Open(r.PostForm.Get(fieldIDTokenHint), fieldIDTokenHint)
+	idToken := string(hint)
+
 	ended, err := a.endSessions(r)
 	a.sessions.forgetCookies(w, r)
 	a.fresh.forget(w, r)
 	a.rememberSilentTry(w) // or a public page would log the agent in again
 	if err != nil {
-		a.refuse(w, r, newError(CodeSessionStore, err))
+		refusal := newError(CodeSessionStore, err)
+		refusal.logoutFailed = true
+		a.refuse(w, r, refusal)
 		return
 	}
-	if len(ended) == 0 {
+	if len(ended) == 0 && next == "" {
 		redirect(w, a.config.homePath)
 		return
 	}
 	for _, session := range ended {
+		idToken = cmp.Or(idToken, session.idToken)
 		a.emit(r.Context(), agentEvent(EventLoggedOut, session.agent))
 		if a.tokens != nil {
 			a.tokens.end(r.Context(), session)
 		}
 		a.config.logoutHook(r.Context(), &Logout{session.agent, session.account, r, headerWriter{w.Header()}})
 	}
-	a.logOutOfProvider(w, r, ended[0])
+	a.logOutOfProvider(w, r, idToken, next)
 }
 
 // endSessions deletes every session whose token the browser presents, and returns
@@ -269,27 +287,59 @@ func (a *Authenticator) endSessions(r *http.Request) ([]*session, error) {
 	return ended, errors.Join(errs...)
 }
 
+const (
+	// fieldLogin is the field of a logout's form that names a login to go on with:
+	// a login with another account.
+	fieldLogin = "login"
+	// fieldIDTokenHint is the field that has the sealed ID token of a login that
+	// was refused, and so left a session at the provider and none here.
+	fieldIDTokenHint = "id_token_hint"
+	// maxLoginAfterLogout bounds what the cookie of a logout keeps.
+	maxLoginAfterLogout = 2048
+)
+
+// loginAfterLogout returns the login that a form names, and "" for anything but
+// a login of this application.
+func (a *Authenticator) loginAfterLogout(link string) string {
+	path, _, _ := strings.Cut(link, "?")
+	if path != a.config.loginPath || !weburl.IsPrintableASCII(link) {
+		return ""
+	}
+	if len(link) > maxLoginAfterLogout {
+		return path
+	}
+	return link
+}
+
 // logoutLifetime is how long the provider may take to send the browser back.
 const logoutLifetime = 10 * time.Minute
 
-// logOutOfProvider sends the browser to the provider's end_session_endpoint, or
-// home when the provider has none or is away.
-func (a *Authenticator) logOutOfProvider(w http.ResponseWriter, r *http.Request, session *session) {
+// logOutOfProvider sends the browser to the provider's end_session_endpoint, and
+// from there on to a login, if next is one. When the provider has no such endpoint
+// or is away, it goes on at once.
+func (a *Authenticator) logOutOfProvider(w http.ResponseWriter, r *http.Request, idToken, next string) {
 	m, err := a.provider.Metadata(r.Context())
 	if err != nil || m.EndSessionEndpoint == "" {
-		redirect(w, a.config.homePath)
+		a.goOnLoggedOut(w, next)
 		return
 	}
 	state := randomText()
 	name := a.logoutCookieName()
-	http.SetCookie(w, cookies.New(name, a.logouts.Seal([]byte(state), name), int(logoutLifetime.Seconds()), a.config.secureCookies))
-	redirect(w, a.provider.EndSessionURL(m, session.idToken, state))
+	http.SetCookie(w, cookies.New(name, a.logouts.Seal([]byte(state+" "+next), name), int(logoutLifetime.Seconds()), a.config.secureCookies))
+	redirect(w, a.provider.EndSessionURL(m, idToken, state))
+}
+
+// goOnLoggedOut sends a browser from a logout that ended to a login, or to the page
+// of those who are logged out.
+func (a *Authenticator) goOnLoggedOut(w http.ResponseWriter, next string) {
+	redirect(w, cmp.Or(next, a.config.loggedOutPath))
 }
 
 func (a *Authenticator) logoutCookieName() string { return a.config.cookieName + "-logout" }
 
 // LogoutCallback is where the provider sends the browser after a logout, at the
-// registered post_logout_redirect_uri. It goes on to the home page. The session
+// registered post_logout_redirect_uri. It goes on to the page of [WithLoggedOutPath],
+// or to the login with another account. The session
 // ended before; when the state is the one of a logout of this browser, whatever
 // it still has is forgotten as well. A wrong or missing state changes nothing. It
 // takes GET.
@@ -300,12 +350,15 @@ func (a *Authenticator) LogoutCallback(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	name := a.logoutCookieName()
-	state, ok := a.logouts.Open(cookies.Value(r, name), name)
-	if ok && r.URL.Query().Get("state") == string(state) {
-		http.SetCookie(w, cookies.New(name, "", -1, a.config.secureCookies))
-		a.forgetSilentTry(w) // the provider has no session to log in with
+	logout, _ := a.logouts.Open(cookies.Value(r, name), name)
+	state, next, ok := strings.Cut(string(logout), " ")
+	if !ok || r.URL.Query().Get("state") != state {
+		redirect(w, a.config.homePath)
+		return
 	}
-	redirect(w, a.config.homePath)
+	http.SetCookie(w, cookies.New(name, "", -1, a.config.secureCookies))
+	a.forgetSilentTry(w) // the provider has no session to log in with
+	a.goOnLoggedOut(w, next)
 }
 
 // redirect sends a browser to a URL that is known to be good, with GET.

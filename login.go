@@ -156,7 +156,7 @@ func (a *Authenticator) newLogin(opts []LoginOption) (*loginRequest, error) {
 		opt(login)
 	}
 	if login.level != nil {
-		acr, err := slices.Concat(a.config.level, login.level).acceptedACR()
+		acr, err := a.config.check(slices.Concat(a.config.level, login.level))
 		if err != nil {
 			return nil, err
 		}

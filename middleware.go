@@ -49,17 +49,19 @@ func (a *Authenticator) RequireAgentWithoutRenewal(next http.Handler) http.Handl
 // token, whatever was asked for. Requests that are not navigations get a 403
 // problem with what lacks.
 //
-// Require panics when no single acr value can satisfy all the levels together,
-// those of [WithLevel] included, or when a requirement is malformed, as routers
-// do for a malformed pattern: such a route would refuse everybody.
+// Require panics, as routers do for a malformed pattern, when a requirement
+// refuses everybody: no single acr value satisfies all the levels together, those
+// of [WithLevel] included, or an argument of a rule is malformed (see
+// [Requirement]).
 func (a *Authenticator) Require(rs ...Requirement) func(http.Handler) http.Handler {
 	// What every login must satisfy binds every request: it may be more than when
 	// the agent logged in.
 	rules := slices.Concat(a.config.level, rs)
-	acr, err := rules.acceptedACR()
+	acr, err := a.config.check(rules)
 	if err != nil {
 		panic("agentconnect: Require: " + err.Error())
 	}
+	a.config.warnOfLoop(acr)
 	return func(next http.Handler) http.Handler {
 		return a.protect(guard{rules: rules, acr: acr, asks: acr != nil, renews: true}, next)
 	}

@@ -156,6 +156,13 @@ func WithHomePath(path string) Option {
 	return func(c *config) { c.homePath = path }
 }
 
+// WithLoggedOutPath gives the path of a public page that says that the logout
+// worked: where an agent arrives once the provider has ended its session as well.
+// The default is the home page.
+func WithLoggedOutPath(path string) Option {
+	return func(c *config) { c.loggedOutPath = path }
+}
+
 // WithScopes names the scopes to ask for, in place of [DefaultScopes]. openid
 // must be among them. Ask for what the application needs and no more; a scope
 // that the registration was not granted makes every login fail with
@@ -354,6 +361,18 @@ func WithAMR() Option {
 // this package: an e-mail address, or an https URL.
 func WithSupportContact(contact string) Option {
 	return func(c *config) { c.supportContact = contact }
+}
+
+// WithServiceName gives the name of the service, as its agents know it: the pages
+// of this package show it above the text and in their titles. The default is none.
+func WithServiceName(name string) Option {
+	return func(c *config) { c.serviceName = name }
+}
+
+// WithAgentConnectBrand has pages and button say AgentConnect, for agents who still
+// know the federation by the name it had until 2024. The default is ProConnect.
+func WithAgentConnectBrand() Option {
+	return func(c *config) { c.brand = agentConnect }
 }
 
 // WithPageTemplate replaces the template and the style sheet of the pages of

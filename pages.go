@@ -5,8 +5,10 @@ import (
 	"crypto/sha256"
 	_ "embed"
 	"encoding/base64"
+	"encoding/json"
 	"html/template"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 	"unicode"
@@ -25,27 +27,63 @@ var defaultPageTemplate = template.Must(template.New("page").Parse(pageHTML))
 // person's language.
 type Page struct {
 	Lang       string       // "fr" or "en"
+	Service    string       // see [WithServiceName]; "" when it has none
 	Title      string       // of the page and its heading
-	Paragraphs []string     // what happened, and what to do
-	Reasons    []string     // the conditions that are not met; mostly none
-	Words      PageWords    // labels
+	Paragraphs []string     // what happened, what it means, what to do
+	Demands    []string     // the conditions that are not met; mostly none
 	Style      template.CSS // the style sheet, for a <style> element: the only one allowed
 	Home       string       // the path of the home page
 	Login      string       // the login that could help; "" when none would
-	PostTo     string       // the action of the logout form; "" on every other page
+	Forms      []PageForm   // what else could help, a button each
 	Support    *PageSupport // nil on the logout page
+	// Words are labels: LogIn, Home, Demands, Support, Contact, Copy, CopyHow.
+	Words map[string]string
 }
 
-// PageSupport is what the support of AgentConnect asks for.
+// A PageForm is a form that has a button alone: it sends Fields to Action by
+// POST.
+type PageForm struct {
+	Label  string
+	Action string
+	Fields map[string]string // hidden
+}
+
+// PageSupport is what the support of the service, and of ProConnect, asks for.
 type PageSupport struct {
 	Contact    string // see [WithSupportContact]; "" when there is none
 	ContactURL string // the link to it
 	Facts      []PageFact
+	// All is everything, a line for each fact, to be copied. It can have a text of
+	// the provider's, which anybody can forge: html/template escapes it.
+	All string
 }
 
-// A PageFact is one line for support. Its value can be a text of the provider's,
-// which anybody can forge: html/template escapes it.
+// A PageFact is a name and its value.
 type PageFact struct{ Name, Value string }
+
+// wordsOf returns the labels of the pages.
+func wordsOf(lang string) map[string]string {
+	if lang == "en" {
+		return map[string]string{
+			"LogIn":   "Log in again",
+			"Home":    "Home page",
+			"Demands": "What is demanded here:",
+			"Support": "Information for support",
+			"Contact": "If you need help:",
+			"Copy":    "All of it, to be copied",
+			"CopyHow": "Select the whole text, and copy it into your message:",
+		}
+	}
+	return map[string]string{
+		"LogIn":   "Se connecter de nouveau",
+		"Home":    "Page d’accueil",
+		"Demands": "Ce qui est demandé ici :",
+		"Support": "Informations pour l’assistance",
+		"Contact": "Si vous avez besoin d’aide :",
+		"Copy":    "Toutes les informations, à copier",
+		"CopyHow": "Sélectionnez tout le texte, puis copiez-le dans votre message :",
+	}
+}
 
 // refuse logs a refusal and has it answered.
 func (a *Authenticator) refuse(w http.ResponseWriter, r *http.Request, e *Error) {
@@ -77,56 +115,114 @@ func (a *Authenticator) ServeError(w http.ResponseWriter, r *http.Request, e *Er
 
 // errorPage makes the page of a refusal.
 func (a *Authenticator) errorPage(lang string, e *Error) *Page {
-	m := messageOf(lang, e.Code)
-	w := wordsOf(lang)
+	m := meaningOf(e)
+	text := m.in(lang)
 	p := &Page{
 		Lang:       lang,
-		Title:      m.title,
-		Paragraphs: []string{m.happened, m.todo},
-		Words:      w,
+		Service:    a.config.serviceName,
+		Title:      a.config.brand.in(text.title),
+		Paragraphs: []string{a.config.brand.in(text.happened)},
+		Words:      wordsOf(lang),
 		Home:       a.config.homePath,
+		Forms:      a.offeredForms(lang, m.offers, e),
+		Support:    a.support(lang, e),
 	}
 	for _, reason := range e.Reasons {
-		p.Reasons = append(p.Reasons, reason.in(lang))
+		if e.Code == CodeForbidden || e.Code == CodeInsufficientLevel {
+			p.Demands = append(p.Demands, a.config.brand.in(reason.in(lang)))
+			continue
+		}
+		p.Paragraphs = append(p.Paragraphs, reason.in(lang)) // a sentence of the application's
 	}
-	if code, explanation, ok := explainProviderCode(e.ProviderDescription); ok {
-		p.Paragraphs = append(p.Paragraphs, code+w.Colon+explanation.in(lang))
-	}
+	p.Paragraphs = append(p.Paragraphs, a.config.brand.in(text.means), a.config.brand.in(text.todo))
 	if e.Code == CodeAccessDenied && len(e.AcceptedACR) > 0 { // the level may be why
-		p.Paragraphs = append(p.Paragraphs, messageOf(lang, CodeInsufficientLevel).todo)
+		p.Paragraphs = append(p.Paragraphs, CodeInsufficientLevel.meaning().in(lang).todo)
 	}
-	if m.again {
+	if m.offers&offerLogin != 0 {
 		p.Login = a.loginAgain(e)
 	}
-	p.Support = &PageSupport{Contact: a.config.supportContact, ContactURL: contactURL(a.config.supportContact)}
-	add := func(name, value string) {
-		if value != "" {
-			p.Support.Facts = append(p.Support.Facts, PageFact{name, value})
-		}
-	}
-	add(w.ErrorCode, string(e.Code))
-	add(w.ErrorID, e.ID)
-	add(w.Time, a.config.now().UTC().Format(time.RFC3339))
-	add(w.ClientID, a.config.clientID)
-	add(w.Provider, a.config.issuer)
-	add(w.Environment, string(a.config.environment))
-	add(w.AuthorizeURL, e.AuthorizeURL)
-	add(w.ProviderSays, printable(strings.Join(nonEmpty(e.ProviderError, e.ProviderDescription), " – ")))
 	return p
+}
+
+// offeredForms returns the forms of a refusal's page. Both end the provider's
+// session too, which would otherwise answer for the same account again.
+func (a *Authenticator) offeredForms(lang string, offers offer, e *Error) []PageForm {
+	other, logOut := "Se connecter avec un autre compte", "Se déconnecter"
+	if lang == "en" {
+		other, logOut = "Log in with another account", "Log out"
+	}
+	var forms []PageForm
+	if offers&offerOtherAccount != 0 {
+		fields := map[string]string{fieldLogin: a.loginAgain(e)}
+		if e.idTokenHint != "" {
+			fields[fieldIDTokenHint] = e.idTokenHint
+		}
+		forms = append(forms, PageForm{other, a.config.logoutPath, fields})
+	}
+	if offers&offerLogout != 0 {
+		forms = append(forms, PageForm{Label: logOut, Action: a.config.logoutPath})
+	}
+	return forms
+}
+
+// support makes what support asks for.
+func (a *Authenticator) support(lang string, e *Error) *PageSupport {
+	in := func(french, english string) string { return Reason{french, english}.in(lang) }
+	shown := []PageFact{
+		{in("Erreur", "Error"), string(e.Code)},
+		{in("Numéro", "Number"), e.ID},
+		{in("Heure", "Time"), localTime(lang, a.config.now())},
+	}
+	folded := []PageFact{
+		{in("Service (client_id)", "Service (client_id)"), a.config.clientID},
+		{in("Fournisseur", "Provider"), a.config.issuer},
+		{in("Environnement", "Environment"), string(a.config.environment)},
+		{in("URL d’autorisation", "Authorization URL"), e.AuthorizeURL},
+		{in("Réponse du fournisseur (texte non vérifié)", "The provider’s answer (unverified text)"),
+			printable(strings.Join(nonEmpty(e.ProviderError, e.ProviderDescription), " – "))},
+	}
+	s := &PageSupport{Contact: a.config.supportContact, ContactURL: contactURL(a.config.supportContact)}
+	var all strings.Builder
+	for i, fact := range slices.Concat(shown, folded) {
+		if fact.Value == "" {
+			continue
+		}
+		if i < len(shown) {
+			s.Facts = append(s.Facts, fact)
+		}
+		all.WriteString(fact.Name + in(" : ", ": ") + fact.Value + "\n")
+	}
+	s.All = all.String()
+	return s
+}
+
+// localTime returns a time as the agents' clocks show it.
+func localTime(lang string, t time.Time) string {
+	place := Reason{"heure de Paris", "Paris time"}.in(lang)
+	paris, err := time.LoadLocation("Europe/Paris")
+	if err != nil { // this system knows no time zones
+		paris, place = time.UTC, "UTC"
+	}
+	return t.In(paris).Format("02/01/2006 15:04:05 ") + "(" + place + ")"
 }
 
 // serveLogoutPage shows the button that logs out.
 func (a *Authenticator) serveLogoutPage(w http.ResponseWriter, r *http.Request) {
 	lang := language(r)
-	words := wordsOf(lang)
-	a.servePage(w, r, http.StatusOK, &Page{
-		Lang:       lang,
-		Title:      words.LogOutTitle,
-		Paragraphs: []string{words.LogOutQuestion},
-		Words:      words,
+	p := &Page{
+		Lang:       "fr",
+		Service:    a.config.serviceName,
+		Title:      "Se déconnecter",
+		Paragraphs: []string{a.config.brand.in("Voulez-vous vous déconnecter de ce service et de ProConnect ?")},
+		Words:      wordsOf(lang),
 		Home:       a.config.homePath,
-		PostTo:     a.config.logoutPath,
-	})
+		Forms:      []PageForm{{Label: "Se déconnecter", Action: a.config.logoutPath}},
+	}
+	if lang == "en" {
+		p.Lang, p.Title, p.Forms[0].Label = "en", "Log out", "Log out"
+		p.Paragraphs = []string{a.config.brand.in("Do you want to log out of this service and of ProConnect?")}
+	}
+	a.servePage(w, r, http.StatusOK, p)
 }
 
 func (a *Authenticator) servePage(w http.ResponseWriter, r *http.Request, status int, p *Page) {
@@ -139,7 +235,7 @@ func (a *Authenticator) servePage(w http.ResponseWriter, r *http.Request, status
 	}
 	h := w.Header()
 	h.Set("Content-Type", "text/html; charset=utf-8")
-	h.Set("Content-Security-Policy", pagePolicy(a.config.pageStyle, p.PostTo != ""))
+	h.Set("Content-Security-Policy", pagePolicy(a.config.pageStyle, len(p.Forms) > 0))
 	h.Set("X-Content-Type-Options", "nosniff")
 	h.Set("Referrer-Policy", "no-referrer")
 	h.Add("Vary", "Accept-Language")
@@ -148,7 +244,7 @@ func (a *Authenticator) servePage(w http.ResponseWriter, r *http.Request, status
 }
 
 // pagePolicy allows a page its own style and nothing else. form-action is left
-// open on the page with the logout form alone: browsers hold it against every
+// open on the pages with a form alone: browsers hold it against every
 // redirect that follows the form, to the provider and to the agent's identity
 // provider, which nobody can list.
 func pagePolicy(style string, form bool) string {
@@ -160,11 +256,48 @@ func pagePolicy(style string, form bool) string {
 	return policy
 }
 
+// A problem is what a program is answered (RFC 9457), in English.
+type problem struct {
+	Type        string   `json:"type"`
+	Title       string   `json:"title"`
+	Status      int      `json:"status"`
+	Detail      string   `json:"detail"`
+	Code        Code     `json:"code"`
+	ErrorID     string   `json:"error_id,omitempty"`
+	LoginURL    string   `json:"login_url,omitempty"`
+	AcceptedACR []string `json:"accepted_acr,omitempty"`
+	Reasons     []string `json:"reasons,omitempty"`
+}
+
+func newProblem(e *Error, title, detail string) *problem {
+	p := &problem{
+		Type:        "about:blank",
+		Title:       title,
+		Status:      e.Status,
+		Detail:      detail,
+		Code:        e.Code,
+		ErrorID:     e.ID,
+		AcceptedACR: e.AcceptedACR,
+	}
+	for _, reason := range e.Reasons {
+		p.Reasons = append(p.Reasons, reason.in("en"))
+	}
+	return p
+}
+
+func (p *problem) serve(w http.ResponseWriter) {
+	h := w.Header()
+	h.Set("Content-Type", "application/problem+json")
+	h.Set("X-Content-Type-Options", "nosniff")
+	w.WriteHeader(p.Status)
+	json.NewEncoder(w).Encode(p)
+}
+
 // serveProblem answers a program (RFC 9457).
 func (a *Authenticator) serveProblem(w http.ResponseWriter, e *Error) {
-	m := messageOf("en", e.Code)
-	p := newProblem(e, m.title, m.happened)
-	if m.again {
+	m := meaningOf(e)
+	p := newProblem(e, a.config.brand.in(m.english.title), a.config.brand.in(m.english.happened))
+	if m.offers&offerLogin != 0 {
 		p.LoginURL = a.loginAgain(e)
 	}
 	p.serve(w)

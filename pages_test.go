@@ -184,8 +184,8 @@ func checkPage(t *testing.T, resp *http.Response, lang string) *node {
 		t.Errorf("lang: got %q, want %q", got, lang)
 	}
 	title, h1 := doc.one(t, "title").text, doc.one(t, "h1").text
-	if title == "" || title != h1 {
-		t.Errorf("got title %q and h1 %q, want the same text", title, h1)
+	if service := doc.all("header"); h1 == "" || len(service) == 0 && title != h1 || len(service) == 1 && title != h1+" – "+strings.TrimSpace(service[0].text) {
+		t.Errorf("got title %q and h1 %q, want the same text, followed by the service's name if there is one", title, h1)
 	}
 	main := doc.one(t, "body").one(t, "main")
 	if main.one(t, "h1").text != h1 {
@@ -201,7 +201,7 @@ func checkPage(t *testing.T, resp *http.Response, lang string) *node {
 			t.Errorf("got an element %s", n.name)
 		case "h3", "h4", "h5", "h6":
 			t.Errorf("got a heading %s under h2 at most", n.name)
-		case "a", "button", "li", "p", "dt", "dd", "h2":
+		case "a", "button", "li", "p", "dt", "dd", "h2", "summary", "label", "textarea":
 			if strings.TrimSpace(n.text) == "" {
 				t.Errorf("got an element %s without text", n.name)
 			}
@@ -265,8 +265,8 @@ func TestPagesOfEveryCode(t *testing.T) {
 			for _, p := range doc.all("p") {
 				paragraphs = append(paragraphs, p.text)
 			}
-			if len(paragraphs) != 2 {
-				t.Fatalf("%s: got paragraphs %q, want what happened and what to do", code, paragraphs)
+			if len(paragraphs) != 3 {
+				t.Fatalf("%s: got paragraphs %q, want what happened, what it means and what to do", code, paragraphs)
 			}
 			text := doc.one(t, "h1").text + " / " + paragraphs[0]
 			if other, ok := texts[text]; ok {
@@ -321,7 +321,8 @@ func TestProblemsOfEveryCode(t *testing.T) {
 			}
 			login, ok := got["login_url"]
 			if want := !slices.Contains([]agentconnect.Code{
-				agentconnect.CodeForbidden, agentconnect.CodeMethodNotAllowed, agentconnect.CodeCrossOrigin, agentconnect.CodeInvalidClient, agentconnect.CodeSessionStore,
+				agentconnect.CodeForbidden, agentconnect.CodeLoginRefused, agentconnect.CodeIdentityRefused, agentconnect.CodeDomainRefused, agentconnect.CodeMethodNotAllowed, agentconnect.CodeCrossOrigin,
+				agentconnect.CodeRequestRejected, agentconnect.CodeInvalidClient, agentconnect.CodeSessionStore,
 			}, code); ok != want {
 				t.Errorf("%s: got login_url %v, want one where a new login can help: %t", code, login, want)
 			}
@@ -363,52 +364,104 @@ func TestServeErrorOfAnApplication(t *testing.T) {
 	}
 }
 
+// supportText returns the lines that a page has for support, by their names.
+func supportText(t *testing.T, doc *node) map[string]string {
+	t.Helper()
+	facts := map[string]string{}
+	for line := range strings.Lines(doc.one(t, "textarea").text) {
+		name, value, ok := strings.Cut(strings.TrimSuffix(line, "\n"), map[string]string{"fr": " : ", "en": ": "}[doc.one(t, "html").attrs["lang"]])
+		if _, twice := facts[name]; !ok || twice || value == "" {
+			t.Errorf("got the line %q, want a name and its value, once", line)
+		}
+		facts[name] = value
+	}
+	for i, term := range doc.all("dt") { // what is shown is also what is copied
+		if got, want := doc.all("dd")[i].text, facts[term.text]; got != want {
+			t.Errorf("%s: got %q beside the text to copy, want %q as in it", term.text, got, want)
+		}
+	}
+	return facts
+}
+
+// providerText returns the provider's words on a page.
+func providerText(t *testing.T, doc *node) string {
+	t.Helper()
+	return supportText(t, doc)[map[string]string{"fr": "Réponse du fournisseur (texte non vérifié)", "en": "The provider’s answer (unverified text)"}[doc.one(t, "html").attrs["lang"]]]
+}
+
+// paragraphs returns the text of a page's paragraphs.
+func (n *node) paragraphs() []string {
+	var texts []string
+	for _, p := range n.all("p") {
+		texts = append(texts, p.text)
+	}
+	return texts
+}
+
+// offers returns what a page offers: its buttons, in order.
+func (n *node) offers() []string {
+	var labels []string
+	for _, c := range n.all("") {
+		if strings.HasPrefix(c.attrs["class"], "button") {
+			labels = append(labels, c.text)
+		}
+	}
+	return labels
+}
+
 // What the page adds when more is known about the refusal.
 func TestPagesSayWhy(t *testing.T) {
 	t.Parallel()
 	auth := pagesAuth(t)
 	acr := []string{agentconnect.ACREIDAS2}
+	hook := []agentconnect.Reason{{French: "Votre compte est clos.", English: "Your account is closed."}}
 	for _, tt := range []struct {
 		name     string
 		e        agentconnect.Error
-		fr, en   string // the paragraph after the two of the code
-		provider string // what the provider says, as a fact for support
+		fr, en   string // the paragraph beside the three of the code
+		provider string // what the provider says, for support
 	}{
 		{"nothing", agentconnect.Error{Code: agentconnect.CodeProviderError}, "", "", ""},
 		{"an error", agentconnect.Error{Code: agentconnect.CodeProviderError, ProviderError: "server_error"}, "", "", "server_error"},
 		{"a description", agentconnect.Error{Code: agentconnect.CodeProviderError, ProviderDescription: "later"}, "", "", "later"},
-		{"a code of AgentConnect", agentconnect.Error{Code: agentconnect.CodeAccessDenied, ProviderError: "access_denied", ProviderDescription: "authentication aborted (Y500024)"},
-			"Y500024 : votre compte est bloqué.", "Y500024: your account is blocked.", "access_denied – authentication aborted (Y500024)"},
-		{"one after others that nobody knows", agentconnect.Error{Code: agentconnect.CodeProviderError, ProviderDescription: "Y Y999999 YY500024"}, "Y500024 : votre compte est bloqué.", "Y500024: your account is blocked.", "Y Y999999 YY500024"},
-		{"a code that nobody knows", agentconnect.Error{Code: agentconnect.CodeProviderError, ProviderDescription: "Y999999"}, "", "", "Y999999"},
-		{"a code in small letters, one cut off", agentconnect.Error{Code: agentconnect.CodeProviderError, ProviderDescription: "y500024 Y50002"}, "", "", "y500024 Y50002"},
+		{"both", agentconnect.Error{Code: agentconnect.CodeAccessDenied, ProviderError: "access_denied", ProviderDescription: "later"}, "", "", "access_denied – later"},
 		{"denied where a level was demanded", agentconnect.Error{Code: agentconnect.CodeAccessDenied, AcceptedACR: acr},
 			"Connectez-vous de nouveau avec un moyen d’authentification plus sûr. Si votre administration n’en propose pas, adressez-vous à son service informatique.",
 			"Log in again with a stronger means of authentication. If your administration offers none, ask its IT department.", ""},
 		{"denied where none was", agentconnect.Error{Code: agentconnect.CodeAccessDenied}, "", "", ""},
 		{"another error where a level was demanded", agentconnect.Error{Code: agentconnect.CodeProviderError, AcceptedACR: acr}, "", "", ""},
+		{"the hook's reason", agentconnect.Error{Code: agentconnect.CodeLoginRefused, Reasons: hook}, "Votre compte est clos.", "Your account is closed.", ""},
 	} {
 		for lang, want := range map[string]string{"fr": tt.fr, "en": tt.en} {
 			doc := checkPage(t, serveError(auth, lang, tt.e), lang)
-			var paragraphs []string
-			for _, p := range doc.all("p") {
-				paragraphs = append(paragraphs, p.text)
+			plain := checkPage(t, serveError(auth, lang, agentconnect.Error{Code: tt.e.Code}), lang).paragraphs()
+			added := slices.DeleteFunc(doc.paragraphs(), func(p string) bool { return slices.Contains(plain, p) })
+			if got := strings.Join(added, " / "); got != want {
+				t.Errorf("%s, %s: got %q beside the paragraphs of the code, want %q", tt.name, lang, got, want)
 			}
-			if got := strings.Join(paragraphs[2:], " / "); got != want {
-				t.Errorf("%s, %s: got %q after the two paragraphs of the code, want %q", tt.name, lang, got, want)
+			if got := providerText(t, doc); got != tt.provider {
+				t.Errorf("%s, %s: got the provider's text %q, want %q", tt.name, lang, got, tt.provider)
 			}
-			label, provider := map[string]string{"fr": "La réponse du fournisseur contient (texte non vérifié)", "en": "The provider’s answer contains (unverified text)"}[lang], ""
-			for i, term := range doc.all("dt") {
-				if term.text == label {
-					provider = doc.all("dd")[i].text
-					if provider == "" {
-						t.Errorf("%s, %s: got %q without a text", tt.name, lang, label)
-					}
-				}
-			}
-			if provider != tt.provider {
-				t.Errorf("%s, %s: got the provider's text %q, want %q", tt.name, lang, provider, tt.provider)
-			}
+		}
+	}
+}
+
+// Only what is demanded stands under "What is demanded here".
+func TestPagesListDemandsAlone(t *testing.T) {
+	t.Parallel()
+	auth := pagesAuth(t)
+	reasons := []agentconnect.Reason{{French: "une raison", English: "a reason"}}
+	for code := range documentedCodes(t) {
+		doc := checkPage(t, serveError(auth, "fr", agentconnect.Error{Code: code, Reasons: reasons}), "fr")
+		want := code == agentconnect.CodeForbidden || code == agentconnect.CodeInsufficientLevel
+		if got := len(doc.all("li")) == 1; got != want {
+			t.Errorf("%s: got a list of demands: %t, want %t", code, got, want)
+		}
+		if got := strings.Contains(doc.one(t, "main").text, "Ce qui est demandé ici"); got != want {
+			t.Errorf("%s: got a heading of demands: %t, want %t", code, got, want)
+		}
+		if got := slices.Contains(doc.paragraphs(), "une raison"); got == want {
+			t.Errorf("%s: got the reason as a paragraph: %t, want %t", code, got, !want)
 		}
 	}
 }
@@ -530,30 +583,18 @@ func TestPagesEscapeWhatOthersSay(t *testing.T) {
 	t.Parallel()
 	const markup = `</dd></style><script>alert('x')</script><img src=x onerror="alert(1)">&amp; "'` + "`{{.}}"
 	auth := pagesAuth(t, agentconnect.WithSupportContact("https://assistance.example.gouv.fr/?a=1&b=<i>"))
-	for lang, label := range map[string]string{"fr": "texte non vérifié", "en": "unverified text"} {
+	for _, lang := range []string{"fr", "en"} {
 		doc := checkPage(t, serveError(auth, lang, agentconnect.Error{
 			Code: agentconnect.CodeProviderError, ID: markup,
 			ProviderError: markup, ProviderDescription: "description " + markup,
 			Reasons:  []agentconnect.Reason{{French: "fr " + markup, English: "en " + markup}},
 			ReturnTo: `/x?"><script>alert(1)</script>`,
 		}), lang)
-		if got, want := doc.all("li")[0].text, lang+" "+markup; got != want {
+		if got, want := doc.paragraphs()[1], lang+" "+markup; got != want {
 			t.Errorf("reason: got %q, want %q", got, want)
 		}
-		var labelled bool
-		terms, values := doc.all("dt"), doc.all("dd")
-		for i := range terms {
-			if strings.Contains(terms[i].text, label) {
-				labelled = true
-				if want := markup + " – description " + markup; values[i].text != want {
-					t.Errorf("the provider's text: got %q, want %q", values[i].text, want)
-				}
-			} else if strings.Contains(values[i].text, "description") {
-				t.Errorf("the provider's text is under %q", terms[i].text)
-			}
-		}
-		if !labelled {
-			t.Errorf("%s: the provider's text is not labelled %q", lang, label)
+		if got, want := providerText(t, doc), markup+" – description "+markup; got != want {
+			t.Errorf("the provider's text: got %q, want %q", got, want)
 		}
 		if got, want := doc.all("a")[0].attrs["href"], "/login?return_to="+url.QueryEscape(`/x?"><script>alert(1)</script>`); got != want {
 			t.Errorf("login: got %q, want %q", got, want)
@@ -571,7 +612,7 @@ func TestPagesEscapeWhatOthersSay(t *testing.T) {
 		if p.StatusCode < 400 {
 			t.Errorf("%s: got status %d, want a refusal", fault, p.StatusCode)
 		}
-		if text := checkPage(t, p.Response, "fr").one(t, "dl").text; strings.ContainsFunc(text, func(r rune) bool { return r != '\n' && !unicode.IsPrint(r) }) {
+		if text := checkPage(t, p.Response, "fr").one(t, "section").text; strings.ContainsFunc(text, func(r rune) bool { return r != '\n' && !unicode.IsPrint(r) }) {
 			t.Errorf("%s: got %q, want printable text alone", fault, text)
 		}
 	}
@@ -647,7 +688,7 @@ func TestErrorHandler(t *testing.T) {
 				}, agentconnect.CodeCrossOrigin, 403, true},
 				{"a refused login", func(b *browser) page {
 					return b.navigate(b.callback("/login", "marie", agentconnecttest.Refusing()).String())
-				}, agentconnect.CodeAccessDenied, 403, true},
+				}, agentconnect.CodeProviderSessionLost, 403, true},
 				{"a role that lacks", func(b *browser) page {
 					b.login("/dossiers", "karim")
 					return b.navigate("/agents-publics")
@@ -728,7 +769,7 @@ func TestLogoutPage(t *testing.T) {
 		p.Response.Body = io.NopCloser(strings.NewReader(p.body))
 		doc := checkPage(t, p.Response, lang)
 		form := doc.one(t, "form")
-		if p.StatusCode != http.StatusOK || doc.one(t, "h1").text != title || form.attrs["method"] != "post" || form.attrs["action"] != "/logout" || form.one(t, "button").attrs["type"] != "submit" {
+		if p.StatusCode != http.StatusOK || doc.one(t, "h1").text != title || len(doc.paragraphs()) != 1 || len(doc.all("section")) != 0 || form.attrs["method"] != "post" || form.attrs["action"] != "/logout" || form.one(t, "button").attrs["type"] != "submit" {
 			t.Errorf("%s: got status %d, %s, want a form that posts to /logout", lang, p.StatusCode, p.body)
 		}
 		if head := b.do(http.MethodHead, "/logout", header, ""); head.StatusCode != http.StatusOK || head.body != "" {
@@ -743,14 +784,17 @@ func TestLogoutPage(t *testing.T) {
 	}
 }
 
-// The page tells the time of the refusal, which support asks for.
+// The page tells the time of the refusal as the agents' clocks show it, which
+// support asks for.
 func TestPagesTellTheTime(t *testing.T) {
 	t.Parallel()
-	at := time.Date(2026, 11, 22, 23, 59, 30, 0, time.FixedZone("CET", 3600))
+	at := time.Date(2026, 7, 22, 22, 59, 30, 0, time.UTC)
 	auth := pagesAuth(t, agentconnect.WithClock(func() time.Time { return at }))
-	doc := checkPage(t, serveError(auth, "fr", agentconnect.Error{Code: agentconnect.CodeInternal}), "fr")
-	if got := doc.one(t, "section").text; !strings.Contains(got, "2026-11-22T22:59:30Z") {
-		t.Errorf("got %q, want the time in UTC", got)
+	for lang, want := range map[string]string{"fr": "23/07/2026 00:59:30 (heure de Paris)", "en": "23/07/2026 00:59:30 (Paris time)"} {
+		doc := checkPage(t, serveError(auth, lang, agentconnect.Error{Code: agentconnect.CodeInternal, ID: "0123456789abcdef"}), lang)
+		if got := doc.all("dd")[2].text; got != want {
+			t.Errorf("%s: got %q, want %q", lang, got, want)
+		}
 	}
 }
 
@@ -760,7 +804,7 @@ func TestPagesNameTheEnvironment(t *testing.T) {
 	a := newApp(t)
 	auth := a.newAuth(agentconnect.WithIssuer(""), agentconnect.WithEnvironment(agentconnect.Integration))
 	p := a.browserOf(http.HandlerFunc(auth.Callback)).navigate("/callback")
-	if p.StatusCode != http.StatusBadRequest || !strings.Contains(p.body, "<dd>integration</dd>") {
+	if p.StatusCode != http.StatusBadRequest || !strings.Contains(p.body, "Environnement : integration\n") {
 		t.Errorf("got status %d, %s, want a page that names the environment", p.StatusCode, p.body)
 	}
 }

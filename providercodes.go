@@ -1,48 +1,46 @@
 package agentconnect
 
-// explainProviderCode finds a code of AgentConnect's own error pages (Y and six
-// hexadecimal digits) in text that came with an error, and says what it means.
-// Most of these errors leave the agent on a page of AgentConnect and never come
-// back; the text is for those that do.
-func explainProviderCode(text string) (code string, explanation Reason, ok bool) {
-	const length = len("Y000400")
-	for i := 0; i+length <= len(text); i++ {
-		if explanation, ok := providerCode(text[i : i+length]); ok {
-			return text[i : i+length], explanation, true
+import "strings"
+
+// explainProviderPage finds the code of ProConnect's own error pages in the text
+// of one, and says what it means, to an operator. Most of these errors leave the
+// agent on that page; what comes back of the others is an error and a description
+// (see providerRefusal), never the code.
+func explainProviderPage(text string) (code, explanation string, ok bool) {
+	for _, row := range providerPages() {
+		for code := range strings.FieldsSeq(row[0]) {
+			if strings.Contains(text, code) {
+				return code, row[1], true
+			}
 		}
 	}
-	return "", Reason{}, false
+	return "", "", false
 }
 
-// providerCode says what a code means, to an agent.
-func providerCode(code string) (Reason, bool) {
-	switch code {
-	case "Y000400":
-		return Reason{"un paramètre de la demande manque, est répété ou est mal formé ; c’est à ce service de le corriger.", "a parameter of the request is missing, repeated or malformed; this service has to correct it."}, true
-	case "Y000404":
-		return Reason{"l’adresse demandée n’existe pas chez AgentConnect.", "the address does not exist at AgentConnect."}, true
-	case "Y030031":
-		return Reason{"l’adresse de retour de ce service n’est pas enregistrée chez AgentConnect.", "the redirect URI of this service is not registered with AgentConnect."}, true
-	case "Y030110", "Y190001":
-		return Reason{"AgentConnect n’a pas retrouvé votre session : n’utilisez pas le bouton « précédent » et acceptez ses cookies.", "AgentConnect did not find your session: do not use the back button, and accept its cookies."}, true
-	case "Y030111":
-		return Reason{"l’adresse de retour après la déconnexion n’est pas enregistrée chez AgentConnect.", "the post-logout redirect URI of this service is not registered with AgentConnect."}, true
-	case "Y04A586":
-		return Reason{"l’enregistrement de ce service chez AgentConnect n’est pas valide.", "the registration of this service with AgentConnect is not valid."}, true
-	case "Y020017", "Y020026", "Y020027", "Y020028", "Y020029", "Y020030", "Y020031", "Y020032":
-		return Reason{"le fournisseur d’identité de votre administration est désactivé ou en panne.", "the identity provider of your administration is disabled or failing."}, true
-	case "Y500001":
-		return Reason{"aucun fournisseur d’identité ne correspond à votre adresse électronique.", "no identity provider is known for your e-mail address."}, true
-	case "Y500006":
-		return Reason{"votre administration a transmis une identité incomplète ou incorrecte.", "your administration sent an incomplete or incorrect identity."}, true
-	case "Y500015":
-		return Reason{"ce service n’accepte que les agents publics, et AgentConnect ne vous connaît pas comme tel.", "this service only accepts public agents, and AgentConnect does not know you as one."}, true
-	case "Y500024":
-		return Reason{"votre compte est bloqué.", "your account is blocked."}, true
-	case "Y500025":
-		return Reason{"le domaine de votre adresse électronique n’est pas accepté par ce service.", "the domain of your e-mail address is not accepted by this service."}, true
-	case "Y500027":
-		return Reason{"le domaine de votre adresse électronique n’est pas accepté par ce fournisseur d’identité.", "the domain of your e-mail address is not accepted by this identity provider."}, true
+// providerPages returns the codes of ProConnect's error pages, and what each
+// means.
+func providerPages() [][2]string {
+	return [][2]string{
+		{"oidc-provider-rendered-error:invalid_redirect_uri", "the redirect URI is not registered: slash, scheme, environment, network"},
+		{"oidc-provider-rendered-error:invalid_client", "the client_id is not known in this environment and network"},
+		{"Y000500 oidc-provider-rendered-error:server_error", "ProConnect failed"},
+		{"Y000400", "a parameter of the request is missing, repeated or malformed"},
+		{"Y000404", "the address does not exist at ProConnect: is the issuer right?"},
+		{"oidc-provider-error:session-not-found Y190001", "ProConnect's own session cookie is missing: back button, blocked cookies"},
+		{"Y190012 Y190013 Y190014 Y190002 Y190003 Y190005 Y190008", "ProConnect's own session is damaged"},
+		{"Y470001 Y470002", "ProConnect's form was sent without its cookies, or twice"},
+		{"Y020017 Y020019 Y020026 Y020027 Y020030 Y020031", "the agent's identity provider is disabled, unknown or failing"},
+		{"Y020032", "the agent's identity provider answered with an error"},
+		{"Y170001", "too many tries of the code that was sent by e-mail"},
+		{"Y170002", "the code could not be sent by e-mail"},
+		{"Y170003", "the code that was sent by e-mail is wrong or expired"},
+		{"Y300001 Y300002 Y300003", "the bridge between the Internet and the RIE failed"},
+		{"Y030002 Y030005 Y030006 Y160004 Y160005 Y450001", "ProConnect failed"},
+		{"Y500001", "no identity provider is known for the agent's e-mail address"},
+		{"Y500006", "the agent's identity provider sent an incomplete or incorrect identity"},
+		{"Y500027", "the agent's identity provider does not give addresses of that e-mail domain"},
+		{"Y500015", "the service takes public agents only, and this person is none"},
+		{"Y500024", "the agent's account is blocked"},
+		{"Y500025", "the service's registration does not accept the domain of the agent's e-mail address"},
 	}
-	return Reason{}, false
 }

@@ -5,9 +5,12 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"unicode"
+
+	"github.com/agentconnect-go/agentconnect/internal/weburl"
 )
 
-// The values of acr that AgentConnect gives: how sure it is of who the agent
+// The values of acr that ProConnect gives: how sure it is of who the agent
 // is, by the levels of the eIDAS regulation, and whether several factors proved
 // it.
 const (
@@ -22,7 +25,7 @@ const (
 	ACRCertificationDirigeant = "https://proconnect.gouv.fr/assurance/certification-dirigeant"
 )
 
-// knownACR reports whether AgentConnect can give the value. Asking for others
+// knownACR reports whether ProConnect can give the value. Asking for others
 // alone makes its server redirect for ever.
 func knownACR(acr string) bool { return slices.Contains(knownACRs(), acr) }
 
@@ -32,164 +35,239 @@ func knownACRs() []string {
 
 // A Requirement is one condition of [Authenticator.Require]: a level, which a
 // new login can reach, or an access rule, which looks at the agent.
+//
+// One with an argument that no agent can meet, such as EmailDomain("@a.example"),
+// is refused where it is used: New returns a [*ConfigError], Require panics. So is
+// a rule on a claim whose scope is not asked for.
 type Requirement struct {
 	// acr lists the accepted values of a level; nil for an access rule.
 	acr []string
 	// allows is the access rule; nil for a level.
 	allows func(Agent) bool
-	// reason says what the condition is, to who does not meet it.
+	// reason says to the person who is refused what an access rule demands.
 	reason Reason
+	// scopes: the claims that the rule reads come with any of them; nil: unknown.
+	scopes []string
+	// roles are those of [Role].
+	roles []string
+	// problem says which argument nobody can meet; nil: none.
+	problem error
 }
 
 // MFA demands a login with several factors: the acr eidas0-mfa, eidas1-mfa,
 // eidas2 or eidas3. Where the agent's administration has no second factor,
-// AgentConnect sends a code by e-mail.
+// ProConnect sends a code by e-mail, but not on the RIE.
 func MFA() Requirement {
-	return Requirement{
-		acr: []string{ACREIDAS0MFA, ACREIDAS1MFA, ACREIDAS2, ACREIDAS3},
-		reason: Reason{
-			French:  "une connexion avec plusieurs facteurs d’authentification (mot de passe et code, carte agent…)",
-			English: "a login with several authentication factors (password and code, agent card…)",
-		},
-	}
+	return Requirement{acr: []string{ACREIDAS0MFA, ACREIDAS1MFA, ACREIDAS2, ACREIDAS3}}
 }
 
 // MinEIDAS demands a login at the eIDAS level n or higher: 1 accepts eidas1,
 // eidas1-mfa, eidas2 and eidas3. Levels go from 1 to 3; another makes a
 // requirement that New and Require refuse.
+//
+// Beside [MFA], MinEIDAS(1) is a trap, of which New and Require warn in the log:
+// where the identity provider only gives eidas0, ProConnect sends a code by
+// e-mail, reaches eidas0-mfa, and asks for a code again for ever.
 func MinEIDAS(n int) Requirement {
-	r := Requirement{reason: Reason{
-		French:  fmt.Sprintf("une connexion de niveau eIDAS %d au moins", n),
-		English: fmt.Sprintf("a login at eIDAS level %d or higher", n),
-	}}
 	switch n {
 	case 1:
-		r.acr = []string{ACREIDAS1, ACREIDAS1MFA, ACREIDAS2, ACREIDAS3}
+		return Requirement{acr: []string{ACREIDAS1, ACREIDAS1MFA, ACREIDAS2, ACREIDAS3}}
 	case 2:
-		r.acr = []string{ACREIDAS2, ACREIDAS3}
+		return Requirement{acr: []string{ACREIDAS2, ACREIDAS3}}
 	case 3:
-		r.acr = []string{ACREIDAS3}
-	default:
-		r.acr = []string{}
+		return Requirement{acr: []string{ACREIDAS3}}
 	}
-	return r
+	return Requirement{acr: []string{}, problem: fmt.Errorf("MinEIDAS: %d is no eIDAS level; they go from 1 to 3", n)}
 }
 
 // ACR demands a login whose acr is exactly one of the values. The list is
 // exact: ACR("eidas1") refuses an agent with eidas2; for a minimum there is
-// [MinEIDAS]. Values that AgentConnect does not give make a requirement that New
+// [MinEIDAS]. Values that ProConnect does not give make a requirement that New
 // and Require refuse.
 func ACR(values ...string) Requirement {
 	return Requirement{
-		acr: append([]string{}, values...),
-		reason: Reason{
-			French:  "une connexion de niveau " + strings.Join(values, " ou "),
-			English: "a login at the level " + strings.Join(values, " or "),
-		},
+		acr:     append([]string{}, values...),
+		problem: checkEach("ACR", "an acr that ProConnect gives", values, knownACR),
 	}
 }
 
 // CertificationDirigeant demands a login that proves that the person legally
 // represents the organisation.
+//
+// ProConnect can certify a person who heads a private company registered in
+// France and has a FranceConnect account. It cannot certify public bodies,
+// associations, nor companies owned by companies alone: it asks a service to say
+// so before, and to offer these people another way.
 func CertificationDirigeant() Requirement {
-	return Requirement{
-		acr: []string{ACRCertificationDirigeant},
-		reason: Reason{
-			French:  "la certification que vous représentez légalement votre organisation",
-			English: "the certification that you legally represent your organisation",
-		},
-	}
+	return Requirement{acr: []string{ACRCertificationDirigeant}}
 }
 
 // Role accepts agents who have one of the roles ([RoleAgentPublic]…). The scope
-// roles must be among those asked for.
+// roles must be among those asked for. On the RIE every agent has the role
+// agent_public and no other, so New and Require refuse a rule without it there.
 func Role(roles ...string) Requirement {
 	roles = slices.Clone(roles)
-	return Condition(Reason{
-		French:  "le rôle " + strings.Join(roles, " ou "),
-		English: "the role " + strings.Join(roles, " or "),
-	}, func(a Agent) bool { return slices.ContainsFunc(roles, a.HasRole) })
+	var french, english []string
+	for _, role := range roles {
+		name := roleName(role)
+		french, english = append(french, name.French), append(english, name.English)
+	}
+	return Requirement{
+		allows: func(a Agent) bool { return slices.ContainsFunc(roles, a.HasRole) },
+		reason: Reason{
+			French:  "un compte que ProConnect reconnaît comme celui d’" + strings.Join(french, " ou d’"),
+			English: "an account that ProConnect recognises as that of " + strings.Join(english, " or of "),
+		},
+		scopes:  []string{"roles"},
+		roles:   roles,
+		problem: checkEach("Role", "a role that ProConnect gives", roles, func(role string) bool { return roleName(role) != Reason{} }),
+	}
+}
+
+// roleName is a role in words.
+func roleName(role string) Reason {
+	switch role {
+	case RoleAgentPublic:
+		return Reason{"un agent public", "a public agent"}
+	case RoleAgentPublicEtat:
+		return Reason{"un agent public de l’État", "a public agent of the State"}
+	case RoleAgentPublicTerritorial:
+		return Reason{"un agent public territorial", "a public agent of a local authority"}
+	case RoleAgentPublicHospitalier:
+		return Reason{"un agent public hospitalier", "a public agent of a hospital"}
+	case RoleAgentPublicL1003:
+		return Reason{"un agent d’un organisme chargé d’une mission de service public", "an agent of a body that is charged with a public service"}
+	case RoleDirigeant:
+		return Reason{"une personne qui dirige une organisation", "a person who heads an organisation"}
+	}
+	return Reason{}
 }
 
 // EmailDomain accepts agents whose e-mail address is in one of the domains,
 // compared whole and whatever the case: "culture.gouv.fr" accepts neither
 // sub.culture.gouv.fr nor notculture.gouv.fr. The scope email must be among
-// those asked for.
+// those asked for. A domain is given bare, without "@" and without "*".
 func EmailDomain(domains ...string) Requirement {
 	domains = slices.Clone(domains)
-	return Condition(Reason{
-		French:  "une adresse électronique du domaine " + strings.Join(domains, " ou "),
-		English: "an e-mail address in the domain " + strings.Join(domains, " or "),
-	}, func(a Agent) bool {
-		at := strings.LastIndexByte(a.Email, '@')
-		return at > 0 && slices.ContainsFunc(domains, func(d string) bool {
-			return d != "" && strings.EqualFold(a.Email[at+1:], d)
-		})
-	})
+	return Requirement{
+		allows: func(a Agent) bool {
+			at := strings.LastIndexByte(a.Email, '@')
+			return at > 0 && slices.ContainsFunc(domains, func(d string) bool { return strings.EqualFold(a.Email[at+1:], d) })
+		},
+		reason: Reason{
+			French:  "une adresse électronique du domaine " + strings.Join(domains, " ou "),
+			English: "an e-mail address in the domain " + strings.Join(domains, " or "),
+		},
+		scopes:  []string{"email"},
+		problem: checkEach("EmailDomain", "the domain of an e-mail address", domains, isDomain),
+	}
 }
 
 // Email accepts the agents with these e-mail addresses, whatever the case. The
 // page that refuses others does not show the list.
 func Email(addresses ...string) Requirement {
 	addresses = slices.Clone(addresses)
-	return Condition(Reason{
-		French:  "une adresse électronique autorisée pour cette page",
-		English: "an e-mail address that is allowed on this page",
-	}, func(a Agent) bool {
-		return a.Email != "" && slices.ContainsFunc(addresses, func(e string) bool { return strings.EqualFold(e, a.Email) })
-	})
+	return Requirement{
+		allows: func(a Agent) bool {
+			return a.Email != "" && slices.ContainsFunc(addresses, func(e string) bool { return strings.EqualFold(e, a.Email) })
+		},
+		reason:  Reason{"une adresse électronique autorisée ici", "an e-mail address that is allowed here"},
+		scopes:  []string{"email"},
+		problem: checkEach("Email", "an e-mail address", addresses, isEmail),
+	}
 }
 
-// SIRET accepts the agents of these establishments, 14 digits each. AgentConnect
-// warns that it is not equally reliable for every ministry.
+// SIRET accepts the agents of these establishments, 14 digits each, without
+// spaces; spaces in what the identity provider sends do not count. ProConnect
+// warns that it is not equally reliable for every ministry. The check digit is not
+// looked at: test identities have made-up numbers.
 func SIRET(sirets ...string) Requirement {
-	return oneOf("un établissement (SIRET) autorisé", "an establishment (SIRET) that is allowed", sirets, func(a Agent) string { return a.SIRET })
+	r := oneOf(sirets, func(a Agent) string { return withoutSpaces(a.SIRET) })
+	r.reason = Reason{"un établissement (SIRET) autorisé", "an establishment (SIRET) that is allowed"}
+	r.scopes = []string{"siret"}
+	r.problem = checkEach("SIRET", "a SIRET of 14 digits without spaces", sirets, func(s string) bool { return isDigits(s, 14) })
+	return r
 }
 
-// SIREN accepts the agents of these organisations, 9 digits each: by the claim
-// siren where the agent has one, otherwise by the first nine digits of the
-// siret.
+// SIREN accepts the agents of these organisations, 9 digits each, without
+// spaces: by the claim siren where the agent has one, otherwise by the first nine
+// digits of the siret.
 func SIREN(sirens ...string) Requirement {
-	return oneOf("une organisation (SIREN) autorisée", "an organisation (SIREN) that is allowed", sirens, func(a Agent) string {
-		if a.SIREN == "" && len(a.SIRET) == 14 {
-			return a.SIRET[:9]
+	r := oneOf(sirens, func(a Agent) string {
+		if siret := withoutSpaces(a.SIRET); a.SIREN == "" && len(siret) == 14 {
+			return siret[:9]
 		}
-		return a.SIREN
+		return withoutSpaces(a.SIREN)
 	})
+	r.reason = Reason{"une organisation (SIREN) autorisée", "an organisation (SIREN) that is allowed"}
+	r.scopes = []string{"siren", "siret"}
+	r.problem = checkEach("SIREN", "a SIREN of 9 digits without spaces", sirens, func(s string) bool { return isDigits(s, 9) })
+	return r
 }
 
 // IdPID accepts the agents of these identity providers, by idp_id. One
 // administration can have two: one on the Internet and one on the RIE.
 func IdPID(ids ...string) Requirement {
-	return oneOf("un fournisseur d’identité autorisé", "an identity provider that is allowed", ids, func(a Agent) string { return a.IdPID })
+	r := oneOf(ids, func(a Agent) string { return a.IdPID })
+	r.reason = Reason{"un fournisseur d’identité autorisé", "an identity provider that is allowed"}
+	r.scopes = []string{"idp_id"}
+	r.problem = checkEach("IdPID", "an idp_id", ids, func(id string) bool { return id != "" && weburl.IsPrintableASCII(id) })
+	return r
 }
 
 // oneOf accepts agents of whom a claim is one of the values, and never one who
 // does not have the claim.
-func oneOf(french, english string, values []string, claim func(Agent) string) Requirement {
+func oneOf(values []string, claim func(Agent) string) Requirement {
 	values = slices.Clone(values)
-	return Condition(Reason{French: french, English: english}, func(a Agent) bool {
+	return Requirement{allows: func(a Agent) bool {
 		v := claim(a)
 		return v != "" && slices.Contains(values, v)
-	})
+	}}
+}
+
+// checkEach checks the arguments of a rule: there is one at least, and each is
+// what it should be.
+func checkEach(rule, what string, values []string, ok func(string) bool) error {
+	if len(values) == 0 {
+		return fmt.Errorf("%s: the list is empty; give %s", rule, what)
+	}
+	for _, v := range values {
+		if !ok(v) {
+			return fmt.Errorf("%s: %s is not %s", rule, quoteShort(v), what)
+		}
+	}
+	return nil
+}
+
+// isDomain reports whether s is a domain as it follows the "@" of an e-mail
+// address: two labels or more, of letters, digits and hyphens.
+func isDomain(s string) bool {
+	odd := func(r rune) bool { return r != '-' && !unicode.IsLetter(r) && !unicode.IsDigit(r) }
+	for label := range strings.SplitSeq(s, ".") {
+		if label == "" || strings.ContainsFunc(label, odd) || strings.HasPrefix(label, "-") || strings.HasSuffix(label, "-") {
+			return false
+		}
+	}
+	return strings.Contains(s, ".")
+}
+
+// isDigits reports whether s is n digits.
+func isDigits(s string, n int) bool { return len(s) == n && strings.Trim(s, "0123456789") == "" }
+
+// withoutSpaces takes out the spaces with which people group digits.
+func withoutSpaces(s string) string {
+	if !strings.ContainsFunc(s, unicode.IsSpace) { // as nearly always
+		return s
+	}
+	return strings.Join(strings.Fields(s), "")
 }
 
 // Condition accepts the agents for whom allows returns true: any rule of the
-// application's. It is called at each request, from several goroutines; reason
-// says to who is refused what the condition is, as the end of "This page
-// demands…".
+// application's, also on what the identity provider sent in [Agent.Custom]. It is
+// called at each request, from several goroutines; reason says to a person who is
+// refused what the condition is, as an item of the list "What is demanded here".
 func Condition(reason Reason, allows func(Agent) bool) Requirement {
 	return Requirement{reason: reason, allows: allows}
-}
-
-// CustomClaim accepts agents of whom allows accepts the member of that name in
-// the claim custom (scope custom), decoded as [Agent.Custom] says; who has no such
-// member is refused without asking. reason is as for [Condition].
-func CustomClaim(name string, reason Reason, allows func(value any) bool) Requirement {
-	return Condition(reason, func(a Agent) bool {
-		value, ok := a.Custom()[name]
-		return ok && allows(value)
-	})
 }
 
 // Met reports whether an agent meets the requirement: for code that decides for
@@ -204,51 +282,67 @@ func (r Requirement) Met(agent Agent) bool {
 // requirements is what a route, or every login, demands.
 type requirements []Requirement
 
+// check checks what a route or every login demands, of the settings, and returns
+// the acr values that satisfy all the levels, nil when no level is demanded. It
+// refuses what no agent can meet.
+func (c *config) check(rs requirements) ([]string, error) {
+	for _, r := range rs {
+		switch {
+		case r.problem != nil:
+			return nil, r.problem
+		case r.acr == nil && r.allows == nil:
+			return nil, errors.New("a requirement is the zero value, or a condition without a function")
+		case r.scopes != nil && !slices.ContainsFunc(r.scopes, func(scope string) bool { return slices.Contains(c.scopes, scope) }):
+			return nil, fmt.Errorf("a rule reads what comes with the scope %s, which WithScopes does not ask for", strings.Join(r.scopes, " or "))
+		case r.roles != nil && environmentOf(c.issuer).isRIE() && !slices.Contains(r.roles, RoleAgentPublic):
+			return nil, errors.New("Role: on the RIE every agent has the role agent_public and no other; this rule refuses everybody there")
+		}
+	}
+	return rs.acceptedACR()
+}
+
 // acceptedACR returns the acr values that satisfy all the levels: one value
 // comes back from a login, so it must be in the list of each. It returns nil
 // when no level is demanded.
 func (rs requirements) acceptedACR() ([]string, error) {
 	var accepted []string
-	levels := 0
 	for _, r := range rs {
-		if r.acr == nil && r.allows == nil {
-			return nil, errors.New("a requirement is the zero value, or a condition without a function")
-		}
-		if r.acr == nil {
-			continue
-		}
-		if len(r.acr) == 0 {
-			return nil, errors.New("a level accepts no acr value; eIDAS levels go from 1 to 3")
-		}
-		for _, acr := range r.acr {
-			if !knownACR(acr) {
-				return nil, fmt.Errorf("AgentConnect gives no acr %s", quoteShort(acr))
-			}
-		}
-		if levels == 0 {
+		switch {
+		case r.acr == nil:
+		case accepted == nil:
 			accepted = slices.Clone(r.acr)
-		} else {
+		default:
 			accepted = slices.DeleteFunc(accepted, func(acr string) bool { return !slices.Contains(r.acr, acr) })
 		}
-		levels++
-	}
-	if levels > 0 && len(accepted) == 0 {
-		return nil, errors.New("no single acr value satisfies all the levels together")
+		if r.acr != nil && len(accepted) == 0 {
+			return nil, errors.New("no single acr value satisfies all the levels together")
+		}
 	}
 	return accepted, nil
 }
 
-// lacking returns the conditions that the agent does not meet: the access
-// rules first, since no new login helps there, otherwise the levels. acr is the
-// list of acceptedACR.
+// loopsByEmail reports whether ProConnect never ends a login that demands one of
+// the values: with an identity provider at eidas0, its code by e-mail reaches
+// eidas0-mfa, which is not enough, so that it sends another.
+func loopsByEmail(acr []string) bool {
+	return slices.Contains(acr, ACREIDAS1MFA) && !slices.Contains(acr, ACREIDAS1) && !slices.Contains(acr, ACREIDAS0MFA)
+}
+
+// warnOfLoop says at the wiring that a level can make ProConnect loop.
+func (c *config) warnOfLoop(acr []string) {
+	if loopsByEmail(acr) {
+		c.logger.Warn("agentconnect: agents whose identity provider only gives eidas0 never get past ProConnect's code by e-mail at this level; demand MFA() or MinEIDAS(2) instead", "accepted_acr", acr)
+	}
+}
+
+// lacking is the one check of what is demanded: at a login, on a route, of a
+// session. It returns the rules that the agent does not meet first, since no new
+// login helps there, otherwise the level. acr is the list of acceptedACR.
 func (rs requirements) lacking(agent Agent, acr []string) *Error {
-	var rules, levels []Reason
+	var rules []Reason
 	for _, r := range rs {
-		switch {
-		case r.allows != nil && !r.allows(agent):
+		if r.allows != nil && !r.allows(agent) {
 			rules = append(rules, r.reason)
-		case r.acr != nil:
-			levels = append(levels, r.reason)
 		}
 	}
 	if len(rules) > 0 {
@@ -257,9 +351,45 @@ func (rs requirements) lacking(agent Agent, acr []string) *Error {
 		return err
 	}
 	if acr != nil && !slices.Contains(acr, agent.ACR) {
-		err := newError(CodeInsufficientLevel, nil)
-		err.Reasons, err.AcceptedACR = levels, acr
-		return err
+		return levelRefusal(acr)
 	}
 	return nil
+}
+
+// levelRefusal is the refusal of a login whose acr is none of those.
+func levelRefusal(acr []string) *Error {
+	err := errorf(CodeInsufficientLevel, "the acr of the login is not one of those demanded")
+	err.Reasons, err.AcceptedACR = []Reason{levelReason(acr)}, acr
+	return err
+}
+
+// levelReason says to a person what a list of accepted acr values is.
+func levelReason(acr []string) Reason {
+	for _, level := range []struct {
+		r               Requirement
+		french, english string
+	}{
+		{MFA(), "une connexion avec plusieurs facteurs d’authentification (mot de passe et code, carte agent…)", "a login with several authentication factors (password and code, agent card…)"},
+		{MinEIDAS(1), "une connexion de niveau eIDAS 1 (faible) au moins", "a login at eIDAS level 1 (low) or higher"},
+		{MinEIDAS(2), "une connexion de niveau eIDAS 2 (substantiel) au moins", "a login at eIDAS level 2 (substantial) or higher"},
+		{MinEIDAS(3), "une connexion de niveau eIDAS 3 (élevé)", "a login at eIDAS level 3 (high)"},
+		{CertificationDirigeant(), "la certification que vous représentez légalement votre organisation", "the certification that you legally represent your organisation"},
+	} {
+		if slices.Equal(acr, level.r.acr) {
+			return Reason{level.french, level.english}
+		}
+	}
+	var french, english []string
+	for _, value := range acr {
+		level, mfa := strings.CutSuffix(strings.Replace(value, "eidas", "eIDAS ", 1), "-mfa")
+		switch {
+		case value == ACRCertificationDirigeant:
+			french, english = append(french, "dirigeant certifié"), append(english, "certified company head")
+		case mfa:
+			french, english = append(french, level+" avec plusieurs facteurs"), append(english, level+" with several factors")
+		default:
+			french, english = append(french, level), append(english, level)
+		}
+	}
+	return Reason{"une connexion de niveau " + strings.Join(french, " ou "), "a login at the level " + strings.Join(english, " or ")}
 }

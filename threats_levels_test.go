@@ -68,7 +68,7 @@ func TestThreatRuleOfEveryLogin(t *testing.T) {
 	b := a.loggedIn("marie")
 	callback := b.callback("/login?return_to=/dossiers/7", "karim")
 	p := b.refused(refusal{code: agentconnect.CodeForbidden, exchanges: 1, userinfos: 1}, func() page { return b.navigate(callback.String()) })
-	if !strings.Contains(p.body, "le rôle agent_public") {
+	if !strings.Contains(p.body, "un compte que ProConnect reconnaît comme celui d’un agent public") {
 		t.Errorf("the page does not say which condition is not met: %s", p.body)
 	}
 }
@@ -106,16 +106,20 @@ func TestThreatLevelOfOneLogin(t *testing.T) {
 func TestThreatFailedStepUp(t *testing.T) {
 	t.Parallel()
 	a := newApp(t)
-	for name, option := range map[string]agentconnecttest.LoginOption{
-		"given up":              agentconnecttest.Refusing(),
-		"at a level too low":    agentconnecttest.WithACR("eidas1"),
-		"at a level of no name": agentconnecttest.WithACR("eidas9"),
+	for _, tt := range []struct {
+		name   string
+		option agentconnecttest.LoginOption
+		code   agentconnect.Code
+	}{
+		{"given up", agentconnecttest.Refusing(), agentconnect.CodeProviderSessionLost},
+		{"at a level too low", agentconnecttest.WithACR("eidas1"), agentconnect.CodeInsufficientLevel},
+		{"at a level of no name", agentconnecttest.WithACR("eidas9"), agentconnect.CodeInsufficientLevel},
 	} {
-		t.Run(name, func(t *testing.T) {
+		t.Run(tt.name, func(t *testing.T) {
 			a := a.in(t)
 			b := a.loggedIn("marie")
-			callback := b.callback("/eidas2", "marie", option)
-			b.refused(refusal{code: agentconnect.CodeAccessDenied, again: "/login?return_to=%2Feidas2"}, func() page { return b.navigate(callback.String()) })
+			callback := b.callback("/eidas2", "marie", tt.option)
+			b.refused(refusal{code: tt.code, again: "/login?return_to=%2Feidas2"}, func() page { return b.navigate(callback.String()) })
 			if p := b.fetch("/eidas2"); p.StatusCode != http.StatusForbidden || p.problem() != "insufficient_level" {
 				t.Errorf("after the failed step-up: got status %d, %s, want 403", p.StatusCode, p.body)
 			}
@@ -226,9 +230,8 @@ func TestThreatAccessRules(t *testing.T) {
 		{"one of two roles", nil, agentconnect.Role("dirigeant", "agent_public"), true},
 		{"no role, when the look-up failed", map[string]any{"roles": nil}, agentconnect.Role("agent_public"), false},
 		{"a role with a longer name", map[string]any{"roles": []string{"agent_public_etat"}}, agentconnect.Role("agent_public"), false},
+		{"roles, empty", map[string]any{"roles": []string{}}, agentconnect.Role("agent_public"), false},
 		{"a role in other case", map[string]any{"roles": []string{"Agent_Public"}}, agentconnect.Role("agent_public"), false},
-		{"no role allowed", nil, agentconnect.Role(), false},
-		{"an empty role allowed", map[string]any{"roles": []string{}}, agentconnect.Role(""), false},
 
 		{"domain", map[string]any{"email": "a@culture.gouv.fr"}, agentconnect.EmailDomain("culture.gouv.fr"), true},
 		{"domain in other case", map[string]any{"email": "a@Culture.GOUV.fr"}, agentconnect.EmailDomain("culture.gouv.FR"), true},
@@ -240,24 +243,27 @@ func TestThreatAccessRules(t *testing.T) {
 		{"a domain of look-alikes", map[string]any{"email": "a@culturе.gouv.fr"}, agentconnect.EmailDomain("culture.gouv.fr"), false},
 		{"no local part", map[string]any{"email": "@culture.gouv.fr"}, agentconnect.EmailDomain("culture.gouv.fr"), false},
 		{"no e-mail", map[string]any{"email": nil}, agentconnect.EmailDomain("culture.gouv.fr"), false},
-		{"no e-mail and an empty domain", map[string]any{"email": "a@"}, agentconnect.EmailDomain(""), false},
 
 		{"e-mail in other case", map[string]any{"email": "A.B@culture.gouv.fr"}, agentconnect.Email("a.b@Culture.gouv.fr"), true},
 		{"another e-mail", map[string]any{"email": "a.b@culture.gouv.fr"}, agentconnect.Email("a.c@culture.gouv.fr"), false},
-		{"no e-mail and an empty one allowed", map[string]any{"email": nil}, agentconnect.Email(""), false},
 
 		{"siret", map[string]any{"siret": "00000001800010"}, agentconnect.SIRET("00000001800010"), true},
 		{"another siret", map[string]any{"siret": "00000001800028"}, agentconnect.SIRET("00000001800010"), false},
-		{"no siret", map[string]any{"siret": nil}, agentconnect.SIRET("00000001800010", ""), false},
+		{"no siret", map[string]any{"siret": nil}, agentconnect.SIRET("00000001800010"), false},
+		{"siret with spaces", map[string]any{"siret": "000 000 018 00010"}, agentconnect.SIRET("00000001800010"), true},
+		{"siret with other spaces", map[string]any{"siret": " 000\u00a0000\u202f018 00010"}, agentconnect.SIRET("00000001800010"), true},
+		{"siren with spaces", map[string]any{"siren": "000 000 018"}, agentconnect.SIREN("000000018"), true},
+		{"siren of a siret with spaces", map[string]any{"siren": nil, "siret": "000 000 018 00010"}, agentconnect.SIREN("000000018"), true},
+		{"another siret with spaces", map[string]any{"siret": "000 000 018 00028"}, agentconnect.SIRET("00000001800010"), false},
 		{"siren", map[string]any{"siren": "000000018"}, agentconnect.SIREN("000000018"), true},
 		{"siren that contradicts the siret", map[string]any{"siren": "000000026", "siret": "00000001800010"}, agentconnect.SIREN("000000018"), false},
 		{"siren of the siret", map[string]any{"siren": nil, "siret": "00000001800010"}, agentconnect.SIREN("000000018"), true},
 		{"siren of a siret too short", map[string]any{"siren": nil, "siret": "000000018"}, agentconnect.SIREN("000000018"), false},
-		{"no siren", map[string]any{"siren": nil, "siret": nil}, agentconnect.SIREN("000000018", ""), false},
+		{"no siren", map[string]any{"siren": nil, "siret": nil}, agentconnect.SIREN("000000018"), false},
 
 		{"idp_id", map[string]any{"idp_id": "b"}, agentconnect.IdPID("a", "b"), true},
 		{"another idp_id", map[string]any{"idp_id": "c"}, agentconnect.IdPID("a", "b"), false},
-		{"no idp_id", map[string]any{"idp_id": nil}, agentconnect.IdPID("a", ""), false},
+		{"no idp_id", map[string]any{"idp_id": nil}, agentconnect.IdPID("a", "b"), false},
 
 		{"custom", nil, custom, true},
 		{"another custom", map[string]any{"custom": map[string]any{"bureau": "E-2"}}, custom, false},
@@ -326,7 +332,7 @@ func TestThreatLoginHook(t *testing.T) {
 		want refusal
 		show string
 	}{
-		{"refuses", agentconnect.RefuseLogin(agentconnect.Reason{French: "compte <clos>"}), refusal{code: agentconnect.CodeLoginRefused, exchanges: 1, userinfos: 1, again: refusedPage}, "compte &lt;clos&gt;"},
+		{"refuses", agentconnect.RefuseLogin(agentconnect.Reason{French: "compte <clos>"}), refusal{code: agentconnect.CodeLoginRefused, exchanges: 1, userinfos: 1}, "compte &lt;clos&gt;"},
 		{"fails", fmt.Errorf("table agents missing"), refusal{code: agentconnect.CodeInternal, exchanges: 1, userinfos: 1, again: refusedPage}, "Erreur du service"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -373,27 +379,25 @@ func TestThreatVisitorsParameters(t *testing.T) {
 // A list that is changed after it was given changes no rule.
 func TestThreatRulesKeepTheirLists(t *testing.T) {
 	t.Parallel()
-	agent := agentconnect.Agent{Roles: []string{"given"}, Email: "given@given.example", SIRET: "given", SIREN: "given", IdPID: "given", ACR: agentconnect.ACREIDAS1}
-	for name, rule := range map[string]func(...string) agentconnect.Requirement{
-		"Role": agentconnect.Role, "SIRET": agentconnect.SIRET, "SIREN": agentconnect.SIREN, "IdPID": agentconnect.IdPID,
-		"Email": func(list ...string) agentconnect.Requirement {
-			list[0] += "@given.example"
-			return agentconnect.Email(list...)
-		},
-		"EmailDomain": func(list ...string) agentconnect.Requirement {
-			list[0] += ".example"
-			return agentconnect.EmailDomain(list...)
-		},
-		"ACR": func(list ...string) agentconnect.Requirement {
-			list[0] = agentconnect.ACREIDAS1
-			return agentconnect.ACR(list...)
-		},
+	agent := agentconnect.Agent{Roles: []string{agentconnect.RoleDirigeant}, Email: "given@given.example", SIRET: "00000001800010", SIREN: "000000018", IdPID: "given", ACR: agentconnect.ACREIDAS1}
+	for _, rule := range []struct {
+		name           string
+		make           func(...string) agentconnect.Requirement
+		given, changed string
+	}{
+		{"Role", agentconnect.Role, agentconnect.RoleDirigeant, agentconnect.RoleAgentPublic},
+		{"SIRET", agentconnect.SIRET, agent.SIRET, "00000001800028"},
+		{"SIREN", agentconnect.SIREN, agent.SIREN, "000000026"},
+		{"IdPID", agentconnect.IdPID, agent.IdPID, "changed"},
+		{"Email", agentconnect.Email, agent.Email, "changed@given.example"},
+		{"EmailDomain", agentconnect.EmailDomain, "given.example", "changed.example"},
+		{"ACR", agentconnect.ACR, agent.ACR, agentconnect.ACREIDAS2},
 	} {
-		list := []string{"given"}
-		requirement := rule(list...)
-		list[0] = "changed"
+		list := []string{rule.given}
+		requirement := rule.make(list...)
+		list[0] = rule.changed
 		if !requirement.Met(agent) {
-			t.Errorf("%s: got refused, want the list of when the rule was made", name)
+			t.Errorf("%s: got refused, want the list of when the rule was made", rule.name)
 		}
 	}
 }

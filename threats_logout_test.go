@@ -65,7 +65,7 @@ func TestThreatForeignLogout(t *testing.T) {
 					t.Errorf("got status %d, want a page that asks, and nothing ended", p.StatusCode)
 				}
 				checkPageHeaders(t, p)
-				if tt.method == "GET" && !strings.Contains(p.body, `<form class="actions" method="post" action="/logout">`) {
+				if tt.method == "GET" && !strings.Contains(p.body, `<form method="post" action="/logout">`) {
 					t.Errorf("the page has no form that logs out: %s", p.body)
 				}
 			}

@@ -377,6 +377,9 @@ func TestThreatStoreDown(t *testing.T) {
 		p := b.do("GET", path, person, "")
 		id := b.checkErrorPage(p, refusal{code: agentconnect.CodeSessionStore})
 		b.checkLogLines(strings.Split(strings.TrimSpace(a.logs.String()[logged:]), "\n"), agentconnect.CodeSessionStore, id)
+		if strings.Contains(p.body, "connecter") && strings.Contains(p.body, "effacée") || strings.Contains(p.body, "poste partagé") {
+			t.Errorf("the page talks about a logout: %s", p.body)
+		}
 		if strings.Contains(p.body, "redis") {
 			t.Errorf("the page shows the store's error: %s", p.body)
 		}

@@ -41,7 +41,7 @@ func TestBrowserAccessibility(t *testing.T) {
 		{"not-found", func(v *visit) chromium.Page { return v.open("/inconnue") }, 404, "Page introuvable"},
 		{"logout", opened("marie", "/logout"), 200, "Voulez-vous"},
 		{"forbidden", opened("karim", "/agents-publics"), 403, "Accès non autorisé"},
-		{"insufficient-level", opened("karim", "/mfa"), 403, "Connexion interrompue"},
+		{"insufficient-level", opened("karim", "/mfa"), 403, "Connexion plus sûre nécessaire"},
 		{"malformed-callback", func(v *visit) chromium.Page { return v.open("/callback") }, 400, "Requête incorrecte"},
 		{"unknown-state", func(v *visit) chromium.Page {
 			return v.open("/callback?code=c&state=" + strings.Repeat("s", 43))
@@ -49,12 +49,12 @@ func TestBrowserAccessibility(t *testing.T) {
 		{"given-up", func(v *visit) chromium.Page {
 			v.open("/login?return_to=/agent?dossier=42")
 			return v.Click("button[name=refuse]")
-		}, 403, "Connexion interrompue"},
+		}, 403, "Connexion perdue en chemin"},
 		{"error-in-english", func(v *visit) chromium.Page {
 			v.SetLanguage("en")
 			v.open("/login")
 			return v.Click("button[name=refuse]")
-		}, 403, "Login interrupted"},
+		}, 403, "Login lost on the way"},
 		{"session-store-down", storeDown, 503, "momentanément indisponible"},
 		{"provider-down", providerDown, 503, "ne répond pas"},
 		{"other-site", otherSite, 403, "autre site"},
@@ -216,7 +216,6 @@ func buttons(v *visit) chromium.Page {
 			{ReturnTo: "/dossiers"},
 			{Link: true},
 			{Lang: "en"},
-			{Brand: agentconnect.BrandAgentConnect},
 		} {
 			io.WriteString(w, string(auth.Button(o)))
 		}

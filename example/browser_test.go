@@ -180,7 +180,7 @@ func testStepUp(t *testing.T, v *visit) {
 	if got := pick(other.Tab, "karim", "eidas0"); got.Status != http.StatusForbidden {
 		t.Errorf("got the page %+v for too low a level, want status 403", got)
 	}
-	other.wantTexts(other.Tab, "Connexion interrompue", "access_denied")
+	other.wantTexts(other.Tab, "Connexion plus sûre nécessaire", "insufficient_level")
 	other.wantPage(other.open("/agent"), 200, "/agent", "Karim")
 }
 
@@ -191,14 +191,14 @@ func testRefusal(t *testing.T, v *visit) {
 	if !strings.HasPrefix(got.URL, v.url+"/callback?") || got.Status != http.StatusForbidden {
 		t.Fatalf("got the page %+v, want the callback to refuse", got)
 	}
-	v.wantTexts(v.Tab, "Connexion interrompue", "Numéro de l’erreur", "access_denied")
+	v.wantTexts(v.Tab, "Connexion perdue en chemin", "Numéro", "provider_session_lost")
 	v.wantProvider(v.Click("main a[href^='/login']"))
 	v.wantPage(pick(v.Tab, "marie", ""), 200, page, "Marie Louise")
 }
 
 func testForbidden(t *testing.T, v *visit) {
 	v.wantProvider(v.open("/agents-publics"))
-	v.wantPage(pick(v.Tab, "karim", ""), 403, "/agents-publics", "Accès non autorisé", "le rôle agent_public")
+	v.wantPage(pick(v.Tab, "karim", ""), 403, "/agents-publics", "Accès non autorisé", "celui d’un agent public")
 	v.wantPage(v.Click("main a[href='/']"), 200, "/", "Bonjour Karim Fictif")
 }
 

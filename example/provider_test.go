@@ -170,7 +170,7 @@ func TestRealProviderStepUp(t *testing.T) {
 func TestRealProviderRoles(t *testing.T) {
 	r := startReal(t, oidcprovider.Start(t, oidcprovider.Config{}), "RS256", "RS256")
 	r.login(newBrowser(t), "/agents-publics", "camille").wantStatus(t, 200).wantAt(t, r.url+"/agents-publics")
-	r.login(newBrowser(t), "/agents-publics", "sacha").wantStatus(t, http.StatusForbidden).wantAt(t, r.url+"/agents-publics").wantPage(t, "agent_public")
+	r.login(newBrowser(t), "/agents-publics", "sacha").wantStatus(t, http.StatusForbidden).wantAt(t, r.url+"/agents-publics").wantPage(t, "celui d’un agent public")
 }
 
 // The check tells a post-logout redirect URL that is registered from one that is

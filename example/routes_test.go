@@ -158,7 +158,7 @@ func TestLogoutRoute(t *testing.T) {
 	p := startProvided(t)
 	b := p.loggedIn("marie")
 
-	b.get(p.url+"/logout").wantStatus(t, 200).wantPage(t, `<form class="actions" method="post" action="/logout">`)
+	b.get(p.url+"/logout").wantStatus(t, 200).wantPage(t, `<form method="post" action="/logout">`)
 	b.get(p.url+"/agent").wantStatus(t, 200).wantAt(t, p.url+"/agent")
 
 	b.visited = nil
@@ -317,9 +317,9 @@ func TestAgentsPublicsRoute(t *testing.T) {
 	p.login(newBrowser(t), "/agents-publics", "marie").wantStatus(t, 200).wantAt(t, p.url+"/agents-publics").wantPage(t, "agent_public, agent_public_etat")
 
 	b := newBrowser(t)
-	p.login(b, "/agents-publics", "karim").wantStatus(t, http.StatusForbidden).wantAt(t, p.url+"/agents-publics").wantPage(t, "agent_public")
+	p.login(b, "/agents-publics", "karim").wantStatus(t, http.StatusForbidden).wantAt(t, p.url+"/agents-publics").wantPage(t, "celui d’un agent public")
 	got := b.get(p.url+"/agents-publics", api()...).wantProblem(t, http.StatusForbidden, "forbidden")
-	if reasons := strings.Join(got.Reasons, " "); !strings.Contains(reasons, "agent_public") {
+	if reasons := strings.Join(got.Reasons, " "); !strings.Contains(reasons, "a public agent") {
 		t.Errorf("got reasons %q, want the role that is missing", reasons)
 	}
 	b.get(p.url+"/agent").wantStatus(t, 200).wantPage(t, "Karim")
