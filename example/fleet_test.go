@@ -34,9 +34,13 @@ type fleet struct {
 	mu        sync.Mutex
 	instances []*instance
 	next      int
-	served    []string // "INSTANCE PATH" of each request since turnTo
-	cut       int      // requests that got no answer from their instance
+	served    []string                  // "INSTANCE PATH" of each request since turnTo
+	cut       int                       // requests that got no answer from their instance
+	lose      func(*http.Response) bool // whether the answer never reaches the browser; nil: none is lost
 }
+
+// errLost has the proxy cut the connection to the browser.
+var errLost = errors.New("the answer is lost")
 
 // instance is one process of a fleet.
 type instance struct {
@@ -52,7 +56,10 @@ func startFleet(tb testing.TB, size int, pairs ...string) *fleet {
 		Rewrite:       func(*httputil.ProxyRequest) {}, // RoundTrip chooses the instance
 		Transport:     f,
 		FlushInterval: -1,
-		ErrorHandler: func(w http.ResponseWriter, _ *http.Request, _ error) {
+		ErrorHandler: func(w http.ResponseWriter, _ *http.Request, err error) {
+			if err == errLost {
+				panic(http.ErrAbortHandler)
+			}
 			f.mu.Lock()
 			f.cut++
 			f.mu.Unlock()
@@ -106,10 +113,15 @@ func (f *fleet) RoundTrip(r *http.Request) (*http.Response, error) {
 		r.URL.Scheme, r.URL.Host = "http", chosen.address
 		var resp *http.Response
 		resp, err = f.transport.RoundTrip(r)
+		f.mu.Lock()
 		if r.URL.Path == "/callback" {
-			f.mu.Lock()
 			chosen.callbacks--
-			f.mu.Unlock()
+		}
+		lose := f.lose
+		f.mu.Unlock()
+		if err == nil && lose != nil && lose(resp) {
+			resp.Body.Close()
+			return nil, errLost
 		}
 		if !errors.Is(err, syscall.ECONNREFUSED) {
 			return resp, err
