@@ -70,7 +70,7 @@ func (a *Authenticator) admit(ctx context.Context, r *http.Request, v verifiedLo
 		return nil, newError(CodeSessionStore, errors.Join(err, a.sessions.destroy(ctx, session.token)))
 	case again != "" && again != departure:
 		if a.tokens != nil {
-			a.tokens.end(ctx, session)
+			a.tokens.end(ctx, session.token)
 		}
 		refusal := newError(CodeLoginRefused, errors.Join(errDeparted, a.sessions.destroy(ctx, session.token)))
 		refusal.Reasons = []Reason{{

@@ -204,7 +204,7 @@ func (a *Authenticator) replaceSession(r *http.Request, newer *session) {
 			a.config.logger.WarnContext(r.Context(), "agentconnect: the session before this login could not be deleted and lives until it expires", "cause", err)
 		}
 		if a.tokens != nil {
-			a.tokens.end(r.Context(), &session{token: old.token})
+			a.tokens.end(r.Context(), old.token)
 		}
 	}
 }
@@ -263,15 +263,13 @@ func (a *Authenticator) Logout(w http.ResponseWriter, r *http.Request) {
 	for _, session := range ended {
 		idToken = cmp.Or(idToken, session.idToken)
 		a.emit(r.Context(), agentEvent(EventLoggedOut, session.agent))
-		if a.tokens != nil {
-			a.tokens.end(r.Context(), session)
-		}
 		a.config.logoutHook(r.Context(), &Logout{session.agent, session.account, r, headerWriter{w.Header()}})
 	}
 	a.logOutOfProvider(w, r, idToken, next)
 }
 
-// endSessions deletes every session whose token the browser presents, and returns
+// endSessions deletes every session whose token the browser presents, with what is
+// kept of it, and returns
 // those that there were: also one that is over, which the provider's may outlive.
 func (a *Authenticator) endSessions(r *http.Request) ([]*session, error) {
 	ctx := context.WithoutCancel(r.Context()) // a browser that leaves has logged out
@@ -283,6 +281,9 @@ func (a *Authenticator) endSessions(r *http.Request) ([]*session, error) {
 			ended = append(ended, session)
 		}
 		errs = append(errs, err, a.sessions.destroy(ctx, p.token))
+		if a.tokens != nil { // also when the session could not be read
+			a.tokens.end(ctx, p.token)
+		}
 	}
 	return ended, errors.Join(errs...)
 }

@@ -150,7 +150,7 @@ func (a *Authenticator) endIdle(w http.ResponseWriter, r *http.Request, session 
 		a.config.logger.WarnContext(r.Context(), "agentconnect: a session that is over could not be deleted", "cause", err)
 	}
 	if a.tokens != nil {
-		a.tokens.end(r.Context(), session)
+		a.tokens.end(r.Context(), session.token)
 	}
 	a.sessions.forgetCookies(w, r)
 }

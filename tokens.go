@@ -29,9 +29,6 @@ const (
 	// renewalTimeout bounds a renewal, however many callers wait for it: as long as
 	// another instance that died may hold the lease, and the time for a renewal.
 	renewalTimeout = 45 * time.Second
-	// leaseExpiry is when the store forgets a lease that was not given back. It is
-	// long, since the store's clock may be another one.
-	leaseExpiry = 10 * time.Minute
 	// providerSession is how long the provider's session lasts, and its tokens with
 	// it.
 	providerSession = 12 * time.Hour
@@ -169,7 +166,7 @@ func (k *tokenKeeper) look(ctx context.Context, s *session, refused string) (t *
 func (k *tokenKeeper) renew(ctx context.Context, s *session, refused string) (*storedTokens, error) {
 	ctx, cancel := context.WithTimeout(ctx, renewalTimeout)
 	defer cancel()
-	sole := lease.Lease{Store: k.store, Key: leaseOf(k.store.key(s.token)), Expires: k.now().Add(leaseExpiry)}
+	sole := lease.Lease{Store: k.store, Key: leaseOf(k.store.key(s.token)), Expires: s.expires}
 	return lease.Do(ctx, sole,
 		func(ctx context.Context) (*storedTokens, bool, error) { return k.look(ctx, s, refused) },
 		func(ctx context.Context, old *storedTokens) (*storedTokens, error) {
@@ -261,10 +258,10 @@ func (k *tokenKeeper) forget(ctx context.Context, sessionKey string) error {
 	return nil
 }
 
-// end deletes the tokens of a session that ends, after revoking them if the
-// application wants that.
-func (k *tokenKeeper) end(ctx context.Context, s *session) {
-	if err := k.endOf(ctx, k.store.key(s.token)); err != nil {
+// end deletes the tokens of the session of a session token, which ends, and revokes
+// them if the application wants that.
+func (k *tokenKeeper) end(ctx context.Context, sessionToken string) {
+	if err := k.endOf(ctx, k.store.key(sessionToken)); err != nil {
 		k.logger.WarnContext(ctx, "agentconnect: the tokens of a session could not be deleted and stay until it would have expired", "cause", err)
 	}
 }

@@ -497,6 +497,7 @@ func serverError() agentconnecttest.Tamper {
 func TestTokensOfAnEndedProviderSession(t *testing.T) {
 	t.Parallel()
 	const failure, needed = "error: agentconnect: provider_answer: token endpoint, refresh: the provider answers 500 Internal Server Error: server_error", "login needed"
+	fromProxy := strings.TrimSuffix(failure, ": server_error")
 	type step struct {
 		after time.Duration // since the step before
 		path  string
@@ -519,13 +520,21 @@ func TestTokensOfAnEndedProviderSession(t *testing.T) {
 			{12 * hour, "/token", needed, 1}, {time.Second, "/token", needed, 0},
 		}, 0},
 		{"just before them", []agentconnect.Option{agentconnect.WithSessionLifetime(24 * hour)}, []step{{12*hour - 5*time.Second, "/token", failure, 1}}, 0},
+		{"a proxy's, again and again", nil, []step{{hour, "/token", fromProxy, 1}, {time.Hour, "/token", fromProxy, 1}, {time.Hour, "/token", fromProxy, 1}}, 0},
 		{"after an API refused the access token", nil, []step{{0, "/renew", needed, 1}, {0, "/token", needed, 0}, {0, "/renew", needed, 0}}, 0},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			a, b := tokenApp(t, nil, append(tt.opts, agentconnect.WithTokens())...)
 			b.logInOf(a, "marie")
-			a.provider.Inject(serverError())
+			fault := serverError()
+			if strings.HasPrefix(tt.name, "a proxy") {
+				fault.Answer = func(answer *agentconnecttest.Answer) {
+					answer.Status, answer.Body = http.StatusInternalServerError, []byte("<h1>500</h1>")
+					answer.Header.Set("Content-Type", "text/html")
+				}
+			}
+			a.provider.Inject(fault)
 			for i, step := range tt.steps {
 				if tt.clear > 0 && i == tt.clear {
 					a.provider.Clear()
@@ -906,6 +915,22 @@ func TestRevocationOutlivesTheBrowser(t *testing.T) {
 		if n := a.store.sessions(t); n != 0 {
 			t.Errorf("operation %d: got %d records, want none", operation, n)
 		}
+	}
+}
+
+// A logout that fails because the session cannot be read ends its tokens all the
+// same.
+func TestTokensOfAFailedLogout(t *testing.T) {
+	t.Parallel()
+	a, b, store := scriptedTokenApp(t, agentconnect.WithTokens(), agentconnect.WithRevocationAtLogout())
+	b.logInOf(a, "marie")
+	access := b.fetch("/token").body
+	store.at(1, func() error { return errors.New("down") })
+	if p := b.post("/logout", nil); p.StatusCode != http.StatusServiceUnavailable {
+		t.Errorf("got status %d, want 503", p.StatusCode)
+	}
+	if a.isActive(access) || a.store.sessions(t) != 0 {
+		t.Errorf("got the access token active: %v, and %d records, want neither", a.isActive(access), a.store.sessions(t))
 	}
 }
 
