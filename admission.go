@@ -38,6 +38,11 @@ func (a *Authenticator) admit(ctx context.Context, r *http.Request, v verifiedLo
 			return nil, refusal
 		}
 	}
+	session := &session{token: v.token, cookie: a.sessions.cookies[0], agent: v.agent}
+	session.login = session.cookie.loginID(v.state)
+	if size := len(encodeRecord(session, v.idToken)); size > maxRecord {
+		return nil, errorf(CodeInvalidUserinfo, "the claims and the ID token take %d bytes, of %d at most", size, maxRecord)
+	}
 	departure, err := a.sessions.departure(ctx, v.agent.Sub)
 	if err != nil {
 		return nil, newError(CodeSessionStore, err)
@@ -53,8 +58,7 @@ func (a *Authenticator) admit(ctx context.Context, r *http.Request, v verifiedLo
 	if len(login.Account) > maxAccount {
 		return nil, errorf(CodeInternal, "login hook: the account has %d bytes, of %d at most", len(login.Account), maxAccount)
 	}
-	session := &session{token: v.token, cookie: a.sessions.cookies[0], agent: v.agent, account: login.Account}
-	session.login = session.cookie.loginID(v.state)
+	session.account = login.Account
 	if err := a.sessions.create(ctx, session, v.idToken); err != nil {
 		return nil, newError(CodeSessionStore, err)
 	}

@@ -16,9 +16,9 @@ import (
 // sessionTokenLen is the length of session tokens: 256 random bits as base64url.
 const sessionTokenLen = 43
 
-// maxRecord bounds a session record, which each request reads: claims that an
-// identity provider adds (custom) have no bound of their own. With its seal, it fits
-// a column of 64 KiB.
+// maxRecord bounds a session record without the account, which each request reads:
+// claims that an identity provider adds (custom) have no bound of their own. With
+// account and seal, it fits a column of 64 KiB.
 const maxRecord = 32 << 10
 
 // A session says who is logged in. Its record is written once, at the login,
@@ -222,11 +222,7 @@ func (s *sessions) create(ctx context.Context, session *session, idToken string)
 	session.expires = s.deadline(session.created)
 	session.idleTimeout = s.idle
 	rand.Read(session.seenKey[:])
-	record := encodeRecord(session, idToken)
-	if len(record) > maxRecord {
-		return fmt.Errorf("the claims and the ID token take %d bytes, of %d at most", len(record), maxRecord)
-	}
-	if err := s.store.create(context.WithoutCancel(ctx), session.token, record, session.expires); err != nil {
+	if err := s.store.create(context.WithoutCancel(ctx), session.token, encodeRecord(session, idToken), session.expires); err != nil {
 		return fmt.Errorf("session store: %w", err)
 	}
 	return nil
