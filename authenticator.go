@@ -71,7 +71,7 @@ func New(opts ...Option) (*Authenticator, error) {
 		provider: provider.New(c.provider()),
 		sessions: sessions,
 		fresh:    fresh,
-		pending:  pending.New(c.cookieName, c.secureCookies, pendings, c.now),
+		pending:  pending.New(c.cookieName, c.secureCookies, pendings, c.now, c.otherCookieNames...),
 		logouts:  logouts,
 		links:    links,
 		logins:   newLogins(c.now),

@@ -231,11 +231,16 @@ func (s *sessions) create(ctx context.Context, session *session, idToken string)
 // givenBefore returns the session of a token of this Authenticator, if it was given
 // a moment ago.
 func (s *sessions) givenBefore(ctx context.Context, token string) (*session, error) {
-	session, _, err := s.read(ctx, presentedToken{s.cookies[0], token})
-	if session == nil || err != nil || s.now().Sub(session.created).Abs() > freshPeriod || s.isOver(session, s.now()) {
-		return nil, err
+	for _, cookie := range s.cookies {
+		session, _, err := s.read(ctx, presentedToken{cookie, token})
+		if err != nil {
+			return nil, err
+		}
+		if session != nil && s.now().Sub(session.created).Abs() <= freshPeriod && !s.isOver(session, s.now()) {
+			return session, nil
+		}
 	}
-	return session, nil
+	return nil, nil
 }
 
 // deadline returns when a session of now ends. One that begins in the last minute

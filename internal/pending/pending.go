@@ -60,6 +60,7 @@ type Login struct {
 	// known any more: of the rest only ReturnTo is set.
 	Over bool
 
+	keeper  *Keeper // whose cookie it is in
 	slot    int
 	started int64 // Unix nanoseconds
 }
@@ -71,11 +72,16 @@ type Keeper struct {
 	sealer *seal.Sealer
 	now    func() time.Time
 	turns  turns
+	others []*Keeper // of other stems, whose logins are found too
 }
 
-// New returns a Keeper whose cookies have names that begin with stem.
-func New(stem string, secure bool, sealer *seal.Sealer, now func() time.Time) *Keeper {
+// New returns a Keeper whose cookies have names that begin with stem. It also finds
+// the logins of Keepers with other stems, and counts them among its own.
+func New(stem string, secure bool, sealer *seal.Sealer, now func() time.Time, others ...string) *Keeper {
 	k := &Keeper{stem: stem, secure: secure, sealer: sealer, now: now}
+	for _, other := range others {
+		k.others = append(k.others, &Keeper{stem: other, secure: secure, sealer: sealer, now: now})
+	}
 	k.turns.now = map[string]int{"": rand.N(Slots)} // instances begin apart
 	return k
 }
@@ -100,6 +106,11 @@ func (k *Keeper) Add(w http.ResponseWriter, r *http.Request, l *Login) error {
 	}
 	page = intoCookie.Replace(page)
 	k.set(w, name, l.State[:idLen]+"."+k.sealer.Seal(plain, sealedFor(name, page))+"."+page, remembered)
+	for _, other := range k.others { // there is room for one login in a slot
+		if name := other.slotName(slot); len(cookies.Named(r, name)) > 0 {
+			k.set(w, name, "", -time.Second)
+		}
+	}
 	k.removeFormer(w, r)
 	return nil
 }
@@ -112,9 +123,9 @@ func (k *Keeper) place(r *http.Request) (slot int, start int64) {
 	var started [Slots]int64
 	view := ""
 	for slot := range Slots {
-		for _, l := range k.inSlot(r, slot) {
+		for _, l := range k.inSlots(r, slot) {
 			if l.login != nil && !l.login.Over {
-				started[slot] = l.login.started
+				started[slot] = max(started[slot], l.login.started)
 				view += l.id
 			}
 		}
@@ -135,20 +146,20 @@ func (k *Keeper) Find(r *http.Request, state string) *Login {
 	}
 	var over *Login
 	for slot := range Slots {
-		for _, found := range k.inSlot(r, slot) {
+		for _, found := range k.inSlots(r, slot) {
 			if found.id != state[:idLen] {
 				continue
 			}
 			l := found.login
 			if l == nil {
-				over = &Login{Over: true, ReturnTo: found.page, slot: slot}
+				over = &Login{Over: true, ReturnTo: found.page, keeper: found.keeper, slot: slot}
 				continue
 			}
 			if subtle.ConstantTimeCompare([]byte(l.State), []byte(state)) != 1 {
 				continue
 			}
 			if l.Over {
-				over = &Login{Over: true, ReturnTo: l.ReturnTo, slot: slot}
+				over = &Login{Over: true, ReturnTo: l.ReturnTo, keeper: found.keeper, slot: slot}
 				continue
 			}
 			return l
@@ -159,16 +170,26 @@ func (k *Keeper) Find(r *http.Request, state string) *Login {
 
 // Remove takes a login that Find returned from the browser.
 func (k *Keeper) Remove(w http.ResponseWriter, r *http.Request, l *Login) {
-	k.set(w, k.slotName(l.slot), "", -time.Second)
+	k.set(w, l.keeper.slotName(l.slot), "", -time.Second)
 	if len(l.ReturnTo) > maxOwnPage {
-		k.set(w, k.pageName(), "", -time.Second)
+		k.set(w, l.keeper.pageName(), "", -time.Second)
 	}
 }
 
 // A kept is what a cookie of a slot holds.
 type kept struct {
+	keeper   *Keeper
 	id, page string
 	login    *Login // nil when it does not open
+}
+
+// inSlots returns what the cookies of a slot hold, those of other stems included.
+func (k *Keeper) inSlots(r *http.Request, slot int) []kept {
+	found := k.inSlot(r, slot)
+	for _, other := range k.others {
+		found = append(found, other.inSlot(r, slot)...)
+	}
+	return found
 }
 
 // inSlot returns what the cookie of a slot holds; several have its name only when
@@ -183,10 +204,10 @@ func (k *Keeper) inSlot(r *http.Request, slot int) []kept {
 		if page == "" {
 			page = k.sharedPage(r, id)
 		}
-		f := kept{id: id, page: page}
+		f := kept{keeper: k, id: id, page: page}
 		if plain, ok := k.sealer.Open(sealed, sealedFor(name, ownPage)); ok {
 			if l := decode(plain); l != nil && strings.HasPrefix(l.State, id) && len(id) == idLen {
-				l.slot, l.ReturnTo = slot, page
+				l.keeper, l.slot, l.ReturnTo = k, slot, page
 				l.Over = !k.now().Before(time.Unix(l.started/1e9, 0).Add(Lifetime))
 				f.login = l
 			}

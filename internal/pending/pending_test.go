@@ -278,3 +278,40 @@ func TestAddRefuses(t *testing.T) {
 		t.Error("got no error for a nonce that is not 256 bits")
 	}
 }
+
+// While a stem changes, instances of both answer in turn: each finds the other's
+// logins, takes them away, and there are no more of both than of one.
+func TestTwoStems(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	former := pending.New(stem, true, sealer(t, "secret"), s.clock, "__Host-next")
+	next := pending.New("__Host-next", true, sealer(t, "secret"), s.clock, stem)
+	keepers := []*pending.Keeper{former, next}
+	var logins []*pending.Login
+	for i := range 3 * pending.Slots {
+		s.now = s.now.Add(time.Second)
+		s.keeper = keepers[i%2]
+		logins = append(logins, s.start(1, false, func(int) string { return "/" + strings.Repeat("x", 300*(i%2)) })...)
+	}
+	if got := len(s.jar.Cookies(s.url)); got > pending.Slots+2 {
+		t.Errorf("got %d cookies, want %d logins and two pages at most", got, pending.Slots)
+	}
+	if got := s.header(); got > 8000 {
+		t.Errorf("got %d bytes of cookies, want 8000 at most", got)
+	}
+	for i, l := range logins {
+		for _, keeper := range keepers {
+			got := keeper.Find(s.request(), l.State)
+			if want := i >= len(logins)-pending.Slots; (got != nil) != want {
+				t.Errorf("login %d of %d: found %v, want %v", i, len(logins), got != nil, want)
+			}
+		}
+	}
+	for i, l := range logins[len(logins)-pending.Slots:] {
+		other := keepers[i%2]
+		s.answer(func(w http.ResponseWriter) { other.Remove(w, s.request(), other.Find(s.request(), l.State)) })
+		if former.Find(s.request(), l.State) != nil || next.Find(s.request(), l.State) != nil {
+			t.Errorf("login %d is found after it was removed", i)
+		}
+	}
+}
