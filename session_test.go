@@ -125,7 +125,7 @@ func TestThreatIdleRenewal(t *testing.T) {
 			return a.RequireAgentWithoutRenewal(a.Require(role)(h))
 		}, false},
 		"a refusal": {func(a *agentconnect.Authenticator, h http.Handler) http.Handler {
-			return a.Require(agentconnect.Role("x"))(h)
+			return a.Require(agentconnect.Role(agentconnect.RoleDirigeant))(h)
 		}, false},
 	} {
 		t.Run(name, func(t *testing.T) {

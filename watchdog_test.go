@@ -286,7 +286,7 @@ func TestThreatClientLeaves(t *testing.T) {
 	for name, middleware := range map[string]func(*agentconnect.Authenticator) func(http.Handler) http.Handler{
 		"RequireAgent": func(a *agentconnect.Authenticator) func(http.Handler) http.Handler { return a.RequireAgent },
 		"Require": func(a *agentconnect.Authenticator) func(http.Handler) http.Handler {
-			return a.Require(agentconnect.Role("x"))
+			return a.Require(agentconnect.Role(agentconnect.RoleDirigeant))
 		},
 		"LoadAgent": func(a *agentconnect.Authenticator) func(http.Handler) http.Handler { return a.LoadAgent },
 	} {
