@@ -1,16 +1,12 @@
 package agentconnect
 
 import (
-	"bytes"
 	"context"
-	"net"
-	"net/url"
+	"fmt"
 	"strings"
-	"time"
+	"unicode/utf8"
 
-	"github.com/agentconnect-go/agentconnect/internal/weburl"
-	"github.com/alexedwards/scs/v2"
-	"github.com/alexedwards/scs/v2/memstore"
+	"github.com/agentconnect-go/agentconnect/internal/doctor"
 )
 
 // Check looks at everything that a login will need, before a service opens: that
@@ -30,186 +26,120 @@ import (
 // What it cannot see: whether each agent's identity provider works, and what the
 // routes' own Require demand.
 func (a *Authenticator) Check(ctx context.Context) Findings {
-	c := &checkup{auth: a}
-	c.environment()
-	c.provider(ctx)
-	c.urls()
-	c.cookies()
-	c.sessions()
-	c.store(ctx)
-	return c.findings
-}
-
-// A checkup collects findings.
-type checkup struct {
-	auth     *Authenticator
-	findings Findings
-}
-
-func (c *checkup) ok(subject, found string) {
-	c.findings = append(c.findings, Finding{Severity: SeverityOK, Subject: subject, Found: found})
-}
-
-func (c *checkup) warn(subject, found, action string) {
-	c.findings = append(c.findings, Finding{SeverityWarning, subject, found, action})
-}
-
-func (c *checkup) problem(subject, found, action string) {
-	c.findings = append(c.findings, Finding{SeverityProblem, subject, found, action})
-}
-
-func (c *checkup) environment() {
-	const subject = "environment"
-	config := c.auth.config
-	switch e := environmentOf(config.issuer); {
-	case config.environment != "":
-		c.ok(subject, string(config.environment)+", "+config.issuer)
-	case e != "":
-		c.warn(subject, "the issuer given is that of "+string(e), "Give WithEnvironment (PROCONNECT_ENVIRONMENT="+string(e)+") in place of the issuer: New then knows the environment's rules.")
-	default:
-		c.warn(subject, config.issuer+" is none of the four environments of AgentConnect", "For real agents give WithEnvironment (PROCONNECT_ENVIRONMENT) in place of the issuer.")
-	}
-}
-
-// urls compares the registered URLs with the rules, and with each other.
-func (c *checkup) urls() {
-	config := c.auth.config
-	c.url("redirect URL", config.redirectURL)
-	c.url("post-logout redirect URL", config.postLogoutURL)
-
-	const subject = "registered URLs"
-	login, logout := config.redirectURL, config.postLogoutURL
-	switch {
-	case login.Scheme != logout.Scheme || login.Host != logout.Host:
-		c.warn(subject, "one is on "+login.Scheme+"://"+login.Host+", the other on "+logout.Scheme+"://"+logout.Host, "Register both on the host that the agents use: cookies are not shared between hosts, so that the end of a logout cannot be verified.")
-	case strings.HasSuffix(login.Path, "/") != strings.HasSuffix(logout.Path, "/"):
-		c.warn(subject, "one ends with a slash, the other does not: "+login.String()+", "+logout.String(), "Compare them with the registration, character by character: AgentConnect does (errors Y030031, Y030111).")
-	default:
-		c.ok(subject, "on the same host, spelled alike")
-	}
-}
-
-func (c *checkup) url(subject string, u *url.URL) {
-	const rie = ".rie.gouv.fr"
-	e := environmentOf(c.auth.config.issuer)
-	host := u.Hostname()
-	onRIE := strings.HasSuffix(strings.ToLower(host), rie)
-	switch {
-	case weburl.IsLoopback(host):
-		c.warn(subject, u.String()+" is on this machine", "Give the public https URL before anybody else logs in.")
-	case e.isRIE() && !onRIE:
-		c.warn(subject, u.String()+" is not under "+rie+", and the environment is the RIE's", "Check that the agents reach this name from the RIE, or take the Internet environment: the two share no registration.")
-	case (e == Integration || e == Production) && onRIE:
-		c.warn(subject, u.String()+" is under "+rie+", and the environment is the Internet's", "Take the RIE environment for a service of the RIE: the two share no registration.")
-	case u.Host != strings.ToLower(u.Host) || u.Port() == "443": // what is not on this machine is https
-		c.warn(subject, u.String()+" has capitals or the default port in its host", "Write it, and register it, as browsers do: in small letters and without the port. It is compared character by character.")
-	default:
-		c.ok(subject, u.String())
-	}
-}
-
-func (c *checkup) cookies() {
-	const subject = "cookies"
-	name := c.auth.config.cookieName
-	if !c.auth.config.secureCookies {
-		c.warn(subject, name+", without Secure and without the __Host- prefix, because the redirect URL is http", "Give an https redirect URL before opening. On localhost, applications at other ports share these cookies.")
-		return
-	}
-	c.ok(subject, name+": Secure, HttpOnly, SameSite=Lax, for this host alone")
-}
-
-func (c *checkup) sessions() {
-	const subject = "sessions"
-	config := c.auth.config
-	found := "they last " + config.sessionLifetime.String()
-	if config.midnight != nil {
-		found += ", and to midnight in Paris at most"
-	}
-	if config.sessionIdle > 0 {
-		found += ", and end after " + config.sessionIdle.String() + " without a request"
-	}
-	switch config.sessionStore.(type) {
-	case *memstore.MemStore:
-		c.warn(subject, found+"; they are in the memory of this process", "Give WithSessionStore, unless a single instance serves all and may log everybody out when it stops.")
-	case scs.CtxStore:
-		c.ok(subject, found)
-	default:
-		c.warn(subject, found+"; the store has no scs.CtxStore, so that an operation which hangs cannot be interrupted", "Prefer a store that implements scs.CtxStore, or give it time-outs of its own.")
-	}
-}
-
-// storeProbeLife is how long the record of the check lives, should it not be
-// possible to delete it.
-const storeProbeLife = time.Minute
-
-// store writes a record to the session store, reads it, deletes it, and looks
-// whether it is gone.
-func (c *checkup) store(ctx context.Context) {
-	const subject = "session store"
-	const action = "Look at the store's address, credentials, rights and space; every protected page needs it."
-	store := c.auth.sessions.store
-	token, record := "check "+randomText(), []byte(randomText())
-	if err := store.CommitCtx(ctx, token, record, c.auth.config.now().Add(storeProbeLife)); err != nil {
-		c.problem(subject, "a record cannot be written: "+err.Error(), action)
-		return
-	}
-	got, found, findErr := store.FindCtx(ctx, token)
-	deleteErr := store.DeleteCtx(context.WithoutCancel(ctx), token)
-	_, still, againErr := store.FindCtx(ctx, token)
-	switch {
-	case findErr != nil:
-		c.problem(subject, "a record was written and cannot be read: "+findErr.Error(), action)
-	case !found:
-		c.problem(subject, "a record was written and is not found", "Logins would not last. Look whether reads go to a replica that lags behind, or whether the store is full.")
-	case !bytes.Equal(got, record):
-		c.problem(subject, "a record comes back changed", "Give a store that returns the bytes it was given, and a prefix or table that nothing else writes to.")
-	case deleteErr != nil:
-		c.problem(subject, "a record cannot be deleted, so that no logout would end a session: "+deleteErr.Error(), action)
-	case againErr != nil:
-		c.problem(subject, "reading fails now and then: "+againErr.Error(), action)
-	case still:
-		c.problem(subject, "a record is still found after it was deleted, so that a logout would not end the session at once", "Look whether reads go to a replica that lags behind.")
-	default:
-		c.ok(subject, "a record was written, read and deleted")
-		c.durability(ctx)
-	}
-}
-
-// durability asks a store that knows (see [WithSessionStore]) whether a crash or a
-// failover can bring back what a logout deleted.
-func (c *checkup) durability(ctx context.Context) {
-	const subject = "logouts"
-	store, ok := c.auth.config.sessionStore.(interface {
-		Durability(context.Context) (warnings []string, err error)
+	c := a.config
+	known := environmentOf(c.issuer)
+	found := doctor.Examine(ctx, doctor.Settings{
+		Provider:         a.provider,
+		Now:              c.now,
+		Issuer:           c.issuer,
+		Environment:      string(c.environment),
+		Known:            string(known),
+		RIE:              known.isRIE(),
+		RedirectURL:      c.redirectURL,
+		PostLogoutURL:    c.postLogoutURL,
+		IDTokenAlg:       string(c.idTokenAlg),
+		UserinfoAlg:      string(c.userinfoAlg),
+		SecretLength:     len(c.clientSecret),
+		Scopes:           c.scopes,
+		ACR:              c.acr,
+		EveryACR:         knownACRs(),
+		CookieName:       c.cookieName,
+		SecureCookies:    c.secureCookies,
+		Lifetime:         c.sessionLifetime,
+		Idle:             c.sessionIdle,
+		EndsAtMidnight:   c.endAtMidnight,
+		ApplicationStore: c.sessionStore,
+		Records: doctor.Records{
+			Commit: a.sessions.store.CommitCtx,
+			Find:   a.sessions.store.FindCtx,
+			Delete: a.sessions.store.DeleteCtx,
+		},
+		ExplainPage: func(page string) string {
+			code, explanation, ok := explainProviderPage(page)
+			if !ok {
+				return ""
+			}
+			return code + ": " + explanation
+		},
+		ReadAnswer: func(rawQuery string, issPromised bool) (doctor.Answer, error) {
+			answer, err := parseAnswer(rawQuery)
+			if err != nil {
+				return doctor.Answer{}, err
+			}
+			wrongFrom := answer.checkIssuer(c.issuer, issPromised) != nil
+			return doctor.Answer{State: answer.state, Error: answer.err, NamesIt: isErrorName(answer.err), WrongFrom: wrongFrom}, nil
+		},
 	})
-	if !ok {
-		return
+	findings := make(Findings, len(found))
+	for i, f := range found {
+		findings[i] = Finding{Severity(f.Severity), f.Subject, f.Found, f.Action}
 	}
-	warnings, err := store.Durability(ctx)
-	if err != nil {
-		c.warn(subject, "whether they survive a crash of the store is unknown: "+err.Error(), "Read docs/sessions.md, and look at the settings of the store.")
-		return
-	}
-	for _, warning := range warnings {
-		c.warn(subject, warning, "Read docs/sessions.md: decide whether this is acceptable, or change the settings of the store.")
-	}
-	if len(warnings) == 0 {
-		c.ok(subject, "the store keeps a confirmed logout through a crash")
-	}
+	return findings
 }
 
-// networkAdvice says what to do about a host that does not answer.
-func networkAdvice(issuer string) string {
-	host := issuer
-	if u, err := url.Parse(issuer); err == nil {
-		host = u.Host
-		if _, _, err := net.SplitHostPort(host); err != nil {
-			host = net.JoinHostPort(host, "443")
+// A Severity says what a [Finding] means for the opening of a service.
+type Severity string
+
+// The severities, from the lightest to the heaviest.
+const (
+	SeverityOK      Severity = "ok"
+	SeverityWarning Severity = "warning" // it works, or may work; read what to do
+	SeverityProblem Severity = "problem" // logins, or a part of what the service offers, will fail
+)
+
+func (s Severity) rank() int {
+	switch s {
+	case SeverityOK:
+		return 0
+	case SeverityWarning:
+		return 1
+	}
+	return 2
+}
+
+// A Finding is one thing that [Authenticator.Check] looked at, in English, for
+// operators. There is no secret in it.
+type Finding struct {
+	// Severity says whether something is to be done.
+	Severity Severity `json:"severity"`
+	// Subject is what was looked at, in a few words: "discovery".
+	Subject string `json:"subject"`
+	// Found is what was found.
+	Found string `json:"found"`
+	// Action is what to do. "" unless there is something.
+	Action string `json:"action,omitempty"`
+}
+
+// Findings is the result of [Authenticator.Check].
+type Findings []Finding
+
+// Worst returns the heaviest of the severities, SeverityOK when there are none.
+func (fs Findings) Worst() Severity {
+	worst := SeverityOK
+	for _, f := range fs {
+		if f.Severity.rank() > worst.rank() {
+			worst = f.Severity
 		}
 	}
-	advice := "Allow outgoing HTTPS to " + host + " (firewall, HTTPS_PROXY, DNS)"
-	if e := environmentOf(issuer); e == IntegrationRIE || e == ProductionRIE {
-		advice += "; it is only reached from the RIE"
+	return worst
+}
+
+// String returns a table for a terminal: a line for each finding, followed by
+// what to do if there is something, and a line that counts them.
+func (fs Findings) String() string {
+	const gap = "  "
+	width, count := 0, map[Severity]int{}
+	for _, f := range fs {
+		width = max(width, utf8.RuneCountInString(f.Subject))
+		count[f.Severity]++
 	}
-	return advice + "."
+	var b strings.Builder
+	for _, f := range fs {
+		fmt.Fprintf(&b, "%-*s%s%-*s%s%s\n", len(SeverityProblem), f.Severity, gap, width, f.Subject, gap, f.Found)
+		if f.Action != "" {
+			fmt.Fprintf(&b, "%*s→ %s\n", len(SeverityProblem)+width+2*len(gap), "", f.Action)
+		}
+	}
+	fmt.Fprintf(&b, "\nok: %d, warnings: %d, problems: %d\n", count[SeverityOK], count[SeverityWarning], count[SeverityProblem])
+	return b.String()
 }

@@ -236,7 +236,7 @@ func TestCheckWithoutMetadata(t *testing.T) {
 		a.provider.Inject(agentconnecttest.Fault("discovery-hang"))
 		ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 		defer cancel()
-		wantFinding(t, a.auth.Check(ctx), "discovery", agentconnect.SeverityProblem, "provider_timeout")
+		wantFinding(t, a.auth.Check(ctx), "discovery", agentconnect.SeverityProblem, "waiting for the provider")
 	})
 }
 
@@ -405,7 +405,7 @@ func TestCheckOfTheRegistration(t *testing.T) {
 		}, login, warning, "a silent login with OK, and not at the redirect URL"},
 		{"a page that is cut off", nil, func(a *app) {
 			a.provider.Inject(answer(agentconnecttest.Authorize, func(answer *agentconnecttest.Answer) { answer.Truncate = true }))
-		}, login, warning, "does not answer: provider_unavailable"},
+		}, login, warning, "does not answer: unavailable"},
 		{"a made-up code is redeemed", nil, func(a *app) {
 			a.provider.Inject(answer(agentconnecttest.Token, func(answer *agentconnecttest.Answer) {
 				answer.Status, answer.Body = 200, []byte(`{"access_token":"x","token_type":"Bearer","id_token":"a.b.c"}`)
@@ -416,14 +416,14 @@ func TestCheckOfTheRegistration(t *testing.T) {
 		}, login, warning, "answers Bad Gateway\n"},
 		{"authorize is away", nil, func(a *app) {
 			a.provider.Inject(answer(agentconnecttest.Authorize, func(answer *agentconnecttest.Answer) { answer.Reset = true }))
-		}, login, warning, "provider_unavailable"},
+		}, login, warning, "does not answer: unavailable"},
 		{"logout fails", nil, func(a *app) {
 			a.provider.Inject(answer(agentconnecttest.EndSession, func(answer *agentconnecttest.Answer) { answer.Status = 500 }))
 		}, logout, warning, "Internal Server Error"},
 		{"logout is away", nil, func(a *app) {
 			a.provider.Inject(answer(agentconnecttest.EndSession, func(answer *agentconnecttest.Answer) { answer.Reset = true }))
-		}, logout, warning, "provider_unavailable"},
-		{"token endpoint fails", nil, func(a *app) { a.provider.Inject(agentconnecttest.TokenError503) }, credentials, warning, "provider_unavailable"},
+		}, logout, warning, "does not answer: unavailable"},
+		{"token endpoint fails", nil, func(a *app) { a.provider.Inject(agentconnecttest.TokenError503) }, credentials, warning, "does not answer: unavailable"},
 		{"token endpoint makes no sense", nil, func(a *app) { a.provider.Inject(agentconnecttest.Fault("token-html")) }, credentials, warning, "Try out"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

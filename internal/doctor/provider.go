@@ -1,4 +1,4 @@
-package agentconnect
+package doctor
 
 import (
 	"context"
@@ -16,25 +16,29 @@ import (
 	"github.com/agentconnect-go/agentconnect/internal/provider"
 )
 
-// minHS256Secret is the shortest secret for HS256 (RFC 7518 section 3.2).
-const minHS256Secret = 32
+// HS256 is keyed with the client secret, which then has a shortest length (RFC 7518
+// section 3.2).
+const (
+	hs256          = "HS256"
+	minHS256Secret = 32
+)
 
 // provider looks at what the provider says of itself and, if it says anything,
 // at what it makes of the registration.
 func (c *checkup) provider(ctx context.Context) {
 	const subject = "discovery"
-	watch := &clockWatch{now: c.auth.config.now}
-	fresh := c.auth.provider.Afresh(func(base http.RoundTripper) http.RoundTripper {
+	watch := &clockWatch{now: c.Now}
+	fresh := c.Provider.Afresh(func(base http.RoundTripper) http.RoundTripper {
 		watch.base = base
 		return watch
 	})
 	m, err := fresh.Metadata(ctx)
 	if err != nil {
-		c.problem(subject, asError(err).Error(), discoveryAdvice(err, c.auth.config.issuer))
+		c.problem(subject, err.Error(), c.discoveryAdvice(err))
 		c.clock(watch)
 		return
 	}
-	c.ok(subject, "the metadata of "+c.auth.config.issuer+" is complete")
+	c.ok(subject, "the metadata of "+c.Issuer+" is complete")
 	c.clock(watch)
 	c.lists(m)
 	c.levels(m)
@@ -43,16 +47,25 @@ func (c *checkup) provider(ctx context.Context) {
 	c.registration(ctx, fresh, m)
 }
 
+// kindOf returns the kind of a failure.
+func kindOf(err error) provider.Kind {
+	var failure *provider.Failure
+	if errors.As(err, &failure) {
+		return failure.Kind
+	}
+	return ""
+}
+
 // discoveryAdvice says what to do about metadata that cannot be used.
-func discoveryAdvice(err error, issuer string) string {
+func (c *checkup) discoveryAdvice(err error) string {
 	var certificate *tls.CertificateVerificationError
 	switch {
 	case errors.As(err, &certificate):
 		return "The certificate is not trusted: give SSL_CERT_FILE the authority of your proxy, or look for who answers in the provider's place."
-	case asError(err).Code == CodeProviderAnswer:
-		return "Compare the issuer with AgentConnect's documentation: the domain of the environment, and /api/v2. Something else may answer in its place (proxy, maintenance)."
+	case kindOf(err) == provider.BadAnswer:
+		return "Compare the issuer with ProConnect's documentation: the domain of the environment, and /api/v2. Something else may answer in its place (proxy, maintenance)."
 	}
-	return networkAdvice(issuer)
+	return c.networkAdvice(c.Issuer)
 }
 
 // A clockWatch is a transport that compares the provider's clock with ours.
@@ -116,7 +129,6 @@ func listed(m *provider.Metadata, name string) ([]string, bool) {
 // lists looks for what the settings need in the lists of the metadata
 // (Discovery 1.0 section 3).
 func (c *checkup) lists(m *provider.Metadata) {
-	config := c.auth.config
 	const otherAlg = "Give the algorithm that was registered; if it is this one, the registration, or the environment, is another."
 	rows := []struct {
 		subject, member string
@@ -124,19 +136,19 @@ func (c *checkup) lists(m *provider.Metadata) {
 		missing         Severity
 		action          string
 	}{
-		{"response type", "response_types_supported", []string{"code"}, SeverityProblem, "Only the authorization code flow is used here."},
-		{"ID token algorithm", "id_token_signing_alg_values_supported", []string{string(config.idTokenAlg)}, SeverityProblem, otherAlg},
-		{"userinfo algorithm", "userinfo_signing_alg_values_supported", []string{string(config.userinfoAlg)}, SeverityProblem, otherAlg},
-		{"client authentication", "token_endpoint_auth_methods_supported", []string{"client_secret_post"}, SeverityProblem, "The client_secret is sent in the body, as AgentConnect's documentation says."},
-		{"PKCE", "code_challenge_methods_supported", []string{"S256"}, SeverityProblem, "Logins carry an S256 challenge, always."},
-		{"scopes", "scopes_supported", config.scopes, SeverityWarning, "Correct WithScopes (PROCONNECT_SCOPES): the provider ignores a scope that it does not know, and its claim never comes."},
+		{"response type", "response_types_supported", []string{"code"}, Problem, "Only the authorization code flow is used here."},
+		{"ID token algorithm", "id_token_signing_alg_values_supported", []string{c.IDTokenAlg}, Problem, otherAlg},
+		{"userinfo algorithm", "userinfo_signing_alg_values_supported", []string{c.UserinfoAlg}, Problem, otherAlg},
+		{"client authentication", "token_endpoint_auth_methods_supported", []string{"client_secret_post"}, Problem, "The client_secret is sent in the body, as ProConnect's documentation says."},
+		{"PKCE", "code_challenge_methods_supported", []string{"S256"}, Problem, "Logins carry an S256 challenge, always."},
+		{"scopes", "scopes_supported", c.Scopes, Warning, "Correct WithScopes (PROCONNECT_SCOPES): the provider ignores a scope that it does not know, and its claim never comes."},
 	}
 	for _, row := range rows {
 		list, ok := listed(m, row.member)
 		lacking := slices.DeleteFunc(slices.Clone(row.wanted), func(v string) bool { return slices.Contains(list, v) })
 		wanted := strings.Join(row.wanted, " ")
 		switch {
-		case row.wanted[0] == string(Unsigned):
+		case row.wanted[0] == string(provider.Unsigned):
 			c.ok(row.subject, "none: the userinfo is plain JSON")
 		case !ok:
 			c.warn(row.subject, "the metadata has no "+row.member, "Try out a login: the provider may support "+wanted+" without saying so.")
@@ -157,7 +169,7 @@ func (c *checkup) levels(m *provider.Metadata) {
 	unsupported := func(acrs []string) []string {
 		return slices.DeleteFunc(slices.Clone(acrs), func(v string) bool { return slices.Contains(list, v) })
 	}
-	demanded := c.auth.config.acr
+	demanded := c.ACR
 	switch lacking := unsupported(demanded); {
 	case !ok && demanded != nil:
 		c.warn(subject, "the metadata has no acr_values_supported", "Try out a login with the level of WithLevel.")
@@ -166,12 +178,12 @@ func (c *checkup) levels(m *provider.Metadata) {
 		c.warn(subject, "the metadata has no acr_values_supported", "Try out a login on a route that demands a level, if there is one.")
 		return
 	case demanded != nil && len(lacking) == len(demanded):
-		c.problem(subject, "the provider gives none of those that every login demands: "+strings.Join(demanded, " "), "Change WithLevel: AgentConnect loops for ever when it is asked for values alone that it does not give. It gives "+strings.Join(list, " ")+".")
+		c.problem(subject, "the provider gives none of those that every login demands: "+strings.Join(demanded, " "), "Change WithLevel: ProConnect loops for ever when it is asked for values alone that it does not give. It gives "+strings.Join(list, " ")+".")
 		return
 	case demanded != nil:
 		c.ok(subject, "every login demands one of "+strings.Join(demanded, " "))
 	}
-	if lacking := unsupported(knownACRs()); len(lacking) > 0 {
+	if lacking := unsupported(c.EveryACR); len(lacking) > 0 {
 		c.warn(subject, "the provider does not give "+strings.Join(lacking, " "), "Demand them on no route (Require), unless others are accepted beside them.")
 		return
 	}
@@ -187,7 +199,7 @@ func (c *checkup) switches(m *provider.Metadata) {
 	switch {
 	case claimsParameterSupported:
 		c.ok(claimsParameter, "supported: levels can be demanded")
-	case c.auth.config.acr != nil:
+	case c.ACR != nil:
 		c.problem(claimsParameter, "the metadata does not say claims_parameter_supported, and WithLevel needs it", "Every login would be refused, because the provider is not asked for its level. Leave WithLevel out, or ask the provider.")
 	default:
 		c.warn(claimsParameter, "the metadata does not say claims_parameter_supported", "A route that demands a level (Require) would refuse everybody.")
@@ -209,31 +221,30 @@ func (c *checkup) switches(m *provider.Metadata) {
 // keys looks for a key for each algorithm.
 func (c *checkup) keys(ctx context.Context, p *provider.Provider, m *provider.Metadata) {
 	const subject = "keys"
-	config := c.auth.config
-	if (config.idTokenAlg == HS256 || config.userinfoAlg == HS256) && len(config.clientSecret) < minHS256Secret {
+	if (c.IDTokenAlg == hs256 || c.UserinfoAlg == hs256) && c.SecretLength < minHS256Secret {
 		c.warn("client secret", fmt.Sprintf("it is the key of HS256, and shorter than %d bytes (RFC 7518, section 3.2)", minHS256Secret), "Ask for another one, or for RS256.")
 	}
-	algs := slices.DeleteFunc(slices.Compact([]Alg{config.idTokenAlg, config.userinfoAlg}), func(alg Alg) bool { return alg == HS256 || alg == Unsigned })
+	algs := slices.DeleteFunc(slices.Compact([]string{c.IDTokenAlg, c.UserinfoAlg}), func(alg string) bool { return alg == hs256 || alg == string(provider.Unsigned) })
 	if len(algs) == 0 {
 		c.ok(subject, "none needed: signatures are made with the client secret")
 		return
 	}
 	keys, err := p.ReadKeys(ctx)
-	if refusal := asError(err); err != nil {
-		action := "Without the keys no login ends. " + networkAdvice(m.JWKSURI)
-		if refusal.Code == CodeProviderAnswer {
-			action = "Tell AgentConnect's support: no login ends without keys."
+	if err != nil {
+		action := "Without the keys no login ends. " + c.networkAdvice(m.JWKSURI)
+		if kindOf(err) == provider.BadAnswer {
+			action = "Tell ProConnect's support: no login ends without keys."
 		}
-		c.problem(subject, refusal.Error(), action)
+		c.problem(subject, err.Error(), action)
 		return
 	}
 	for _, key := range keys.LeftOut {
-		c.warn(subject, key.String(), "Tell AgentConnect's support: a token signed with this key would be refused.")
+		c.warn(subject, key.String(), "Tell ProConnect's support: a token signed with this key would be refused.")
 	}
 	for _, alg := range algs {
 		fitting := keys.Fitting(jose.SignatureAlgorithm(alg))
 		if fitting == 0 {
-			c.problem(subject, "the provider publishes no key for "+string(alg), "Give the algorithm that was registered; if it is this one, tell AgentConnect's support.")
+			c.problem(subject, "the provider publishes no key for "+alg, "Give the algorithm that was registered; if it is this one, tell ProConnect's support.")
 			continue
 		}
 		c.ok(subject, fmt.Sprintf("for %s: %d", alg, fitting))

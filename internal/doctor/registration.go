@@ -1,0 +1,159 @@
+package doctor
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+
+	"golang.org/x/oauth2"
+
+	"github.com/agentconnect-go/agentconnect/internal/provider"
+)
+
+// registration finds out what the provider makes of the client, its secret and
+// its URLs.
+func (c *checkup) registration(ctx context.Context, p *provider.Provider, m *provider.Metadata) {
+	c.credentials(ctx, p, m)
+	c.silentLogin(ctx, p, m)
+	if m.EndSessionEndpoint != "" {
+		c.logoutWithoutSession(ctx, p, m)
+	}
+}
+
+// credentials redeems a code that nobody was given: the provider authenticates
+// the client before it looks at the code (RFC 6749 section 4.1.3).
+func (c *checkup) credentials(ctx context.Context, p *provider.Provider, m *provider.Metadata) {
+	const subject = "client_id and client_secret"
+	const tryOut = "Try out a login."
+	_, err := p.Exchange(ctx, m, random(), provider.Login{Nonce: random(), Verifier: random()})
+	switch kindOf(err) {
+	case provider.InvalidGrant:
+		c.ok(subject, "accepted")
+	case provider.InvalidClient:
+		c.problem(subject, "the provider does not accept them", "Compare them with what ProConnect handed out for this very environment: the four share no registration.")
+	case provider.InvalidIDToken: // it cannot have the nonce, which was not sent
+		c.problem(subject, "the provider redeemed a made-up code", "This is no ProConnect.")
+	case provider.Unavailable, provider.Timeout:
+		c.warn(subject, "the token endpoint does not answer: "+string(kindOf(err)), tryOut+" "+c.networkAdvice(m.TokenEndpoint))
+	default:
+		c.warn(subject, "the token endpoint's answer says nothing about them: "+err.Error(), tryOut)
+	}
+}
+
+// silentLogin asks for a login without any session (Core 1.0 section 3.1.2.6):
+// where the provider sends the error tells whether it knows the redirect URL, and
+// which error, whether it grants the scopes.
+func (c *checkup) silentLogin(ctx context.Context, p *provider.Provider, m *provider.Metadata) {
+	const subject = "registration"
+	const compare = "Compare client_id and redirect_uri with the registration of this very environment, character by character."
+	login := provider.Login{State: random(), Nonce: random(), Verifier: random()}
+	visit, err := c.visit(ctx, p, p.AuthURL(m, login, oauth2.SetAuthURLParam("prompt", "none")))
+	switch {
+	case err != nil:
+		c.warn(subject, "the authorization endpoint does not answer: "+string(kindOf(err)), c.networkAdvice(m.AuthorizationEndpoint))
+		return
+	case visit.Status >= 500:
+		c.warn(subject, "the authorization endpoint answers "+visit.what(), "Try out a login.")
+		return
+	case visit.Status >= 400:
+		c.problem(subject, "the provider answers a login with an error page: "+visit.what(), compare)
+		return
+	case !visit.leadsTo(c.RedirectURL):
+		c.warn(subject, "the provider answers a silent login with "+visit.what()+", and not at the redirect URL", "Try out a login.")
+		return
+	}
+	answer, err := c.ReadAnswer(visit.Location.RawQuery, m.IssInResponse)
+	switch {
+	case err != nil || answer.State != login.State:
+		c.problem(subject, "what the provider sends to the redirect URL is not an answer to the login", "Tell ProConnect's support.")
+	case answer.WrongFrom:
+		c.problem(subject, "the provider's answer has another iss", "Every login would be refused. Tell ProConnect's support.")
+	case slices.Contains([]string{"login_required", "interaction_required", "consent_required"}, answer.Error):
+		c.ok(subject, "the provider knows the client and the redirect URL, and grants the scopes")
+	case answer.Error == "invalid_scope":
+		c.problem(subject, "the registration was not granted all of the scopes "+strings.Join(c.Scopes, " "), "Ask ProConnect for what is missing, or leave it out with WithScopes (PROCONNECT_SCOPES).")
+	case answer.NamesIt:
+		c.problem(subject, "the provider refuses logins: "+answer.Error, compare)
+	default:
+		c.warn(subject, "the provider's answer to a silent login is not understood", "Try out a login.")
+	}
+}
+
+// logoutWithoutSession asks for a logout of nobody (RP-Initiated Logout 1.0
+// section 2). ProConnect answers a post-logout redirect URL that it does not know
+// with a 500 that says nothing: what it answers without any, and to a made-up one,
+// tells the cause.
+func (c *checkup) logoutWithoutSession(ctx context.Context, p *provider.Provider, m *provider.Metadata) {
+	const subject = "registration of the logout"
+	const tryOut = "Try out a logout."
+	ask := func(postLogoutURL string) (visit, error) {
+		u, err := url.Parse(p.EndSessionURL(m, "", random()))
+		if err != nil {
+			return visit{}, &provider.Failure{Kind: provider.BadAnswer, Asked: "page", Err: errors.New("its address is malformed")}
+		}
+		query := u.Query()
+		query.Set("post_logout_redirect_uri", postLogoutURL)
+		if postLogoutURL == "" {
+			query.Del("post_logout_redirect_uri")
+		}
+		u.RawQuery = query.Encode()
+		return c.visit(ctx, p, u.String())
+	}
+	ours, err := ask(c.PostLogoutURL.String())
+	if err != nil {
+		c.warn(subject, "the end_session_endpoint does not answer: "+string(kindOf(err)), c.networkAdvice(m.EndSessionEndpoint))
+		return
+	}
+	if ours.leadsTo(c.PostLogoutURL) {
+		c.ok(subject, "the provider knows the post-logout redirect URL")
+		return
+	}
+	other := "" // no post-logout redirect URL at all
+	if !ours.refuses() {
+		other = c.PostLogoutURL.JoinPath(random()).String()
+	}
+	control, err := ask(other)
+	switch {
+	case err != nil:
+		c.warn(subject, "the end_session_endpoint does not answer twice: "+string(kindOf(err)), tryOut)
+	case ours.refuses() && control.refuses():
+		c.warn(subject, "the end_session_endpoint answers "+ours.what()+", whatever it is asked", tryOut)
+	case ours.refuses():
+		c.problem(subject, "the provider refuses the post-logout redirect URL: "+ours.what(), "Every logout would end on its error page. Compare post_logout_redirect_uri with the registration, character by character.")
+	case control.refuses():
+		c.ok(subject, "the provider knows the post-logout redirect URL, and refuses another")
+	default:
+		c.warn(subject, "the provider answers the post-logout redirect URL and a made-up one alike", tryOut+" Its last page must be the application's.")
+	}
+}
+
+// A visit is a page of the provider, as a browser without any cookie gets it.
+type visit struct {
+	*provider.Page
+	explain func(page string) string
+}
+
+func (c *checkup) visit(ctx context.Context, p *provider.Provider, address string) (visit, error) {
+	page, err := p.Visit(ctx, address)
+	return visit{page, c.ExplainPage}, err
+}
+
+// refuses reports whether the page is an error.
+func (v visit) refuses() bool { return v.Status >= 400 }
+
+// leadsTo reports whether the provider sends the browser to a registered URL.
+func (v visit) leadsTo(u *url.URL) bool {
+	return v.Location != nil && v.Location.Scheme == u.Scheme && v.Location.Host == u.Host && v.Location.Path == u.Path
+}
+
+// what says what the page is, with the code on it.
+func (v visit) what() string {
+	what := http.StatusText(v.Status)
+	if explanation := v.explain(string(v.Body)); explanation != "" {
+		return what + ", " + explanation
+	}
+	return what
+}
