@@ -26,9 +26,11 @@ import (
 // a slice with MarshalJSON, which is the whole agent, and %v of a struct prints its
 // unexported fields as they are.
 type Agent struct {
-	// Sub identifies the agent, for one identity provider: the same person
-	// through another one has another sub. It is the key for accounts, at most
-	// 255 bytes, never empty.
+	// Sub identifies the agent, the same at every service. It is the key for
+	// accounts, at most 255 bytes, never empty. The same person through another
+	// identity provider mostly has another one: only an agent of ProConnect Identité
+	// whose administration gets an identity provider of its own, and who keeps the
+	// same e-mail address there, keeps it.
 	Sub string
 	// GivenName is all the first names, separated by spaces (scope given_name).
 	GivenName string
@@ -60,18 +62,21 @@ type Agent struct {
 	// IdPACR is the raw acr that the identity provider gave (scope idp_acr). It
 	// is no proof of a level: ACR is.
 	IdPACR string
-	// Roles says what the person is (scope roles): RoleAgentPublic and others.
-	// It is empty for others, and when AgentConnect's look-up failed.
+	// Roles says what the person is (scope roles): RoleAgentPublic and others. It is
+	// empty and not nil for others, and when ProConnect's look-up failed; nil when
+	// there is no such claim. On the RIE it always is RoleAgentPublic alone.
 	Roles []string
 	// OrganizationLabel is the display name of the organisation of the SIRET
-	// (scope organization_label).
+	// (scope organization_label). It is never there on the RIE.
 	OrganizationLabel string
 
 	// ACR is the level of this login, from the ID token: [ACREIDAS1] and others.
 	// It is there only when the login asked for a level.
 	ACR string
-	// AMR is how the agent was authenticated, from the ID token: pwd, otp, mfa…
-	// It is there only when it was asked for.
+	// AMR is how the agent was authenticated, from the ID token: pwd (password), mail
+	// (code by e-mail), otp (one-time code), pin, hwk and swk (a key in hardware, in
+	// software), pop (proof of a key), mfa (several factors), and others. It is there
+	// only when it was asked for: [WithAMR].
 	AMR []string
 	// AuthTime is the time of this login at the provider, from the ID token,
 	// to the second. It proves nothing about the age of the agent's real
@@ -85,7 +90,8 @@ type Agent struct {
 	empty uint32
 }
 
-// The roles that the claim roles can contain.
+// The roles that the claim roles can contain. ProConnect computes the first three
+// today; the others are announced.
 const (
 	RoleAgentPublic            = "agent_public"
 	RoleAgentPublicEtat        = "agent_public_etat"
