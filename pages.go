@@ -77,11 +77,11 @@ func wordsOf(lang string) map[string]string {
 	return map[string]string{
 		"LogIn":   "Se connecter de nouveau",
 		"Home":    "Page d’accueil",
-		"Demands": "Ce qui est demandé ici :",
+		"Demands": "Ce qui est demandé ici :",
 		"Support": "Informations pour l’assistance",
-		"Contact": "Si vous avez besoin d’aide :",
+		"Contact": "Si vous avez besoin d’aide :",
 		"Copy":    "Toutes les informations, à copier",
-		"CopyHow": "Sélectionnez tout le texte, puis copiez-le dans votre message :",
+		"CopyHow": "Sélectionnez tout le texte, puis copiez-le dans votre message :",
 	}
 }
 
@@ -213,7 +213,7 @@ func (a *Authenticator) serveLogoutPage(w http.ResponseWriter, r *http.Request) 
 		Lang:       "fr",
 		Service:    a.config.serviceName,
 		Title:      "Se déconnecter",
-		Paragraphs: []string{a.config.brand.in("Voulez-vous vous déconnecter de ce service et de ProConnect ?")},
+		Paragraphs: []string{a.config.brand.in("Voulez-vous vous déconnecter de ce service et de ProConnect ?")},
 		Words:      wordsOf(lang),
 		Home:       a.config.homePath,
 		Forms:      []PageForm{{Label: "Se déconnecter", Action: a.config.logoutPath}},

@@ -271,6 +271,14 @@ func (t *Tab) SetColorScheme(scheme string) {
 	command(t, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: scheme}}})
 }
 
+// SetForcedColors makes the person's system choose the colours, "light" or "dark".
+func (t *Tab) SetForcedColors(scheme string) {
+	t.tb.Helper()
+	command(t, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{Features: []*emulation.MediaFeature{
+		{Name: "forced-colors", Value: "active"}, {Name: "prefers-color-scheme", Value: scheme},
+	}})
+}
+
 // SetWidth makes the window, or the phone, so wide.
 func (t *Tab) SetWidth(width int64) {
 	t.tb.Helper()
