@@ -612,7 +612,7 @@ func TestPagesEscapeWhatOthersSay(t *testing.T) {
 		if p.StatusCode < 400 {
 			t.Errorf("%s: got status %d, want a refusal", fault, p.StatusCode)
 		}
-		if text := checkPage(t, p.Response, "fr").one(t, "section").text; strings.ContainsFunc(text, func(r rune) bool { return r != '\n' && !unicode.IsPrint(r) }) {
+		if text := checkPage(t, p.Response, "fr").one(t, "textarea").text; strings.ContainsFunc(text, func(r rune) bool { return r != '\n' && !unicode.IsPrint(r) }) {
 			t.Errorf("%s: got %q, want printable text alone", fault, text)
 		}
 	}
