@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"strings"
+	"sync"
 	"sync/atomic"
 
 	"github.com/go-jose/go-jose/v4"
@@ -31,6 +32,8 @@ type Authenticator struct {
 	tokens   *tokenKeeper // nil: access tokens are not kept
 	origin   *http.CrossOriginProtection
 	silent   atomic.Bool // whether a page is behind SilentLogin
+
+	otherHost sync.Once // see warnOfOtherHost
 }
 
 // New returns an Authenticator with the settings that the options record. It

@@ -43,6 +43,7 @@ func (a *Authenticator) Check(ctx context.Context) Findings {
 		Scopes:           c.scopes,
 		ACR:              c.acr,
 		EveryACR:         knownACRs(),
+		LoopsByEmail:     loopsByEmail(c.acr),
 		CookieName:       c.cookieName,
 		SecureCookies:    c.secureCookies,
 		Lifetime:         c.sessionLifetime,

@@ -185,6 +185,27 @@ func TestCheckOfSomeLevels(t *testing.T) {
 	}
 }
 
+// A level with which ProConnect loops on its code by e-mail is a warning, but not
+// where an agent at eidas0 can reach it, or is refused at once.
+func TestCheckOfALevelThatLoops(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		level []agentconnect.Requirement
+		want  int
+	}{
+		{[]agentconnect.Requirement{agentconnect.MFA(), agentconnect.MinEIDAS(1)}, 1},
+		{[]agentconnect.Requirement{agentconnect.MFA()}, 0},
+		{[]agentconnect.Requirement{agentconnect.MFA(), agentconnect.MinEIDAS(2)}, 0},
+		{nil, 0},
+	} {
+		a := newApp(t, agentconnect.WithLevel(tt.level...))
+		got := about(a.auth.Check(t.Context()), "code by e-mail")
+		if len(got) != tt.want || tt.want == 1 && got[0].Severity != agentconnect.SeverityWarning {
+			t.Errorf("%d levels: got %+v, want %d warnings", len(tt.level), got, tt.want)
+		}
+	}
+}
+
 // A provider that cannot be used is a problem, with the rest of the check done.
 func TestCheckWithoutMetadata(t *testing.T) {
 	t.Parallel()
@@ -467,6 +488,8 @@ func TestCheckOfTheURLs(t *testing.T) {
 		{"another issuer", agentconnect.WithIssuer("https://provider.example"), demarches, demarches + "/out", "environment", warning, "none of the four"},
 		{"good", agentconnect.WithEnvironment(agentconnect.Production), demarches, demarches + "/out", "redirect URL", ok, demarches},
 		{"localhost in integration", agentconnect.WithEnvironment(agentconnect.Integration), "http://localhost:8080/callback", "http://localhost:8080/out", "redirect URL", warning, "this machine"},
+		{"RIE, what it does not have", agentconnect.WithEnvironment(agentconnect.ProductionRIE), demarches, demarches + "/out", "RIE", ok, "organization_label never comes"},
+		{"RIE by its issuer", agentconnect.WithIssuer(agentconnect.IntegrationRIE.Issuer()), demarches, demarches + "/out", "RIE", ok, "agent_public and no other"},
 		{"RIE, a host of the Internet", agentconnect.WithEnvironment(agentconnect.ProductionRIE), demarches, demarches + "/out", "redirect URL", warning, "RIE"},
 		{"integration of the RIE, a host of the Internet", agentconnect.WithEnvironment(agentconnect.IntegrationRIE), demarches, demarches + "/out", "redirect URL", warning, "not under .rie.gouv.fr"},
 		{"RIE, a host that only ends alike", agentconnect.WithEnvironment(agentconnect.ProductionRIE), "https://demarches-rie.gouv.fr/callback", "https://demarches-rie.gouv.fr/out", "redirect URL", warning, "RIE"},

@@ -245,6 +245,7 @@ func (a *Authenticator) startLogin(w http.ResponseWriter, r *http.Request, login
 		a.refuse(w, r, asError(err))
 		return
 	}
+	a.warnOfOtherHost(r)
 	underWay := &pending.Login{
 		State:    randomText(),
 		Nonce:    randomText(),
@@ -264,6 +265,25 @@ func (a *Authenticator) startLogin(w http.ResponseWriter, r *http.Request, login
 	}
 	a.emit(r.Context(), Event{Kind: kind, AcceptedACR: login.ACR})
 	redirect(w, a.provider.AuthURL(m, sent(underWay), login.params(a.config.askAMR)...))
+}
+
+// warnOfOtherHost says, once, that a login starts at an origin where the callback
+// does not find its cookies. A proxy that rewrites Host makes it a false alarm, which
+// says how to end it.
+func (a *Authenticator) warnOfOtherHost(r *http.Request) {
+	registered := a.config.redirectURL
+	scheme, _, _ := strings.Cut(r.Header.Get("X-Forwarded-Proto"), ",")
+	if strings.EqualFold(r.Host, registered.Host) && (scheme == "" || strings.EqualFold(scheme, registered.Scheme)) {
+		return
+	}
+	a.otherHost.Do(func() {
+		came := r.Host[:min(len(r.Host), 255)]
+		if scheme != "" {
+			came = scheme[:min(len(scheme), 5)] + "://" + came
+		}
+		a.config.logger.WarnContext(r.Context(), "agentconnect: a login starts on another host or scheme than that of the redirect URL: its cookies do not come back, and it ends on \"unknown state\"; open the application at the registered address, or have the proxy pass the browser's Host and scheme on",
+			"request", came, "redirect_url", registered.Scheme+"://"+registered.Host)
+	})
 }
 
 // sent returns what of a login the provider is sent, and its answers are tied to.

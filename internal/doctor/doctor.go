@@ -45,6 +45,7 @@ type Settings struct {
 	Scopes                     []string
 	ACR                        []string // that every login must have one of; nil: any
 	EveryACR                   []string // that routes can demand
+	LoopsByEmail               bool     // the ACR make ProConnect ask some agents for its code for ever
 
 	CookieName       string
 	SecureCookies    bool
@@ -80,6 +81,7 @@ type Answer struct {
 func Examine(ctx context.Context, s Settings) []Finding {
 	c := &checkup{Settings: s}
 	c.environment()
+	c.network()
 	c.provider(ctx)
 	c.urls()
 	c.cookies()

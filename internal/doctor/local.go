@@ -28,6 +28,13 @@ func (c *checkup) environment() {
 	}
 }
 
+// network says what the State's private network does not have.
+func (c *checkup) network() {
+	if c.RIE {
+		c.ok("RIE", "every agent has the role agent_public and no other, organization_label never comes, and nobody is sent a code by e-mail")
+	}
+}
+
 // urls compares the registered URLs with the rules, and with each other.
 func (c *checkup) urls() {
 	c.url("redirect URL", c.RedirectURL)

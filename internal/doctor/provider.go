@@ -183,6 +183,9 @@ func (c *checkup) levels(m *provider.Metadata) {
 	case demanded != nil:
 		c.ok(subject, "every login demands one of "+strings.Join(demanded, " "))
 	}
+	if c.LoopsByEmail && !c.RIE {
+		c.warn("code by e-mail", "agents whose identity provider only gives eidas0 are asked for ProConnect's code again and again, and never get in", "Demand MFA() or MinEIDAS(2) with WithLevel, not both MFA() and MinEIDAS(1).")
+	}
 	if lacking := unsupported(c.EveryACR); len(lacking) > 0 {
 		c.warn(subject, "the provider does not give "+strings.Join(lacking, " "), "Demand them on no route (Require), unless others are accepted beside them.")
 		return
