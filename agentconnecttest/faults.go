@@ -1,6 +1,11 @@
 package agentconnecttest
 
-import "slices"
+import (
+	"net/http"
+	"slices"
+
+	"github.com/agentconnect-go/agentconnect"
+)
 
 // Fault is the name of a way in which the provider goes wrong, for
 // [Provider.Inject]: Fault("id-token-wrong-nonce"). [Faults] lists them all, with what
@@ -40,6 +45,13 @@ type FaultInfo struct {
 	Endpoint Endpoint // where it happens
 	Effect   string   // what it changes on the wire
 
+	// Status and Code are how an application made with agentconnect answers a login
+	// that meets the fault. They are 0 and "" where no login fails at the application: the
+	// fault is allowed, is met after the login or at a resource server, or keeps the
+	// browser on a page of the provider's.
+	Status int
+	Code   agentconnect.Code
+
 	// Refuse tells whether a login must fail because of it. Those that must not
 	// are variations that the specifications allow.
 	Refuse bool
@@ -66,12 +78,15 @@ func (info FaultInfo) Applies(alg string) bool {
 func Faults() []FaultInfo {
 	var infos []FaultInfo
 	for _, d := range definitions() {
+		status, code := d.verdict.answer()
 		infos = append(infos, FaultInfo{
 			Fault:    Fault(d.name),
 			Endpoint: d.endpoint(),
 			Effect:   d.effect,
+			Status:   status,
+			Code:     code,
 			Refuse:   d.verdict != allowed,
-			Level:    d.verdict == refusedByLevel,
+			Level:    d.verdict == tooLow || d.verdict == badACR,
 			Slow:     d.slow,
 			algs:     d.algs,
 		})
@@ -79,13 +94,57 @@ func Faults() []FaultInfo {
 	return infos
 }
 
-type verdict int
+// verdict is what must become of a fault.
+type verdict string
 
 const (
-	allowed verdict = iota
-	refused
-	refusedByLevel
+	allowed   verdict = ""
+	elsewhere verdict = "elsewhere" // refused, but not by the callback of a login
+	badACR    verdict = "acr"       // refused as an ID token, where an acr is demanded
+
+	badRequest    = verdict(agentconnect.CodeInvalidRequest)
+	unknownState  = verdict(agentconnect.CodeUnknownState)
+	otherIssuer   = verdict(agentconnect.CodeIssuerMismatch)
+	badGrant      = verdict(agentconnect.CodeInvalidGrant)
+	badClient     = verdict(agentconnect.CodeInvalidClient)
+	denied        = verdict(agentconnect.CodeAccessDenied)
+	sessionLost   = verdict(agentconnect.CodeProviderSessionLost)
+	badIdentity   = verdict(agentconnect.CodeIdentityRefused)
+	otherDomain   = verdict(agentconnect.CodeDomainRefused)
+	ourRequest    = verdict(agentconnect.CodeRequestRejected)
+	loginRequired = verdict(agentconnect.CodeLoginRequired)
+	tooLow        = verdict(agentconnect.CodeInsufficientLevel)
+	badIDToken    = verdict(agentconnect.CodeInvalidIDToken)
+	badUserinfo   = verdict(agentconnect.CodeInvalidUserinfo)
+	badAnswer     = verdict(agentconnect.CodeProviderAnswer)
+	providerError = verdict(agentconnect.CodeProviderError)
+	away          = verdict(agentconnect.CodeProviderUnavailable)
+	tooLate       = verdict(agentconnect.CodeProviderTimeout)
 )
+
+// answer is how an application refuses a login.
+func (v verdict) answer() (int, agentconnect.Code) {
+	status := 0
+	switch v {
+	case allowed, elsewhere:
+		return 0, ""
+	case badACR:
+		return badIDToken.answer()
+	case badRequest, unknownState, otherIssuer, badGrant:
+		status = http.StatusBadRequest
+	case denied, sessionLost, badIdentity, otherDomain, loginRequired, tooLow:
+		status = http.StatusForbidden
+	case badClient, ourRequest:
+		status = http.StatusInternalServerError
+	case away:
+		status = http.StatusServiceUnavailable
+	case tooLate:
+		status = http.StatusGatewayTimeout
+	default:
+		status = http.StatusBadGateway
+	}
+	return status, agentconnect.Code(v)
+}
 
 // definition is what a named fault is made of.
 type definition struct {

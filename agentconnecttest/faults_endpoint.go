@@ -9,43 +9,49 @@ import (
 )
 
 // endpointDefinitions are the same faults at each of the endpoints that clients
-// call themselves. A revocation that fails is no reason to refuse anything.
+// call themselves. unreadable is what becomes of a login when the answer makes no sense.
+// A revocation that fails is no reason to refuse anything, and no login asks for an
+// introspection.
 func endpointDefinitions() []definition {
 	var all []definition
 	for _, endpoint := range []struct {
-		kind     string
-		endpoint Endpoint
-		verdict  verdict
-		algs     []string
+		kind       string
+		endpoint   Endpoint
+		unreadable verdict
+		algs       []string
 	}{
-		{"token", Token, refused, nil},
-		{"userinfo", Userinfo, refused, nil},
-		{"discovery", Discovery, refused, nil},
-		{"keys", JWKS, refused, publicAlgs()},
-		{"introspection", Introspection, refused, nil},
+		{"token", Token, badAnswer, nil},
+		{"userinfo", Userinfo, badUserinfo, nil},
+		{"discovery", Discovery, badAnswer, nil},
+		{"keys", JWKS, badAnswer, publicAlgs()},
+		{"introspection", Introspection, elsewhere, nil},
 		{"revocation", Revocation, allowed, nil},
 	} {
 		for _, row := range []struct {
 			name, effect string
-			slow         bool
+			verdict      verdict
 			change       func(*Answer)
 		}{
-			{"error-500", "500", false, status(http.StatusInternalServerError)},
-			{"error-503", "503", false, status(http.StatusServiceUnavailable)},
-			{"error-429", "429", false, status(http.StatusTooManyRequests)},
-			{"html", "an HTML page with status 200", false, webPage},
-			{"redirect", "a redirect to itself at another address", false, func(a *Answer) { a.Redirect = http.StatusFound }},
-			{"permanent-redirect", "a redirect (308) to itself at another address", false, func(a *Answer) { a.Redirect = http.StatusPermanentRedirect }},
-			{"empty", "an empty body", false, func(a *Answer) { a.Body = nil }},
-			{"huge", "sixteen megabytes", false, huge},
-			{"gzip-bomb", "sixty-four megabytes in a small compressed body", false, gzipBomb},
-			{"truncated", "a body shorter than announced", false, func(a *Answer) { a.Truncate = true }},
-			{"reset", "the connection is reset", false, func(a *Answer) { a.Reset = true }},
-			{"hang", "no answer at all", true, func(a *Answer) { a.Hang = true }},
-			{"drip", "a byte a second", true, func(a *Answer) { a.Pause = time.Second }},
-			{"slow", "a good answer, a minute late", true, func(a *Answer) { a.Wait = time.Minute }},
+			{"error-500", "500", badAnswer, status(http.StatusInternalServerError)},
+			{"error-503", "503", away, status(http.StatusServiceUnavailable)},
+			{"error-429", "429", away, status(http.StatusTooManyRequests)},
+			{"html", "an HTML page with status 200", endpoint.unreadable, webPage},
+			{"redirect", "a redirect to itself at another address", badAnswer, func(a *Answer) { a.Redirect = http.StatusFound }},
+			{"permanent-redirect", "a redirect (308) to itself at another address", badAnswer, func(a *Answer) { a.Redirect = http.StatusPermanentRedirect }},
+			{"empty", "an empty body", endpoint.unreadable, func(a *Answer) { a.Body = nil }},
+			{"huge", "sixteen megabytes", badAnswer, huge},
+			{"gzip-bomb", "sixty-four megabytes in a small compressed body", endpoint.unreadable, gzipBomb},
+			{"truncated", "a body shorter than announced", away, func(a *Answer) { a.Truncate = true }},
+			{"reset", "the connection is reset", away, func(a *Answer) { a.Reset = true }},
+			{"hang", "no answer at all", tooLate, func(a *Answer) { a.Hang = true }},
+			{"drip", "a byte a second", tooLate, func(a *Answer) { a.Pause = time.Second }},
+			{"slow", "a good answer, a minute late", tooLate, func(a *Answer) { a.Wait = time.Minute }},
 		} {
-			all = append(all, definition{endpoint.kind + "-" + row.name, row.effect, endpoint.verdict, endpoint.algs, row.slow,
+			verdict := row.verdict
+			if endpoint.unreadable == elsewhere || endpoint.unreadable == allowed {
+				verdict = endpoint.unreadable
+			}
+			all = append(all, definition{endpoint.kind + "-" + row.name, row.effect, verdict, endpoint.algs, row.verdict == tooLate,
 				Tamper{Endpoint: endpoint.endpoint, Answer: row.change}})
 		}
 	}

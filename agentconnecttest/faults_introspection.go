@@ -29,7 +29,7 @@ func introspectionDefinitions() []definition {
 		{"introspection-unpublished-key", "signed with a key that is not published", signedAlgs(), unpublishedKey},
 		{"introspection-flat", "the signed answer has its claims at the top instead of in token_introspection", signedAlgs(), flatIntrospection},
 	} {
-		all = append(all, definition{row.name, row.effect, refused, row.algs, false, Tamper{Introspection: row.change}})
+		all = append(all, definition{row.name, row.effect, elsewhere, row.algs, false, Tamper{Introspection: row.change}})
 	}
 	return all
 }

@@ -12,16 +12,16 @@ func jwksDefinitions() []definition {
 		verdict      verdict
 		change       func(*Answer)
 	}{
-		{"keys-no-keys", "none", refused, body(`{"keys":[]}`)},
-		{"keys-no-member", "no member of that name", refused, body(`{}`)},
-		{"keys-not-array", "an object instead of an array", refused, body(`{"keys":{}}`)},
-		{"keys-not-json", "not JSON", refused, body(`keys`)},
-		{"keys-trailing-data", "another object after the first", refused, trail},
-		{"keys-other-keys", "only some that sign nothing here", refused, body(`{"keys":[` + otherRSA("unrelated") + `,` + otherEC("unrelated-too") + `]}`)},
-		{"keys-encryption-keys", "all are for encryption (use)", refused, eachKey(func(k *Members) { k.Set("use", "enc"); k.Delete("alg") })},
-		{"keys-encryption-ops", "all are for encryption (key_ops)", refused, eachKey(func(k *Members) { k.Delete("use"); k.Delete("alg"); k.Set("key_ops", []string{"encrypt"}) })},
-		{"keys-other-algorithms", "all are for other algorithms (alg)", refused, eachKey(otherAlg)},
-		{"keys-symmetric", "all are symmetric", refused, eachKey(func(k *Members) {
+		{"keys-no-keys", "none", badIDToken, body(`{"keys":[]}`)},
+		{"keys-no-member", "no member of that name", badAnswer, body(`{}`)},
+		{"keys-not-array", "an object instead of an array", badAnswer, body(`{"keys":{}}`)},
+		{"keys-not-json", "not JSON", badAnswer, body(`keys`)},
+		{"keys-trailing-data", "another object after the first", badAnswer, trail},
+		{"keys-other-keys", "only some that sign nothing here", badIDToken, body(`{"keys":[` + otherRSA("unrelated") + `,` + otherEC("unrelated-too") + `]}`)},
+		{"keys-encryption-keys", "all are for encryption (use)", badIDToken, eachKey(func(k *Members) { k.Set("use", "enc"); k.Delete("alg") })},
+		{"keys-encryption-ops", "all are for encryption (key_ops)", badIDToken, eachKey(func(k *Members) { k.Delete("use"); k.Delete("alg"); k.Set("key_ops", []string{"encrypt"}) })},
+		{"keys-other-algorithms", "all are for other algorithms (alg)", badIDToken, eachKey(otherAlg)},
+		{"keys-symmetric", "all are symmetric", badIDToken, eachKey(func(k *Members) {
 			*k = Members{{"kty", "oct"}, {"kid", k.Get("kid")}, {"k", "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"}}
 		})},
 		{"keys-odd-keys", "odd, unknown, malformed and non-signing ones before the good ones", allowed, prepend(oddKeys()...)},

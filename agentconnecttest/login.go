@@ -47,7 +47,8 @@ func WithRequest(edit func(*http.Request)) LoginOption {
 // or does not know the agent. It is safe for concurrent use with several
 // clients.
 func (s *Server) Login(client *http.Client, loginURL, agent string, opts ...LoginOption) (*http.Response, error) {
-	return s.login(client, nil, loginURL, agent, opts)
+	resp, err := s.login(client, nil, loginURL, agent, opts)
+	return resp, withoutQuery(err)
 }
 
 // CallbackURL does the same up to the very last step: it returns the URL, with
@@ -63,11 +64,12 @@ func (s *Server) CallbackURL(client *http.Client, loginURL, agent string, opts .
 		return true
 	}, loginURL, agent, opts)
 	if err != nil {
-		return nil, err
+		return nil, withoutQuery(err)
 	}
 	defer resp.Body.Close()
 	if callback == nil {
-		return nil, fmt.Errorf("agentconnecttest: the login ended with status %d at %s without coming back from the provider", resp.StatusCode, resp.Request.URL.Redacted())
+		address, _, _ := strings.Cut(resp.Request.URL.Redacted(), "?")
+		return nil, fmt.Errorf("agentconnecttest: the login ended with status %d at %s without coming back from the provider", resp.StatusCode, address)
 	}
 	return callback, nil
 }
@@ -148,6 +150,8 @@ func navigation(method, target, body string) (*http.Request, error) {
 	req.Header.Set("Accept", "text/html,application/xhtml+xml,*/*;q=0.8")
 	req.Header.Set("Sec-Fetch-Mode", "navigate")
 	req.Header.Set("Sec-Fetch-Dest", "document")
+	req.Header.Set("Sec-Fetch-Site", "none")
+	req.Header.Set("Sec-Fetch-User", "?1")
 	return req, nil
 }
 

@@ -52,6 +52,8 @@ type Config struct {
 	// Logger receives one line for each request, at debug level, without any
 	// secret; nil means no log.
 	Logger *slog.Logger
+
+	withoutNetwork bool // for NewServer
 }
 
 // Provider is a ProConnect in the process: an [http.Handler] that serves every

@@ -25,6 +25,7 @@ type Server struct {
 
 	tb      testing.TB
 	address string
+	memory  *memory // nil when there is a network
 	serving sync.WaitGroup
 	handler sync.RWMutex // held for reading by each request being handled
 	mu      sync.Mutex
@@ -72,6 +73,15 @@ func WithAccessTokenLife(life time.Duration) ServerOption {
 	return func(cfg *Config) { cfg.AccessTokenLife = life }
 }
 
+// WithoutNetwork makes the provider, and the application of [Server.StartApplication],
+// answer by function calls, to clients of [Server.Browser] and to an application with
+// [Server.Options]. No goroutine waits for a network then, so that a test in a
+// testing/synctest bubble can move the time of both: time.Sleep is enough. Answers do not
+// stream.
+func WithoutNetwork() ServerOption {
+	return func(cfg *Config) { cfg.withoutNetwork = true }
+}
+
 // WithLogger sets where the provider logs its requests, see [Config.Logger].
 func WithLogger(logger *slog.Logger) ServerOption {
 	return func(cfg *Config) { cfg.Logger = logger }
@@ -84,20 +94,27 @@ func WithLogger(logger *slog.Logger) ServerOption {
 // [Server.SetRedirectURIs] says where. Any failure ends the test.
 func NewServer(tb testing.TB, opts ...ServerOption) *Server {
 	tb.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		tb.Fatalf("agentconnecttest: listening: %v", err)
-	}
-	s := &Server{tb: tb, address: listener.Addr().String()}
-	s.URL = "http://" + s.address
-	s.Issuer = s.URL + "/api/v2"
-	cfg := Config{Issuer: s.Issuer, Clients: []Client{{}}}
+	cfg := Config{Clients: []Client{{}}}
 	for _, opt := range opts {
 		opt(&cfg)
 	}
 	cfg.Clients[0] = cfg.Clients[0].orDefault()
+	s := &Server{tb: tb, address: memoryProvider}
+	if cfg.withoutNetwork {
+		s.memory = &memory{handlers: make(map[string]http.Handler)}
+	}
+	listener := s.listen("127.0.0.1:0")
+	if listener != nil {
+		s.address = listener.Addr().String()
+	}
+	s.URL = "http://" + s.address
+	s.Issuer = s.URL + "/api/v2"
+	cfg.Issuer = s.Issuer
+	var err error
 	if s.Provider, err = New(cfg); err != nil {
-		_ = listener.Close()
+		if listener != nil {
+			_ = listener.Close()
+		}
 		tb.Fatalf("agentconnecttest: %v", err)
 	}
 	s.Client = cfg.Clients[0].withDefaults()
@@ -105,6 +122,19 @@ func NewServer(tb testing.TB, opts ...ServerOption) *Server {
 	s.serve(listener)
 	tb.Cleanup(s.Stop)
 	return s
+}
+
+// listen returns nil without a network.
+func (s *Server) listen(address string) net.Listener {
+	s.tb.Helper()
+	if s.memory != nil {
+		return nil
+	}
+	listener, err := net.Listen("tcp", address)
+	if err != nil {
+		s.tb.Fatalf("agentconnecttest: listening: %v", err)
+	}
+	return listener
 }
 
 // orDefault fills in what a client lacks with the default client's.
@@ -126,6 +156,10 @@ func (c Client) orDefault() Client {
 
 // serve needs that no server is running.
 func (s *Server) serve(listener net.Listener) {
+	if s.memory != nil {
+		s.memory.listen(s.address, http.HandlerFunc(s.handle))
+		return
+	}
 	server := &http.Server{Handler: http.HandlerFunc(s.handle), ErrorLog: slog.NewLogLogger(slog.DiscardHandler, slog.LevelError)}
 	s.running = server
 	s.serving.Go(func() { _ = server.Serve(listener) })
@@ -142,6 +176,9 @@ func (s *Server) handle(w http.ResponseWriter, r *http.Request) {
 func (s *Server) Stop() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.memory != nil {
+		s.memory.listen(s.address, nil)
+	}
 	if s.running == nil {
 		return
 	}
@@ -159,11 +196,7 @@ func (s *Server) Restart() {
 	s.Stop()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	listener, err := net.Listen("tcp", s.address)
-	if err != nil {
-		s.tb.Fatalf("agentconnecttest: listening again: %v", err)
-	}
-	s.serve(listener)
+	s.serve(s.listen(s.address))
 }
 
 // AddClient registers another client, or changes one; see [Provider.SetClient].
