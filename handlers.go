@@ -325,7 +325,7 @@ func (a *Authenticator) logOutOfProvider(w http.ResponseWriter, r *http.Request,
 		return
 	}
 	state := randomText()
-	name := a.logoutCookieName()
+	name := logoutCookieOf(a.config.cookieName)
 	http.SetCookie(w, cookies.New(name, a.logouts.Seal([]byte(state+" "+next), name), int(logoutLifetime.Seconds()), a.config.secureCookies))
 	redirect(w, a.provider.EndSessionURL(m, idToken, state))
 }
@@ -336,7 +336,8 @@ func (a *Authenticator) goOnLoggedOut(w http.ResponseWriter, next string) {
 	redirect(w, cmp.Or(next, a.config.loggedOutPath))
 }
 
-func (a *Authenticator) logoutCookieName() string { return a.config.cookieName + "-logout" }
+// logoutCookieOf names the cookie of a logout under way.
+func logoutCookieOf(stem string) string { return stem + "-logout" }
 
 // LogoutCallback is where the provider sends the browser after a logout, at the
 // registered post_logout_redirect_uri. It goes on to the page of [WithLoggedOutPath],
@@ -350,16 +351,19 @@ func (a *Authenticator) LogoutCallback(w http.ResponseWriter, r *http.Request) {
 		a.refuseMethod(w, r, "GET")
 		return
 	}
-	name := a.logoutCookieName()
-	logout, _ := a.logouts.Open(cookies.Value(r, name), name)
-	state, next, ok := strings.Cut(string(logout), " ")
-	if !ok || r.URL.Query().Get("state") != state {
-		redirect(w, a.config.homePath)
+	for _, stem := range a.config.cookieNames() {
+		name := logoutCookieOf(stem)
+		logout, _ := a.logouts.Open(cookies.Value(r, name), name)
+		state, next, ok := strings.Cut(string(logout), " ")
+		if !ok || r.URL.Query().Get("state") != state {
+			continue
+		}
+		http.SetCookie(w, cookies.New(name, "", -1, a.config.secureCookies))
+		a.forgetSilentTry(w) // the provider has no session to log in with
+		a.goOnLoggedOut(w, next)
 		return
 	}
-	http.SetCookie(w, cookies.New(name, "", -1, a.config.secureCookies))
-	a.forgetSilentTry(w) // the provider has no session to log in with
-	a.goOnLoggedOut(w, next)
+	redirect(w, a.config.homePath)
 }
 
 // redirect sends a browser to a URL that is known to be good, with GET.

@@ -240,6 +240,9 @@ func (a *Authenticator) visitorsLogin(form url.Values) (*loginRequest, error) {
 // startLogin keeps a new pending login in the browser and redirects it to the
 // provider.
 func (a *Authenticator) startLogin(w http.ResponseWriter, r *http.Request, login *loginRequest) {
+	if a.endProviderSession(w, r, login) {
+		return
+	}
 	m, err := a.provider.Metadata(r.Context())
 	if err != nil {
 		a.refuse(w, r, asError(err))

@@ -143,18 +143,6 @@ func (a *Authenticator) identify(w http.ResponseWriter, r *http.Request) (*sessi
 	return nil, err
 }
 
-// endIdle ends a session that was idle for too long, as its own cookie shows.
-func (a *Authenticator) endIdle(w http.ResponseWriter, r *http.Request, session *session) {
-	a.emit(r.Context(), agentEvent(EventSessionExpired, session.agent))
-	if err := a.sessions.destroy(r.Context(), session.token); err != nil {
-		a.config.logger.WarnContext(r.Context(), "agentconnect: a session that is over could not be deleted", "cause", err)
-	}
-	if a.tokens != nil {
-		a.tokens.end(r.Context(), session.token)
-	}
-	a.sessions.forgetCookies(w, r)
-}
-
 // refuseStore answers a request that the store could not be asked about.
 func (a *Authenticator) refuseStore(w http.ResponseWriter, r *http.Request, err error) {
 	if hasLeft(r) {

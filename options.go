@@ -249,10 +249,12 @@ func WithSessionEndAtMidnight() Option {
 // holds for the sessions that begin after it was set; one that is shortened later
 // holds for them at once.
 //
-// On a computer that several people use, it protects this application's session
-// alone. While the provider's session lives, up to twelve hours, the next person
-// at the computer can log in as the same agent with one click and no password, here
-// and in any other service.
+// On a computer that several people use, it protects little: while the provider's
+// session lives, up to twelve hours, the next person at the computer can log in as
+// the same agent with one click and no password, in any other service at once. Here,
+// the next login of a browser whose session ended by the idle timeout first ends the
+// provider's session, so that the person is asked; a person who deletes the
+// browser's cookies for this site gets around that.
 //
 // The time of the last request is kept in an authenticated cookie of its own,
 // renewed at most once a minute, and never in the store: requests only read the

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -16,6 +17,7 @@ import (
 	"github.com/alexedwards/scs/v2/memstore"
 
 	"github.com/agentconnect-go/agentconnect"
+	"github.com/agentconnect-go/agentconnect/agentconnecttest"
 )
 
 // What every login must satisfy binds sessions too: a level or a rule that is new
@@ -317,4 +319,68 @@ func TestNewStartsNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) { // panics for a goroutine that stays
 		newStoreAuth(t, store, agentconnect.WithLogger(slog.New(slog.DiscardHandler)))
 	})
+}
+
+// After an idle timeout the next person at the computer is asked who they are: the
+// next login first ends the provider's session, and no silent login comes before.
+func TestThreatIdleOnASharedComputer(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		name string
+		idle bool
+		via  string // where the next person begins
+		back string // the login that the logout comes back to
+	}{
+		{"in use", false, "/dossiers/7?a=b", ""},
+		{"a protected page", true, "/dossiers/7?a=b", "/login?return_to=%2Fdossiers%2F7%3Fa%3Db"},
+		{"the login", true, "/login?return_to=/dossiers/8", "/login?return_to=/dossiers/8"},
+		{"a page with a level", true, "/mfa-only", "/login?return_to=%2Fmfa-only"},
+		{"a public page with a silent login", true, "/silent", ""},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			a := newApp(t, agentconnect.WithIdleTimeout(10*time.Minute))
+			routes := a.routes()
+			site := a.browserOf(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				if r.URL.Path == "/silent" {
+					a.auth.SilentLogin(http.HandlerFunc(serveAgent)).ServeHTTP(w, r)
+					return
+				}
+				routes.ServeHTTP(w, r)
+			}))
+			b := a.browser()
+			b.login("/dossiers", "marie")
+			b.app = site.app
+			if tt.idle {
+				a.clock.advance(11 * time.Minute)
+				b.fetch("/dossiers") // a page that polls is told first
+			}
+			before := a.provider.Requests(agentconnecttest.EndSession)
+			follow := *b.client
+			follow.CheckRedirect = nil
+			var path []string
+			follow.CheckRedirect = func(r *http.Request, _ []*http.Request) error {
+				path = append(path, r.URL.RequestURI())
+				return nil
+			}
+			b.client = &follow
+			p := b.navigate(tt.via)
+			switch {
+			case !tt.idle || tt.via == "/silent":
+				if a.provider.Requests(agentconnecttest.EndSession) != before || p.StatusCode != http.StatusOK || len(path) > 0 {
+					t.Errorf("got %v, status %d, want the page at once", path, p.StatusCode)
+				}
+			default:
+				if got := a.provider.Requests(agentconnecttest.EndSession) - before; got != 1 || !slices.Contains(path, tt.back) {
+					t.Errorf("got %d logouts at the provider, by way of %v, want one, and then %s", got, path, tt.back)
+				}
+				if p.Request.URL.Host == strings.TrimPrefix(a.public, "http://") || b.sub() != "" {
+					t.Errorf("got logged in as %q, at %s, want the provider's question", b.sub(), p.Request.URL)
+				}
+				if again := b.navigate("/login"); a.provider.Requests(agentconnecttest.EndSession)-before != 1 {
+					t.Errorf("another login: got status %d, %d logouts at the provider, want no more", again.StatusCode, a.provider.Requests(agentconnecttest.EndSession)-before)
+				}
+			}
+		})
+	}
 }

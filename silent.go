@@ -22,8 +22,8 @@ const (
 // provider knows the agent, as a stranger if not. The provider shows nothing
 // either way.
 //
-// It tries once an hour and browser, and not in the hour after a logout that
-// did not come back from the provider. Only the navigations of a browser to a
+// It tries once an hour and browser, not in the hour after a logout that did not
+// come back from the provider, and not in a browser whose session ended otherwise. Only the navigations of a browser to a
 // page of its own are sent: no script, no frame, no prefetch, no crawler, no
 // browser too old for Fetch Metadata. When the provider is away, the page is
 // served to a stranger.
@@ -46,6 +46,11 @@ func (a *Authenticator) maySilently(r *http.Request) bool {
 		return false
 	}
 	if isCrawler(h.Get("User-Agent")) || len(r.CookiesNamed(a.silentCookieName())) > 0 {
+		return false
+	}
+	// Whoever comes after a session that ended here, by the idle timeout for one, is
+	// not logged in without being asked.
+	if len(a.sessions.presented(r)) > 0 || len(cookies.Named(r, a.idleCookieName())) > 0 {
 		return false
 	}
 	ctx, cancel := context.WithTimeout(r.Context(), silentPatience)
