@@ -3,6 +3,7 @@ package agentconnect_test
 import (
 	"fmt"
 	"html/template"
+	"maps"
 	"math"
 	"net/http"
 	"net/http/httptest"
@@ -109,6 +110,56 @@ func TestButton(t *testing.T) {
 				}
 			})
 		}
+	}
+}
+
+// The official picture: with its size and its text, in a form or a link.
+func TestButtonOfficialPicture(t *testing.T) {
+	t.Parallel()
+	auth := pagesAuth(t)
+	for _, tt := range []struct{ image, want string }{
+		{"/static/proconnect.svg", "/static/proconnect.svg"},
+		{"https://static.example.gouv.fr/pc.svg?v=1&w=2", "https://static.example.gouv.fr/pc.svg?v=1&w=2"},
+		{`/x"><script>alert(1)</script>`, "/x%22%3e%3cscript%3ealert%281%29%3c/script%3e"},
+		{"javascript:alert(1)", "#ZgotmplZ"},
+	} {
+		for _, link := range []bool{false, true} {
+			for lang, label := range map[string]string{"fr": "S’identifier avec ProConnect", "en": "Sign in with ProConnect"} {
+				doc := parseButton(t, auth.Button(agentconnect.ButtonOptions{Image: tt.image, Link: link, Lang: lang, ReturnTo: "/dossiers"}))
+				control := doc.all(map[bool]string{false: "button", true: "a"}[link])[0]
+				img := control.one(t, "img")
+				if a := img.attrs; a["src"] != tt.want || a["alt"] != label || a["width"] != "214" || a["height"] != "56" {
+					t.Errorf("%s, link %t: got the image %v, want %s, 214 by 56, %q", tt.image, link, img.attrs, tt.want, label)
+				}
+				if control.attrs["class"] != "proconnect-button" || spoken(control) != "" || len(doc.all("span")) != 0 {
+					t.Errorf("link %t: got the button %v with %q, want the picture alone", link, control.attrs, control.text)
+				}
+				if got := spoken(doc.one(t, "p")); !strings.Contains(got, "ProConnect") {
+					t.Errorf("got the paragraph %q, want the link to what ProConnect is", got)
+				}
+			}
+		}
+	}
+}
+
+// The button carries the fields of the application.
+func TestButtonHiddenFields(t *testing.T) {
+	t.Parallel()
+	auth := pagesAuth(t)
+	hidden := map[string]string{"csrf_token": `"><b>&`, "a": "1"}
+	form := parseButton(t, auth.Button(agentconnect.ButtonOptions{ReturnTo: "/dossiers", Hidden: hidden})).one(t, "form")
+	got := map[string]string{}
+	for _, input := range form.all("input") {
+		if input.attrs["type"] != "hidden" {
+			t.Errorf("got the input %v, want it hidden", input.attrs)
+		}
+		got[input.attrs["name"]] = input.attrs["value"]
+	}
+	if want := map[string]string{"return_to": "/dossiers", "csrf_token": `"><b>&`, "a": "1"}; !maps.Equal(got, want) {
+		t.Errorf("got the fields %v, want %v", got, want)
+	}
+	if link := parseButton(t, auth.Button(agentconnect.ButtonOptions{Link: true, Hidden: hidden})); len(link.all("input")) != 0 || strings.Contains(link.all("a")[0].attrs["href"], "csrf") {
+		t.Errorf("a link: got %v, want none of the fields", link.all("a")[0].attrs)
 	}
 }
 
@@ -225,8 +276,8 @@ func TestButtonStyle(t *testing.T) {
 			t.Errorf("the style sheet has %s", loads)
 		}
 	}
-	markup := string(pagesAuth(t).Button(agentconnect.ButtonOptions{}))
-	for _, class := range regexp.MustCompile(`\.(fr-[a-z_-]+)`).FindAllStringSubmatch(style, -1) {
+	markup := string(pagesAuth(t).Button(agentconnect.ButtonOptions{})) + string(pagesAuth(t).Button(agentconnect.ButtonOptions{Image: "/pc.svg"}))
+	for _, class := range regexp.MustCompile(`\.((?:fr|proconnect)-[a-z_-]+)`).FindAllStringSubmatch(style, -1) {
 		if !regexp.MustCompile(`class="[^"]*\b` + class[1] + `[" ]`).MatchString(markup) {
 			t.Errorf("the style sheet has a class %s, which the button has not", class[1])
 		}

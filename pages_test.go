@@ -446,6 +446,30 @@ func TestPagesSayWhy(t *testing.T) {
 	}
 }
 
+// A certification that failed has its own cause, says who can have it, and does not
+// send the head of a company to an IT department.
+func TestPagesOfTheCertification(t *testing.T) {
+	t.Parallel()
+	auth := pagesAuth(t)
+	for lang, want := range map[string][]string{
+		"fr": {"Votre statut de dirigeant n’a pas pu être confirmé.", "compte FranceConnect", "organismes publics", "associations", "une autre façon"},
+		"en": {"Your status as the head of a company could not be confirmed.", "FranceConnect account", "public bodies", "associations", "another way"},
+	} {
+		doc := checkPage(t, serveError(auth, lang, agentconnect.Error{Code: agentconnect.CodeInsufficientLevel, AcceptedACR: []string{agentconnect.ACRCertificationDirigeant}}), lang)
+		text := doc.one(t, "main").text
+		for _, w := range want {
+			if !strings.Contains(text, w) {
+				t.Errorf("%s: got %q, want %q in it", lang, text, w)
+			}
+		}
+		for _, wrong := range []string{"informatique", "IT department", "plus sûr"} {
+			if strings.Contains(text, wrong) {
+				t.Errorf("%s: got %q, want no %q", lang, text, wrong)
+			}
+		}
+	}
+}
+
 // Only what is demanded stands under "What is demanded here".
 func TestPagesListDemandsAlone(t *testing.T) {
 	t.Parallel()

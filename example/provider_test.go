@@ -1,8 +1,10 @@
 package main
 
 import (
+	"html"
 	"net/http"
 	"net/url"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -144,6 +146,30 @@ func TestRealProviderLogout(t *testing.T) {
 	}
 	b.get(r.url+"/agent", api()...).wantProblem(t, http.StatusUnauthorized, "unauthenticated")
 	r.tab(b, "/agent").Body.Close() // the provider asks again: it was logged out too
+}
+
+// An agent whom a page refuses, and whom the provider would log in again without a
+// question, comes in with another account: the provider's session ends in between.
+func TestRealProviderOtherAccount(t *testing.T) {
+	r := startReal(t, oidcprovider.Start(t, oidcprovider.Config{}), "RS256", "RS256")
+	b := newBrowser(t)
+	page := r.login(b, "/agents-publics", "sacha").wantStatus(t, http.StatusForbidden)
+	field := regexp.MustCompile(`<input type="hidden" name="login" value="([^"]*)">`).FindStringSubmatch(page.body)
+	if field == nil {
+		t.Fatalf("got a page without the offer of another account: %s", page.body)
+	}
+	resp, err := b.PostForm(r.url+"/logout", url.Values{"login": {html.UnescapeString(field[1])}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if resp, err = r.provider.Follow(b.Client, resp); err != nil {
+		t.Fatal(err)
+	}
+	if !r.provider.Waiting(resp) {
+		t.Fatalf("got %s, want the provider to ask who it is", resp.Request.URL)
+	}
+	b.read(r.provider.Answer(b.Client, resp, "camille")).wantStatus(t, 200).wantAt(t, r.url+"/agents-publics")
+	b.get(r.url+"/agent").wantStatus(t, 200).wantPage(t, "Camille")
 }
 
 func TestRealProviderStepUp(t *testing.T) {
