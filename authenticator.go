@@ -6,7 +6,6 @@ import (
 	"net/http"
 	"strings"
 	"sync"
-	"sync/atomic"
 
 	"github.com/go-jose/go-jose/v4"
 
@@ -31,7 +30,7 @@ type Authenticator struct {
 	logins   *logins
 	tokens   *tokenKeeper // nil: access tokens are not kept
 	origin   *http.CrossOriginProtection
-	silent   atomic.Bool // whether a page is behind SilentLogin
+	look     *look
 
 	otherHost sync.Once // see warnOfOtherHost
 }
@@ -79,6 +78,7 @@ func New(opts ...Option) (*Authenticator, error) {
 		links:    links,
 		logins:   newLogins(c.now),
 		origin:   http.NewCrossOriginProtection(),
+		look:     &look{now: c.now},
 	}
 	if c.keepTokens {
 		a.tokens = newTokenKeeper(a)

@@ -16,6 +16,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/agentconnect-go/agentconnect/internal/email"
 	"github.com/agentconnect-go/agentconnect/internal/provider"
 	"github.com/agentconnect-go/agentconnect/internal/weburl"
 	"github.com/alexedwards/scs/v2"
@@ -368,7 +369,7 @@ func (p *problems) loginParameters(c *config) {
 func (p *problems) pages(c *config) {
 	if contact := c.supportContact; contact != "" {
 		u, err := url.Parse(contact)
-		if !isEmail(contact) && (err != nil || u.Scheme != "https" || u.Host == "") {
+		if !email.Valid(contact) && (err != nil || u.Scheme != "https" || u.Host == "") {
 			p.add("WithSupportContact", "invalid", "%s is neither an e-mail address nor an https URL", p.shown(contact))
 		}
 	}

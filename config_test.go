@@ -301,8 +301,8 @@ func TestNewValidatesEachOption(t *testing.T) {
 			{"without WithTokens", agentconnect.WithRevocationAtLogout(), "conflict"},
 		}},
 		{"WithLoginParameters", []value{
-			{"all of them", agentconnect.WithLoginParameters(agentconnect.ParamLoginHint, agentconnect.ParamIdPHint, agentconnect.ParamSIRETHint, agentconnect.ParamPrompt), ""},
-			{"acr_values", agentconnect.WithLoginParameters(agentconnect.ParamLoginHint, "acr_values"), "invalid"},
+			{"all of them", agentconnect.WithLoginParameters("login_hint", "idp_hint", "siret_hint", "prompt"), ""},
+			{"acr_values", agentconnect.WithLoginParameters("login_hint", "acr_values"), "invalid"},
 			{"in another case", agentconnect.WithLoginParameters("Prompt"), "invalid"},
 			{"empty", agentconnect.WithLoginParameters(""), "invalid"},
 		}},

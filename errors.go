@@ -39,6 +39,9 @@ const (
 	// CodeInvalidRequest: the parameters of the request are missing, repeated,
 	// oversized or contradictory (400).
 	CodeInvalidRequest Code = "invalid_request"
+	// CodeNotNavigation: a prefetch, a script, a frame or an image asked for a login,
+	// which only a person's navigation starts (403).
+	CodeNotNavigation Code = "not_navigation"
 	// CodeUnknownState: this browser has no login under way that comes back: it
 	// ended, took longer than ten minutes, gave way to newer ones, or is another
 	// browser's (400).
@@ -220,6 +223,18 @@ func (e *Error) report(ctx context.Context, logger *slog.Logger) {
 	rand.Read(id[:])
 	e.ID = hex.EncodeToString(id[:])
 	logger.LogAttrs(ctx, e.logLevel(), "agentconnect: refused", e.logAttrs()...)
+}
+
+// retryLater is when a request that was refused for a while may be tried again, in
+// seconds.
+const retryLater = "10"
+
+// sayWhenToRetry sets Retry-After where the refusal is for a while (RFC 9110 section
+// 10.2.3).
+func (e *Error) sayWhenToRetry(h http.Header) {
+	if e.Status == http.StatusServiceUnavailable {
+		h.Set("Retry-After", retryLater)
+	}
 }
 
 // logAttrs is the one line of a refusal. The provider's words are untrusted,

@@ -242,10 +242,10 @@ func ExampleAuthenticator_StartLogin() {
 	auth := newAuth()
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /mandats/{id}/certification", func(w http.ResponseWriter, r *http.Request) {
-		auth.StartLogin(w, r,
-			agentconnect.Level(agentconnect.CertificationDirigeant()),
-			agentconnect.ReturnTo("/mandats/"+r.PathValue("id")),
-		)
+		auth.StartLogin(w, r, agentconnect.LoginOptions{
+			Level:    []agentconnect.Requirement{agentconnect.CertificationDirigeant()},
+			ReturnTo: "/mandats/" + r.PathValue("id"),
+		})
 	})
 }
 

@@ -6,6 +6,7 @@ import (
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/base64"
+	"encoding/json"
 	"errors"
 	"log/slog"
 	"net/http"
@@ -28,7 +29,12 @@ const (
 // with a new state, nonce and PKCE challenge (RFC 7636), and keeps them in a
 // sealed cookie of this browser for ten minutes. Nothing is written to the
 // session store. It takes GET and, since the official button is a form, POST;
-// HEAD starts nothing. Who is logged in already can log in anew.
+// HEAD starts nothing. Somebody who is logged in already can log in anew.
+//
+// Only a person's navigation starts a login. A prefetch, a script, a frame or an
+// image would end the login that a tab has under way, or go where nobody sees it: it
+// is answered 403 with a problem whose login_url a script can open as a page, and
+// nothing changes. htmx gets HX-Redirect as well.
 //
 // The parameter return_to, in the query or the form, is the page to come back
 // to: a path of this application with its query and fragment. Anything that a
@@ -225,6 +231,10 @@ func (a *Authenticator) replaceSession(r *http.Request, newer *session) {
 // A form with the field "login", the path and query of the application's login as
 // [Authenticator.LoginURL] returns them, is that of "log in with another account":
 // the login starts when the provider has ended its session.
+//
+// A script is answered 200 with a JSON object: its member location is where the
+// script has to send the browser, so that the provider's session ends too. htmx gets
+// HX-Redirect as well.
 func (a *Authenticator) Logout(w http.ResponseWriter, r *http.Request) {
 	noStore(w)
 	switch r.Method {
@@ -249,7 +259,6 @@ func (a *Authenticator) Logout(w http.ResponseWriter, r *http.Request) {
 	ended, err := a.endSessions(r)
 	a.sessions.forgetCookies(w, r)
 	a.fresh.forget(w, r)
-	a.rememberSilentTry(w) // or a public page would log the agent in again
 	if err != nil {
 		refusal := newError(CodeSessionStore, err)
 		refusal.logoutFailed = true
@@ -257,7 +266,7 @@ func (a *Authenticator) Logout(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if len(ended) == 0 && next == "" {
-		redirect(w, a.config.homePath)
+		sendTo(w, r, a.config.homePath)
 		return
 	}
 	for _, session := range ended {
@@ -296,7 +305,10 @@ const (
 	// was refused, and so left a session at the provider and none here.
 	fieldIDTokenHint = "id_token_hint"
 	// maxLoginAfterLogout bounds what the cookie of a logout keeps.
-	maxLoginAfterLogout = 2048
+	maxLoginAfterLogout = 512
+	// logoutLifetime is how long the provider may take to send the browser back, and
+	// how long no public page tries to log it in again while it has not come back.
+	logoutLifetime = time.Hour
 )
 
 // loginAfterLogout returns the login that a form names, and "" for anything but
@@ -312,32 +324,35 @@ func (a *Authenticator) loginAfterLogout(link string) string {
 	return link
 }
 
-// logoutLifetime is how long the provider may take to send the browser back.
-const logoutLifetime = 10 * time.Minute
-
 // logOutOfProvider sends the browser to the provider's end_session_endpoint, and
 // from there on to a login, if next is one. When the provider has no such endpoint
 // or is away, it goes on at once.
 func (a *Authenticator) logOutOfProvider(w http.ResponseWriter, r *http.Request, idToken, next string) {
-	m, err := a.provider.Metadata(r.Context())
-	if err != nil || m.EndSessionEndpoint == "" {
-		a.goOnLoggedOut(w, next)
-		return
-	}
 	state := randomText()
 	name := logoutCookieOf(a.config.cookieName)
 	http.SetCookie(w, cookies.New(name, a.logouts.Seal([]byte(state+" "+next), name), int(logoutLifetime.Seconds()), a.config.secureCookies))
-	redirect(w, a.provider.EndSessionURL(m, idToken, state))
+	m, err := a.provider.Metadata(r.Context())
+	if err != nil || m.EndSessionEndpoint == "" {
+		a.goOnLoggedOut(w, r, next)
+		return
+	}
+	sendTo(w, r, a.provider.EndSessionURL(m, idToken, state))
 }
 
 // goOnLoggedOut sends a browser from a logout that ended to a login, or to the page
 // of those who are logged out.
-func (a *Authenticator) goOnLoggedOut(w http.ResponseWriter, next string) {
-	redirect(w, cmp.Or(next, a.config.loggedOutPath))
+func (a *Authenticator) goOnLoggedOut(w http.ResponseWriter, r *http.Request, next string) {
+	sendTo(w, r, cmp.Or(next, a.config.loggedOutPath))
 }
 
 // logoutCookieOf names the cookie of a logout under way.
 func logoutCookieOf(stem string) string { return stem + "-logout" }
+
+// isLoggingOut reports whether a logout of this browser has not come back from the
+// provider, which may then still know the agent.
+func (a *Authenticator) isLoggingOut(r *http.Request) bool {
+	return len(cookies.Named(r, logoutCookieOf(a.config.cookieName))) > 0
+}
 
 // LogoutCallback is where the provider sends the browser after a logout, at the
 // registered post_logout_redirect_uri. It goes on to the page of [WithLoggedOutPath],
@@ -359,8 +374,7 @@ func (a *Authenticator) LogoutCallback(w http.ResponseWriter, r *http.Request) {
 			continue
 		}
 		http.SetCookie(w, cookies.New(name, "", -1, a.config.secureCookies))
-		a.forgetSilentTry(w) // the provider has no session to log in with
-		a.goOnLoggedOut(w, next)
+		a.goOnLoggedOut(w, r, next)
 		return
 	}
 	redirect(w, a.config.homePath)
@@ -371,6 +385,23 @@ func (a *Authenticator) LogoutCallback(w http.ResponseWriter, r *http.Request) {
 func redirect(w http.ResponseWriter, location string) {
 	w.Header().Set("Location", location)
 	w.WriteHeader(http.StatusSeeOther)
+}
+
+// sendTo is redirect, and tells a script, which could not follow a redirect to
+// another site, where to send its browser: in a JSON object with the member location,
+// and to htmx in a header of its own.
+func sendTo(w http.ResponseWriter, r *http.Request, location string) {
+	if isForPerson(r) || isPlainProgram(r) {
+		redirect(w, location)
+		return
+	}
+	h := w.Header()
+	h.Set("Content-Type", "application/json")
+	h.Set("X-Content-Type-Options", "nosniff")
+	if isHTMX(r.Header) {
+		h.Set("HX-Redirect", location)
+	}
+	json.NewEncoder(w).Encode(map[string]string{"location": location})
 }
 
 // noStore keeps every cache from keeping the answer (RFC 9111 section 5.2.2.5).

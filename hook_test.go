@@ -339,7 +339,7 @@ func TestEvents(t *testing.T) {
 	expect("level", agentconnect.Event{Kind: agentconnect.EventAccessRefused, Code: agentconnect.CodeInsufficientLevel})
 	a.browser().navigate("/mfa-only")
 	expect("a stranger's login with a level", agentconnect.Event{Kind: agentconnect.EventLoginStarted})
-	again := a.browserOf(a.auth.RequireAgent(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { a.auth.StartLogin(w, r) })))
+	again := a.browserOf(a.auth.RequireAgent(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { a.auth.StartLogin(w, r, agentconnect.LoginOptions{}) })))
 	again.client = b.client
 	again.navigate("/")
 	expect("another login without a level", agentconnect.Event{Kind: agentconnect.EventLoginStarted})

@@ -4,23 +4,47 @@ import (
 	"crypto/rand"
 	"encoding/base64"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
-	"net/mail"
 	"net/url"
 	"slices"
 	"strings"
 
 	"golang.org/x/oauth2"
 
+	"github.com/agentconnect-go/agentconnect/internal/email"
 	"github.com/agentconnect-go/agentconnect/internal/pending"
 	"github.com/agentconnect-go/agentconnect/internal/provider"
 	"github.com/agentconnect-go/agentconnect/internal/weburl"
 )
 
-// A LoginOption sets something for one login: see [Authenticator.StartLogin]
-// and [Authenticator.LoginURL].
-type LoginOption func(*loginRequest)
+// LoginOptions says what one login asks for: see [Authenticator.StartLogin] and
+// [Authenticator.LoginURL]. The zero value is an ordinary login that comes back to
+// the home page.
+type LoginOptions struct {
+	// ReturnTo is the local page to come back to, by the rules of the parameter
+	// return_to of [Authenticator.Login]. "" is the home page.
+	ReturnTo string
+	// Level demands levels of this login, beside those of [WithLevel]: MFA,
+	// MinEIDAS, ACR or CertificationDirigeant. Access rules have no effect here.
+	Level []Requirement
+	// LoginHint gives the agent's e-mail address to ProConnect, which then skips the
+	// page that asks for it, and drops a session of another address.
+	LoginHint string
+	// IdPHint sends the agent straight to an identity provider, by idp_id. One that
+	// ProConnect does not know fails the login with idp_hint_not_found.
+	IdPHint string
+	// SIRETHint suggests an organisation, 14 digits, to the identity provider. It is
+	// no access control: the agent can choose another one.
+	SIRETHint string
+	// Prompt sets prompt (Core 1.0 section 3.1.2.1): "login", or "none" for a silent
+	// login, which comes back to the page of ReturnTo, logged in or not. ProConnect
+	// takes "login" as no guarantee of a fresh authentication. A silent login demands
+	// no level, for the provider would ask for it aloud; one that does not reach what
+	// is demanded logs nobody in.
+	Prompt string
+}
 
 // A loginRequest is what one login asks for.
 type loginRequest struct {
@@ -30,88 +54,35 @@ type loginRequest struct {
 	IdPHint   string   `json:"idp_hint,omitempty"`
 	SIRETHint string   `json:"siret_hint,omitempty"`
 	Prompt    string   `json:"prompt,omitempty"`
-
-	level requirements // becomes ACR
 }
 
-// ReturnTo sets the local page to come back to, by the rules of the parameter
-// return_to of [Authenticator.Login]. The default is the home page.
-func ReturnTo(page string) LoginOption {
-	return func(l *loginRequest) { l.ReturnTo = page }
-}
-
-// Level demands levels of this login, beside those of [WithLevel]: MFA,
-// MinEIDAS, ACR or CertificationDirigeant. Access rules have no effect here.
-func Level(levels ...Requirement) LoginOption {
-	return func(l *loginRequest) { l.level = levels }
-}
-
-// LoginHint gives the agent's e-mail address to AgentConnect, which then skips
-// the page that asks for it, and drops a session of another address.
-func LoginHint(email string) LoginOption {
-	return func(l *loginRequest) { l.LoginHint = email }
-}
-
-// IdPHint sends the agent straight to an identity provider, by idp_id. One that
-// AgentConnect does not know fails the login with idp_hint_not_found.
-func IdPHint(idpID string) LoginOption {
-	return func(l *loginRequest) { l.IdPHint = idpID }
-}
-
-// SIRETHint suggests an organisation, 14 digits, to the identity provider. It
-// is no access control: the agent can choose another one.
-func SIRETHint(siret string) LoginOption {
-	return func(l *loginRequest) { l.SIRETHint = siret }
-}
-
-// Prompt sets prompt (Core 1.0 section 3.1.2.1): "login", or "none" for a
-// silent login, which asks the agent nothing and, when it fails, comes back to the
-// page of ReturnTo without one. AgentConnect takes "login" as no guarantee of a
-// fresh authentication.
-func Prompt(prompt string) LoginOption {
-	return func(l *loginRequest) { l.Prompt = prompt }
-}
-
-// The parameters of the login that [WithLoginParameters] can open to visitors.
-const (
-	ParamLoginHint = "login_hint"
-	ParamIdPHint   = "idp_hint"
-	ParamSIRETHint = "siret_hint"
-	ParamPrompt    = "prompt"
-)
-
-// hints returns the hints by the names of their parameters.
+// hints returns the hints by the names of their parameters, which
+// [WithLoginParameters] can open to visitors.
 func (l *loginRequest) hints() map[string]*string {
 	return map[string]*string{
-		ParamLoginHint: &l.LoginHint,
-		ParamIdPHint:   &l.IdPHint,
-		ParamSIRETHint: &l.SIRETHint,
-		ParamPrompt:    &l.Prompt,
+		"login_hint": &l.LoginHint,
+		"idp_hint":   &l.IdPHint,
+		"siret_hint": &l.SIRETHint,
+		"prompt":     &l.Prompt,
 	}
 }
 
 // check checks the hints: AgentConnect answers a malformed one with a page of
 // its own (Y000400), from which no agent comes back.
 func (l *loginRequest) check() error {
-	if l.LoginHint != "" && !isEmail(l.LoginHint) {
-		return fmt.Errorf("the %s is not an e-mail address", ParamLoginHint)
+	if l.LoginHint != "" && !email.Valid(l.LoginHint) {
+		return errors.New("the login_hint is not an e-mail address")
 	}
 	if len(l.IdPHint) > 128 || !weburl.IsPrintableASCII(l.IdPHint) {
-		return fmt.Errorf("the %s is not an idp_id", ParamIdPHint)
+		return errors.New("the idp_hint is not an idp_id")
 	}
 	if l.SIRETHint != "" && (len(l.SIRETHint) != 14 || strings.Trim(l.SIRETHint, "0123456789") != "") {
-		return fmt.Errorf("the %s has not 14 digits", ParamSIRETHint)
+		return errors.New("the siret_hint has not 14 digits")
 	}
 	if !slices.Contains([]string{"", "login", "none"}, l.Prompt) {
-		return fmt.Errorf("the %s is neither login nor none", ParamPrompt)
+		return errors.New("the prompt is neither login nor none")
 	}
 	return nil
-}
-
-// isEmail reports whether s is one bare e-mail address.
-func isEmail(s string) bool {
-	address, err := mail.ParseAddress(s)
-	return err == nil && address.Address == s && len(s) <= 254 && weburl.IsPrintableASCII(s)
 }
 
 // params returns the authorization request's parameters of the login.
@@ -128,35 +99,48 @@ func (l *loginRequest) params(askAMR bool) []oauth2.AuthCodeOption {
 	return params
 }
 
+// silent reports whether the provider is asked to show nothing.
+func (l *loginRequest) silent() bool { return l.Prompt == "none" }
+
 // claims returns the claims parameter: one of the acr values is demanded, amr
-// asked for, in the ID token (Core 1.0 sections 5.5 and 5.5.1.1).
+// asked for, in the ID token (Core 1.0 sections 5.5 and 5.5.1.1). A silent login
+// asks for both and demands neither.
 func (l *loginRequest) claims(askAMR bool) string {
 	type claim struct {
 		Essential bool     `json:"essential"`
 		Values    []string `json:"values,omitempty"`
 	}
-	idToken := map[string]claim{}
+	idToken := map[string]*claim{}
 	if l.ACR != nil {
-		idToken["acr"] = claim{Essential: true, Values: l.ACR}
+		idToken["acr"] = &claim{Essential: true, Values: l.ACR}
 	}
 	if askAMR {
-		idToken["amr"] = claim{Essential: true}
+		idToken["amr"] = &claim{Essential: true}
 	}
 	if len(idToken) == 0 {
 		return ""
+	}
+	if l.silent() {
+		for name := range idToken {
+			idToken[name] = nil
+		}
 	}
 	claims, _ := json.Marshal(map[string]any{"id_token": idToken}) // never fails
 	return string(claims)
 }
 
 // newLogin makes the request of a login of the options.
-func (a *Authenticator) newLogin(opts []LoginOption) (*loginRequest, error) {
-	login := &loginRequest{ACR: a.config.acr}
-	for _, opt := range opts {
-		opt(login)
+func (a *Authenticator) newLogin(o LoginOptions) (*loginRequest, error) {
+	login := &loginRequest{
+		ReturnTo:  o.ReturnTo,
+		ACR:       a.config.acr,
+		LoginHint: o.LoginHint,
+		IdPHint:   o.IdPHint,
+		SIRETHint: o.SIRETHint,
+		Prompt:    o.Prompt,
 	}
-	if login.level != nil {
-		acr, err := a.config.check(slices.Concat(a.config.level, login.level))
+	if len(o.Level) > 0 {
+		acr, err := a.config.check(slices.Concat(a.config.level, o.Level))
 		if err != nil {
 			return nil, err
 		}
@@ -166,12 +150,13 @@ func (a *Authenticator) newLogin(opts []LoginOption) (*loginRequest, error) {
 }
 
 // StartLogin starts a login as [Authenticator.Login] does, from a handler of
-// the application, with options. Nothing of the request but its cookies is looked
-// at. It writes the answer: a redirect to the provider, or a refusal when an
-// option is malformed (CodeInvalidRequest) or the provider is away.
-func (a *Authenticator) StartLogin(w http.ResponseWriter, r *http.Request, opts ...LoginOption) {
+// the application, with options. Of the request only its cookies are looked at, and
+// whether it is a person's navigation. It writes the answer: a redirect to the
+// provider, or a refusal when it is none (CodeNotNavigation), an option is malformed
+// (CodeInvalidRequest) or the provider is away.
+func (a *Authenticator) StartLogin(w http.ResponseWriter, r *http.Request, o LoginOptions) {
 	noStore(w)
-	login, err := a.newLogin(opts)
+	login, err := a.newLogin(o)
 	if err != nil {
 		a.refuse(w, r, newError(CodeInvalidRequest, err))
 		return
@@ -186,8 +171,8 @@ const paramRequest = "request"
 // for a link or a redirect. The options but ReturnTo are sealed, so that a visitor
 // can neither read nor change them. It returns an error when an option is
 // malformed.
-func (a *Authenticator) LoginURL(opts ...LoginOption) (string, error) {
-	login, err := a.newLogin(opts)
+func (a *Authenticator) LoginURL(o LoginOptions) (string, error) {
+	login, err := a.newLogin(o)
 	if err != nil {
 		return "", fmt.Errorf("agentconnect: LoginURL: %w", err)
 	}
@@ -240,6 +225,12 @@ func (a *Authenticator) visitorsLogin(form url.Values) (*loginRequest, error) {
 // startLogin keeps a new pending login in the browser and redirects it to the
 // provider.
 func (a *Authenticator) startLogin(w http.ResponseWriter, r *http.Request, login *loginRequest) {
+	if !mayStartLogin(r) {
+		refusal := newError(CodeNotNavigation, nil)
+		refusal.ReturnTo, refusal.AcceptedACR = a.config.returnTo(login.ReturnTo), login.ACR
+		a.refuse(w, r, refusal)
+		return
+	}
 	if a.endProviderSession(w, r, login) {
 		return
 	}
@@ -256,7 +247,7 @@ func (a *Authenticator) startLogin(w http.ResponseWriter, r *http.Request, login
 		Key:      randomText(),
 		ReturnTo: a.config.returnTo(login.ReturnTo),
 		ACR:      login.ACR,
-		Silent:   login.Prompt == "none",
+		Silent:   login.silent(),
 	}
 	if err := a.pending.Add(w, r, underWay); err != nil {
 		a.refuse(w, r, newError(CodeInternal, err))

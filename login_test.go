@@ -5,6 +5,7 @@ import (
 	"net/url"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/agentconnect-go/agentconnect"
 	"github.com/agentconnect-go/agentconnect/agentconnecttest"
@@ -23,7 +24,7 @@ func authorizeParams(t *testing.T, a *app, p page) url.Values {
 
 func TestLoginParametersOfVisitors(t *testing.T) {
 	t.Parallel()
-	all := []string{agentconnect.ParamLoginHint, agentconnect.ParamIdPHint, agentconnect.ParamSIRETHint, agentconnect.ParamPrompt}
+	all := []string{"login_hint", "idp_hint", "siret_hint", "prompt"}
 	for _, tt := range []struct {
 		name    string
 		allowed []string
@@ -50,7 +51,7 @@ func TestLoginParametersOfVisitors(t *testing.T) {
 			t.Parallel()
 			a := newApp(t, agentconnect.WithLoginParameters(tt.allowed...))
 			b := a.browser()
-			p := b.fetch("/login?" + tt.query)
+			p := b.do("GET", "/login?"+tt.query, nil, "") // as a program, which is answered problems
 			if tt.want == nil {
 				if p.StatusCode != http.StatusBadRequest || p.problem() != "invalid_request" {
 					t.Errorf("got status %d, %q, want a 400 problem", p.StatusCode, p.body)
@@ -78,20 +79,20 @@ func TestLoginURL(t *testing.T) {
 	a := newApp(t)
 	for _, tt := range []struct {
 		name string
-		opts []agentconnect.LoginOption
+		opts agentconnect.LoginOptions
 		want map[string]string // of the authorization request
 		path string            // of the link; "": sealed
 	}{
-		{"nothing", nil, map[string]string{}, "/login"},
-		{"a page", []agentconnect.LoginOption{agentconnect.ReturnTo("/dossiers?a=b")}, map[string]string{}, "/login?return_to=%2Fdossiers%3Fa%3Db"},
-		{"a page elsewhere", []agentconnect.LoginOption{agentconnect.ReturnTo("//evil.example")}, map[string]string{}, "/login?return_to=%2F"},
-		{"hints", []agentconnect.LoginOption{agentconnect.LoginHint("a@b.example"), agentconnect.IdPHint("idp"), agentconnect.SIRETHint("12345678901234"), agentconnect.Prompt("login")},
+		{"nothing", agentconnect.LoginOptions{}, map[string]string{}, "/login"},
+		{"a page", agentconnect.LoginOptions{ReturnTo: "/dossiers?a=b"}, map[string]string{}, "/login?return_to=%2Fdossiers%3Fa%3Db"},
+		{"a page elsewhere", agentconnect.LoginOptions{ReturnTo: "//evil.example"}, map[string]string{}, "/login?return_to=%2F"},
+		{"hints", agentconnect.LoginOptions{LoginHint: "a@b.example", IdPHint: "idp", SIRETHint: "12345678901234", Prompt: "login"},
 			map[string]string{"login_hint": "a@b.example", "idp_hint": "idp", "siret_hint": "12345678901234", "prompt": "login"}, ""},
-		{"a level", []agentconnect.LoginOption{agentconnect.Level(agentconnect.MFA(), agentconnect.MinEIDAS(2))},
+		{"a level", agentconnect.LoginOptions{Level: []agentconnect.Requirement{agentconnect.MFA(), agentconnect.MinEIDAS(2)}},
 			map[string]string{"claims": `{"id_token":{"acr":{"essential":true,"values":["eidas2","eidas3"]}}}`}, ""},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			link, err := a.auth.LoginURL(tt.opts...)
+			link, err := a.auth.LoginURL(tt.opts)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -114,8 +115,8 @@ func TestLoginURL(t *testing.T) {
 // Beside sealed options, an empty parameter of the visitor is absent.
 func TestLoginURLAndVisitorsParameters(t *testing.T) {
 	t.Parallel()
-	a := newApp(t, agentconnect.WithLoginParameters(agentconnect.ParamLoginHint))
-	link, err := a.auth.LoginURL(agentconnect.LoginHint("a@b.example"))
+	a := newApp(t, agentconnect.WithLoginParameters("login_hint"))
+	link, err := a.auth.LoginURL(agentconnect.LoginOptions{LoginHint: "a@b.example"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -129,15 +130,15 @@ func TestLoginURLAndVisitorsParameters(t *testing.T) {
 func TestLoginURLMalformed(t *testing.T) {
 	t.Parallel()
 	a := newApp(t)
-	for name, opt := range map[string]agentconnect.LoginOption{
-		"login_hint":       agentconnect.LoginHint("nobody"),
-		"siret_hint":       agentconnect.SIRETHint("1"),
-		"idp_hint":         agentconnect.IdPHint("a b"),
-		"prompt":           agentconnect.Prompt("select_account"),
-		"impossible acr":   agentconnect.Level(agentconnect.MFA(), agentconnect.CertificationDirigeant()),
-		"unknown acr":      agentconnect.Level(agentconnect.ACR("eidas9")),
-		"level of eIDAS":   agentconnect.Level(agentconnect.MinEIDAS(4)),
-		"zero Requirement": agentconnect.Level(agentconnect.Requirement{}),
+	for name, opt := range map[string]agentconnect.LoginOptions{
+		"login_hint":       {LoginHint: "nobody"},
+		"siret_hint":       {SIRETHint: "1"},
+		"idp_hint":         {IdPHint: "a b"},
+		"prompt":           {Prompt: "select_account"},
+		"impossible acr":   {Level: []agentconnect.Requirement{agentconnect.MFA(), agentconnect.CertificationDirigeant()}},
+		"unknown acr":      {Level: []agentconnect.Requirement{agentconnect.ACR("eidas9")}},
+		"level of eIDAS":   {Level: []agentconnect.Requirement{agentconnect.MinEIDAS(4)}},
+		"zero Requirement": {Level: []agentconnect.Requirement{agentconnect.Requirement{}}},
 	} {
 		if link, err := a.auth.LoginURL(opt); err == nil {
 			t.Errorf("%s: got %q, want an error", name, link)
@@ -150,24 +151,24 @@ func TestLoginURLMalformed(t *testing.T) {
 func TestStartLogin(t *testing.T) {
 	t.Parallel()
 	a := newApp(t)
-	start := func(opts ...agentconnect.LoginOption) page {
+	start := func(o agentconnect.LoginOptions) page {
 		mux := http.NewServeMux()
-		mux.HandleFunc("/start", func(w http.ResponseWriter, r *http.Request) { a.auth.StartLogin(w, r, opts...) })
+		mux.HandleFunc("/start", func(w http.ResponseWriter, r *http.Request) { a.auth.StartLogin(w, r, o) })
 		b := a.browserOf(mux)
-		return b.fetch("/start?login_hint=visitor@b.example")
+		return b.do("GET", "/start?login_hint=visitor@b.example", nil, "")
 	}
-	params := authorizeParams(t, a, start(agentconnect.LoginHint("marie@b.example"), agentconnect.ReturnTo("/dossiers")))
+	params := authorizeParams(t, a, start(agentconnect.LoginOptions{LoginHint: "marie@b.example", ReturnTo: "/dossiers"}))
 	if got := params.Get("login_hint"); got != "marie@b.example" {
 		t.Errorf("login_hint: got %q, want the option's", got)
 	}
-	if p := start(agentconnect.LoginHint("nobody")); p.StatusCode != http.StatusBadRequest || p.problem() != "invalid_request" {
+	if p := start(agentconnect.LoginOptions{LoginHint: "nobody"}); p.StatusCode != http.StatusBadRequest || p.problem() != "invalid_request" {
 		t.Errorf("malformed hint: got status %d, %q, want a 400 problem", p.StatusCode, p.body)
 	}
 }
 
 func TestLoginHints(t *testing.T) {
 	t.Parallel()
-	a := newApp(t, agentconnect.WithLoginParameters(agentconnect.ParamIdPHint))
+	a := newApp(t, agentconnect.WithLoginParameters("idp_hint"))
 	b := a.browser()
 	// The provider knows no such identity provider, and says so by redirect.
 	p := b.navigate("/login?idp_hint=unknown&return_to=/dossiers")
@@ -248,16 +249,84 @@ func TestSilentLogin(t *testing.T) {
 		}
 		return h
 	}
-	start := func(t *testing.T) (*app, *browser) {
-		a := newApp(t)
+	start := func(t *testing.T, opts ...agentconnect.Option) (*app, *browser) {
+		a := newApp(t, opts...)
 		mux := http.NewServeMux()
 		mux.Handle("/accueil", a.auth.SilentLogin(http.HandlerFunc(serveAgent)))
 		mux.Handle("/", a.routes())
-		return a, a.browserOf(mux)
+		b := a.browserOf(mux)
+		// The first visit shows whether the browser keeps cookies.
+		if p := b.do("GET", "/accueil", navigation(), ""); p.StatusCode != http.StatusOK || p.body != "public" {
+			t.Fatalf("the first visit: got status %d, %q, want the public page", p.StatusCode, p.body)
+		}
+		return a, b
 	}
+	t.Run("a client that keeps no cookies", func(t *testing.T) {
+		t.Parallel()
+		_, b := start(t)
+		b.client.Jar = nil
+		for range 3 {
+			if p := b.do("GET", "/accueil", navigation(), ""); p.StatusCode != http.StatusOK || p.body != "public" {
+				t.Errorf("got status %d to %q, want the public page", p.StatusCode, p.location())
+			}
+		}
+	})
+	t.Run("a level is asked for and not demanded", func(t *testing.T) {
+		t.Parallel()
+		a, b := start(t, agentconnect.WithLevel(agentconnect.MinEIDAS(2)), agentconnect.WithAMR())
+		params := authorizeParams(t, a, b.do("GET", "/accueil", navigation(), ""))
+		if got, want := params.Get("claims"), `{"id_token":{"acr":null,"amr":null}}`; got != want || params.Get("login_hint") != "" {
+			t.Errorf("got parameters %v, want claims %s and no hint", params, want)
+		}
+	})
+	t.Run("a login that misses the level is none, without noise", func(t *testing.T) {
+		t.Parallel()
+		a, b := start(t, agentconnect.WithLevel(agentconnect.MinEIDAS(2)))
+		before := len(b.cookies())
+		callback := b.callback("/accueil?x=1", "marie", agentconnecttest.WithACR("eidas1"))
+		p := b.navigate(strings.Replace(callback.String(), a.url, b.app.url, 1))
+		if p.StatusCode != http.StatusSeeOther || p.location() != "/accueil?x=1" || a.store.sessions(t) != 0 || len(b.cookies()) != before {
+			t.Errorf("got status %d to %q, %d sessions, cookies %v, want the page and nobody logged in", p.StatusCode, p.location(), a.store.sessions(t), b.cookies())
+		}
+		if strings.Contains(a.logs.String(), `"msg":"agentconnect: refused"`) || strings.Contains(a.logs.String(), `"level":"ERROR"`) {
+			t.Errorf("got the log %s, want no noise", a.logs)
+		}
+	})
+	t.Run("the provider went away after it was known", func(t *testing.T) {
+		t.Parallel()
+		a, b := start(t)
+		if err := a.auth.Ready(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		a.provider.Stop()
+		for range 3 {
+			if p := b.do("GET", "/accueil", navigation(), ""); p.StatusCode != http.StatusOK || p.body != "public" {
+				t.Errorf("got status %d to %q, want the public page", p.StatusCode, p.location())
+			}
+		}
+	})
+	t.Run("one look a minute", func(t *testing.T) {
+		t.Parallel()
+		a, b := start(t)
+		a.provider.Inject(agentconnecttest.Fault("discovery-error-500"))
+		looks := func() int { return a.provider.Requests(agentconnecttest.Discovery) }
+		for _, step := range []struct {
+			after time.Duration
+			looks int
+		}{{0, 1}, {0, 1}, {59 * time.Second, 1}, {time.Second, 2}} {
+			a.clock.advance(step.after)
+			if p := b.do("GET", "/accueil", navigation(), ""); p.body != "public" || looks() != step.looks {
+				t.Errorf("after %v: got %q and %d looks, want the public page and %d", step.after, p.body, looks(), step.looks)
+			}
+		}
+		a.provider.Clear()
+		a.clock.advance(time.Minute)
+		authorizeParams(t, a, b.do("GET", "/accueil", navigation(), ""))
+	})
 	t.Run("who is left in peace", func(t *testing.T) {
 		t.Parallel()
 		_, b := start(t)
+		b.setCookie("agentconnect-silent", "")
 		for _, tt := range []struct {
 			name, method string
 			header       http.Header
@@ -303,6 +372,7 @@ func TestSilentLogin(t *testing.T) {
 		for name := range b.cookies() {
 			b.setCookie(name, "")
 		}
+		b.do("GET", "/accueil", navigation(), "")
 		p := b.do("GET", "/accueil", navigation(), "")
 		p = b.navigate(p.location())
 		p = b.navigate(p.location())
@@ -317,8 +387,8 @@ func TestSilentLogin(t *testing.T) {
 			t.Errorf("after a logout: got status %d, %q, want the public page", p.StatusCode, p.body)
 		}
 		p = other.navigate(other.navigate(out.location()).location())
-		if cookies := other.cookies(); p.location() != "/" || len(cookies) != 0 {
-			t.Errorf("after the provider's logout: got status %d to %q, cookies %v, want the home page and none", p.StatusCode, p.location(), cookies)
+		if cookies := other.cookies(); p.location() != "/" || len(cookies) != 1 || cookies["agentconnect-silent"] != "1" {
+			t.Errorf("after the provider's logout: got status %d to %q, cookies %v, want the home page, and the one of the silent try", p.StatusCode, p.location(), cookies)
 		}
 	})
 	t.Run("the provider is away", func(t *testing.T) {

@@ -193,6 +193,18 @@ func (c Code) meaning() meaning {
 			"Nothing has changed: if you were logged in, you still are.",
 			"Start the login again from this service.",
 		}}
+	case CodeNotNavigation:
+		return meaning{http.StatusForbidden, offerLogin, explanation{
+			"Connexion non commencée",
+			"Une connexion ne commence que lorsqu’une personne ouvre la page elle-même.",
+			"Rien n’a changé : si vous étiez connecté, vous l’êtes encore.",
+			"Ouvrez la page dans un onglet du navigateur.",
+		}, explanation{
+			"Login not started",
+			"A login starts only when a person opens the page itself.",
+			"Nothing has changed: if you were logged in, you still are.",
+			"Open the page in a tab of the browser.",
+		}}
 	case CodeUnknownState:
 		return meaning{http.StatusBadRequest, offerLogin, explanation{
 			"Connexion expirée",

@@ -8,6 +8,7 @@ import (
 	"slices"
 
 	"github.com/agentconnect-go/agentconnect/internal/cookies"
+	"github.com/agentconnect-go/agentconnect/internal/email"
 )
 
 // RequireAgent lets through to next the requests of agents who are logged in,
@@ -217,7 +218,7 @@ func (a *Authenticator) stepUp(w http.ResponseWriter, r *http.Request, acr []str
 		return
 	}
 	login := &loginRequest{ReturnTo: requestTarget(r), ACR: acr}
-	if session := sessionFrom(r.Context()); session != nil && isEmail(session.agent.Email) {
+	if session := sessionFrom(r.Context()); session != nil && email.Valid(session.agent.Email) {
 		login.LoginHint = session.agent.Email
 	}
 	a.startLogin(w, r, login)
@@ -233,8 +234,12 @@ func (a *Authenticator) loginURL(target string) string {
 
 // pageOf returns the page that a request which is no navigation came from, by
 // its Referer, so that a login started there comes back to a page that can be
-// opened with GET; "" when that is not a page of this application.
+// opened with GET; "" when that is not a page of this application. What htmx
+// opens in place of a navigation is itself the page.
 func (a *Authenticator) pageOf(r *http.Request) string {
+	if r.Method == http.MethodGet && r.Header.Get("HX-Boosted") == "true" {
+		return a.config.returnTo(requestTarget(r))
+	}
 	referer, err := url.Parse(r.Referer())
 	if err != nil || referer.Host != a.config.redirectURL.Host {
 		return ""

@@ -2,76 +2,84 @@ package agentconnect
 
 import (
 	"net/http"
-	"strconv"
 	"strings"
+
+	"github.com/agentconnect-go/agentconnect/internal/negotiation"
 )
 
-// isNavigation reports whether a browser opens a page with the request, as
-// opposed to a script, an image, a program.
+// isNavigation reports whether a person opens a page with the request, as opposed
+// to a script, an image, a frame, a prefetch, a program. Only such a request may
+// start a login by itself: any other would end the login that a tab of this browser
+// has under way, or end where nobody sees it.
 func isNavigation(r *http.Request) bool {
 	return (r.Method == http.MethodGet || r.Method == http.MethodHead) && isForPerson(r)
 }
 
-// isForPerson reports whether the answer is shown to a person: by Fetch
+// isForPerson reports whether a person sees the answer in a tab of its own: by Fetch
 // Metadata, which all current browsers send to trustworthy origins, or by Accept.
 func isForPerson(r *http.Request) bool {
-	if mode := r.Header.Get("Sec-Fetch-Mode"); mode != "" {
-		return mode == "navigate"
+	if isAheadOfPerson(r.Header) || isOfScript(r.Header) {
+		return false
 	}
-	return accepts(r, "text/html")
+	if mode := r.Header.Get("Sec-Fetch-Mode"); mode != "" {
+		dest := r.Header.Get("Sec-Fetch-Dest")
+		return mode == "navigate" && (dest == "document" || dest == "") && !prefersJSON(r.Header)
+	}
+	// Without Fetch Metadata, what names itself is taken for a script: an application
+	// on a phone that shows pages does so too, and today sends Fetch Metadata.
+	return r.Header.Get("X-Requested-With") == "" && negotiation.MediaType(r.Header, "text/html").Precision == 3 && !prefersJSON(r.Header)
 }
 
-// accepts reports whether the request's Accept names the media type, and not
-// with a weight of 0 (RFC 9110 section 12.5.1).
-func accepts(r *http.Request, mediaType string) bool {
-	for _, line := range r.Header.Values("Accept") {
-		for item := range strings.SplitSeq(line, ",") {
-			name, params, _ := strings.Cut(item, ";")
-			if !strings.EqualFold(strings.TrimSpace(name), mediaType) {
-				continue
+// mayStartLogin reports whether the request may start the login that it asks for:
+// a person's does, and one that says nothing at all about what it is, as programs
+// send and no browser.
+func mayStartLogin(r *http.Request) bool {
+	return isForPerson(r) || isPlainProgram(r)
+}
+
+// isPlainProgram reports whether a program that is no browser sent the request, and
+// does not say what answer it takes.
+func isPlainProgram(r *http.Request) bool {
+	h := r.Header
+	return !isAheadOfPerson(h) && h.Get("Sec-Fetch-Mode") == "" && h.Get("X-Requested-With") == "" && !isHTMX(h) && h.Get("Accept") == ""
+}
+
+// isAheadOfPerson reports whether a browser, or a library in it, fetches the page
+// before anybody asked for it: a prefetch or a prerender.
+func isAheadOfPerson(h http.Header) bool {
+	for _, name := range []string{"Sec-Purpose", "Purpose", "X-Purpose", "X-Moz", "X-Sec-Purpose"} {
+		for _, value := range h.Values(name) {
+			value = strings.ToLower(value)
+			for _, purpose := range []string{"prefetch", "prerender", "preview"} {
+				if strings.Contains(value, purpose) {
+					return true
+				}
 			}
-			return weight(params) > 0
 		}
 	}
 	return false
 }
 
-// weight returns the q of the parameters of a media range or language.
-func weight(params string) float64 {
-	for p := range strings.SplitSeq(params, ";") {
-		name, value, _ := strings.Cut(strings.TrimSpace(p), "=")
-		if strings.EqualFold(name, "q") {
-			q, err := strconv.ParseFloat(value, 64)
-			if err != nil {
-				return 0
-			}
-			return q
-		}
-	}
-	return 1
+// isOfScript reports whether a library of scripts says that it sent the request.
+func isOfScript(h http.Header) bool {
+	return strings.EqualFold(h.Get("X-Requested-With"), "XMLHttpRequest") || isHTMX(h)
+}
+
+// isHTMX reports whether htmx sent the request: it follows the header HX-Redirect.
+func isHTMX(h http.Header) bool { return h.Get("HX-Request") == "true" }
+
+// prefersJSON reports whether Accept prefers JSON to a page.
+func prefersJSON(h http.Header) bool {
+	html := negotiation.MediaType(h, "text/html")
+	return negotiation.MediaType(h, "application/json").Over(html) || negotiation.MediaType(h, "application/problem+json").Over(html)
 }
 
 // isFormPost reports whether a browser sends a form: what it gets is shown to a
 // person, though it is not a page to come back to.
 func isFormPost(r *http.Request) bool {
-	return r.Header.Get("Sec-Fetch-Mode") == "navigate" && accepts(r, "text/html")
+	return r.Method == http.MethodPost && r.Header.Get("Sec-Fetch-Mode") == "navigate" && isForPerson(r) && negotiation.MediaType(r.Header, "text/html").Precision == 3
 }
 
 // language returns the language of a page: French, or English where the
 // browser prefers it (RFC 9110 section 12.5.4).
-func language(r *http.Request) string {
-	best := map[string]float64{}
-	for item := range strings.SplitSeq(strings.Join(r.Header.Values("Accept-Language"), ","), ",") {
-		tag, params, _ := strings.Cut(strings.TrimSpace(item), ";")
-		primary, _, _ := strings.Cut(strings.ToLower(strings.TrimSpace(tag)), "-")
-		best[primary] = max(best[primary], weight(params))
-	}
-	french, named := best["fr"]
-	if !named {
-		french = best["*"] // any language will do: it is French
-	}
-	if best["en"] > french {
-		return "en"
-	}
-	return "fr"
-}
+func language(r *http.Request) string { return negotiation.Language(r.Header, "fr", "en") }

@@ -346,8 +346,8 @@ func WithEvents(f func(context.Context, Event)) Option {
 }
 
 // WithLoginParameters lets visitors set parameters of their login by the query
-// or the form of [Authenticator.Login]: [ParamLoginHint], [ParamIdPHint],
-// [ParamSIRETHint], [ParamPrompt], each only when it is named here. A malformed
+// or the form of [Authenticator.Login]: "login_hint", "idp_hint",
+// "siret_hint", "prompt", each only when it is named here. A malformed
 // value is refused (400). None of them is an access control.
 func WithLoginParameters(names ...string) Option {
 	return func(c *config) { c.loginParameters = names }

@@ -89,6 +89,7 @@ func wordsOf(lang string) map[string]string {
 func (a *Authenticator) refuse(w http.ResponseWriter, r *http.Request, e *Error) {
 	noStore(w)
 	e.report(r.Context(), a.config.logger)
+	e.sayWhenToRetry(w.Header())
 	a.config.errorHandler(w, r, e)
 }
 
@@ -96,7 +97,8 @@ func (a *Authenticator) refuse(w http.ResponseWriter, r *http.Request, e *Error)
 // French, or in English where Accept-Language prefers that: what happened, what to
 // do, whom to ask. It has no script, and a Content-Security-Policy that allows
 // nothing but its own style. A program gets a problem (RFC 9457) with the members
-// code, error_id and, where they apply, login_url, accepted_acr and reasons.
+// code, error_id and, where they apply, login_url, accepted_acr and reasons; htmx is
+// told in HX-Redirect where to log in. A 503 says when to try again (Retry-After).
 //
 // An application can have a refusal of its own shown in the same way: an [Error]
 // with a Code and Reasons. A Status of 0 is that of the code.
@@ -106,11 +108,12 @@ func (a *Authenticator) ServeError(w http.ResponseWriter, r *http.Request, e *Er
 		own.Status = e.Code.status()
 		e = &own
 	}
+	e.sayWhenToRetry(w.Header())
 	if isForPerson(r) && (e.Code != CodeUnauthenticated || isFormPost(r)) {
 		a.servePage(w, r, e.Status, a.errorPage(language(r), e))
 		return
 	}
-	a.serveProblem(w, e)
+	a.serveProblem(w, r, e)
 }
 
 // errorPage makes the page of a refusal.
@@ -237,10 +240,20 @@ func (a *Authenticator) servePage(w http.ResponseWriter, r *http.Request, status
 	h.Set("Content-Type", "text/html; charset=utf-8")
 	h.Set("Content-Security-Policy", pagePolicy(a.config.pageStyle, len(p.Forms) > 0))
 	h.Set("X-Content-Type-Options", "nosniff")
-	h.Set("Referrer-Policy", "no-referrer")
+	h.Set("Referrer-Policy", referrerPolicy(len(p.Forms) > 0))
 	h.Add("Vary", "Accept-Language")
 	w.WriteHeader(status)
 	w.Write(body.Bytes())
+}
+
+// referrerPolicy says what the page's own links and forms tell of it. A page with a
+// form tells its origin, and no more: with no-referrer a browser without Fetch
+// Metadata sends "Origin: null", which is anybody's.
+func referrerPolicy(form bool) string {
+	if form {
+		return "strict-origin"
+	}
+	return "no-referrer"
 }
 
 // pagePolicy allows a page its own style and nothing else. form-action is left
@@ -294,11 +307,14 @@ func (p *problem) serve(w http.ResponseWriter) {
 }
 
 // serveProblem answers a program (RFC 9457).
-func (a *Authenticator) serveProblem(w http.ResponseWriter, e *Error) {
+func (a *Authenticator) serveProblem(w http.ResponseWriter, r *http.Request, e *Error) {
 	m := meaningOf(e)
 	p := newProblem(e, a.config.brand.in(m.english.title), a.config.brand.in(m.english.happened))
 	if m.offers&offerLogin != 0 {
 		p.LoginURL = a.loginAgain(e)
+	}
+	if isHTMX(r.Header) && (e.Code == CodeUnauthenticated || e.Code == CodeNotNavigation || e.Code == CodeInsufficientLevel) {
+		w.Header().Set("HX-Redirect", p.LoginURL)
 	}
 	p.serve(w)
 }

@@ -173,7 +173,7 @@ func checkPage(t *testing.T, resp *http.Response, lang string) *node {
 		t.Fatal(err)
 	}
 	for name, want := range map[string]string{
-		"Content-Type": "text/html; charset=utf-8", "X-Content-Type-Options": "nosniff", "Referrer-Policy": "no-referrer", "Vary": "Accept-Language",
+		"Content-Type": "text/html; charset=utf-8", "X-Content-Type-Options": "nosniff", "Vary": "Accept-Language",
 	} {
 		if got := resp.Header.Values(name); !slices.Contains(got, want) {
 			t.Errorf("%s: got %q, want %q", name, got, want)

@@ -8,6 +8,8 @@ import (
 	"unicode"
 
 	"github.com/agentconnect-go/agentconnect/internal/weburl"
+
+	"github.com/agentconnect-go/agentconnect/internal/email"
 )
 
 // The values of acr that ProConnect gives: how sure it is of who the agent
@@ -173,7 +175,7 @@ func Email(addresses ...string) Requirement {
 		},
 		reason:  Reason{"une adresse électronique autorisée ici", "an e-mail address that is allowed here"},
 		scopes:  []string{"email"},
-		problem: checkEach("Email", "an e-mail address", addresses, isEmail),
+		problem: checkEach("Email", "an e-mail address", addresses, email.Valid),
 	}
 }
 

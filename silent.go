@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/http"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/agentconnect-go/agentconnect/internal/cookies"
@@ -12,77 +13,105 @@ import (
 const (
 	// silentPeriod is how long a browser is left in peace after a silent try.
 	silentPeriod = time.Hour
-	// silentPatience is how long a public page waits to learn about the provider.
-	silentPatience = time.Second
+	// lookPatience is how long a public page waits to learn whether the provider
+	// answers, lookPeriod how long what was learnt holds.
+	lookPatience = time.Second
+	lookPeriod   = time.Minute
 )
 
 // SilentLogin is [Authenticator.LoadAgent] for public pages that would rather
 // know the agent: it sends a stranger's browser to the provider with prompt=none
 // (Core 1.0 section 3.1.2.1), and it comes back to the same page, logged in if the
-// provider knows the agent, as a stranger if not. The provider shows nothing
-// either way.
+// provider knows the agent, as a stranger if not. It demands no level, since the
+// provider would ask for it aloud; a login that does not reach what [WithLevel]
+// demands logs nobody in. For a service that takes public agents only, ProConnect
+// still shows others a page of its own (Y500015).
 //
-// It tries once an hour and browser, not in the hour after a logout that did not
-// come back from the provider, and not in a browser whose session ended otherwise. Only the navigations of a browser to a
-// page of its own are sent: no script, no frame, no prefetch, no crawler, no
-// browser too old for Fetch Metadata. When the provider is away, the page is
-// served to a stranger.
+// It tries once an hour and browser, not after a logout that did not come back from
+// the provider, and not in a browser whose session ended otherwise. Only a person's
+// navigation is sent, of a browser that has shown that it keeps cookies, with Fetch
+// Metadata: no script, no frame, no prefetch, no crawler. While the provider does not
+// answer, the page is served to a stranger.
 func (a *Authenticator) SilentLogin(next http.Handler) http.Handler {
-	a.silent.Store(true)
 	return a.LoadAgent(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if sessionFrom(r.Context()) != nil || !a.maySilently(r) {
+		if sessionFrom(r.Context()) != nil || r.Method != http.MethodGet || !isNavigation(r) || !saysItIsBrowser(r.Header) {
 			next.ServeHTTP(w, r)
 			return
 		}
-		a.rememberSilentTry(w)
-		a.startLogin(w, r, &loginRequest{ReturnTo: requestTarget(r), ACR: a.config.acr, Prompt: "none"})
+		switch cookies.Value(r, a.silentCookieName()) {
+		case "": // a browser that returns it is tried the next time
+			a.setSilentCookie(w, silentReady)
+		case silentReady:
+			if a.isLoggingOut(r) || a.hadSession(r) || !a.look.providerAnswers(r.Context(), a.provider.Look) {
+				break
+			}
+			a.setSilentCookie(w, silentTried)
+			a.startLogin(w, r, &loginRequest{ReturnTo: requestTarget(r), ACR: a.config.acr, Prompt: "none"})
+			return
+		}
+		next.ServeHTTP(w, r)
 	}))
 }
 
-// maySilently reports whether a request may be sent to the provider and back.
-func (a *Authenticator) maySilently(r *http.Request) bool {
-	h := r.Header
-	if r.Method != http.MethodGet || h.Get("Sec-Fetch-Mode") != "navigate" || h.Get("Sec-Fetch-Dest") != "document" || h.Get("Sec-Purpose") != "" {
-		return false
-	}
-	if isCrawler(h.Get("User-Agent")) || len(r.CookiesNamed(a.silentCookieName())) > 0 {
-		return false
-	}
-	// Whoever comes after a session that ended here, by the idle timeout for one, is
-	// not logged in without being asked.
-	if len(a.sessions.presented(r)) > 0 || len(cookies.Named(r, a.idleCookieName())) > 0 {
-		return false
-	}
-	ctx, cancel := context.WithTimeout(r.Context(), silentPatience)
-	defer cancel()
-	_, err := a.provider.Metadata(ctx)
-	return err == nil
-}
-
-// isCrawler recognises those who say so.
-func isCrawler(userAgent string) bool {
-	userAgent = strings.ToLower(userAgent)
-	for _, word := range []string{"bot", "crawl", "spider", "slurp", "preview"} {
-		if strings.Contains(userAgent, word) {
-			return true
-		}
-	}
-	return false
-}
+// The values of the cookie of silent logins.
+const (
+	silentReady = "0" // this browser can be tried
+	silentTried = "1" // it was
+)
 
 func (a *Authenticator) silentCookieName() string { return a.config.cookieName + "-silent" }
 
-// rememberSilentTry keeps the browser from being sent again, where pages do
-// that.
-func (a *Authenticator) rememberSilentTry(w http.ResponseWriter) {
-	if a.silent.Load() {
-		http.SetCookie(w, cookies.New(a.silentCookieName(), "1", int(silentPeriod.Seconds()), a.config.secureCookies))
-	}
+func (a *Authenticator) setSilentCookie(w http.ResponseWriter, value string) {
+	http.SetCookie(w, cookies.New(a.silentCookieName(), value, int(silentPeriod.Seconds()), a.config.secureCookies))
 }
 
-// forgetSilentTry lets the browser be sent again.
-func (a *Authenticator) forgetSilentTry(w http.ResponseWriter) {
-	if a.silent.Load() {
-		http.SetCookie(w, cookies.New(a.silentCookieName(), "", -1, a.config.secureCookies))
+// hadSession reports whether a session of the browser ended here, by the idle timeout
+// for one: its agent is not logged in without being asked.
+func (a *Authenticator) hadSession(r *http.Request) bool {
+	return len(a.sessions.presented(r)) > 0 || len(cookies.Named(r, a.idleCookieName())) > 0
+}
+
+// saysItIsBrowser reports whether a request has Fetch Metadata, and does not come
+// from a crawler that says so.
+func saysItIsBrowser(h http.Header) bool {
+	if h.Get("Sec-Fetch-Mode") == "" || h.Get("Sec-Fetch-Dest") == "" {
+		return false
 	}
+	userAgent := strings.ToLower(h.Get("User-Agent"))
+	for _, word := range []string{"bot", "crawl", "spider", "slurp", "preview"} {
+		if strings.Contains(userAgent, word) {
+			return false
+		}
+	}
+	return true
+}
+
+// A look remembers whether the provider answers. What is known of the provider is
+// not enough: a browser that is sent to a provider that is down stays there.
+type look struct {
+	now func() time.Time
+
+	mu      sync.Mutex
+	until   time.Time
+	answers bool
+}
+
+// providerAnswers reports whether the provider answered in the last minute. One
+// request a minute asks; for the others it does not answer meanwhile.
+func (l *look) providerAnswers(ctx context.Context, ask func(context.Context) error) bool {
+	l.mu.Lock()
+	if l.now().Before(l.until) {
+		defer l.mu.Unlock()
+		return l.answers
+	}
+	l.answers, l.until = false, l.now().Add(lookPeriod)
+	l.mu.Unlock()
+
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), lookPatience)
+	defer cancel()
+	err := ask(ctx)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.answers, l.until = err == nil, l.now().Add(lookPeriod)
+	return l.answers
 }

@@ -520,6 +520,7 @@ func TestThreatSilentLogin(t *testing.T) {
 	} {
 		a.provider.Inject(fault)
 		b := a.browser()
+		b.setCookie("agentconnect-silent", "0") // it keeps cookies
 		asked := 0
 		target := site + "/accueil?a=b"
 		for range 10 {

@@ -78,7 +78,7 @@ func TestThreatRuleOfEveryLogin(t *testing.T) {
 func TestThreatLevelOfOneLogin(t *testing.T) {
 	t.Parallel()
 	a := newApp(t, agentconnect.WithLevel(agentconnect.MinEIDAS(1)))
-	higher, err := a.auth.LoginURL(agentconnect.Level(agentconnect.MinEIDAS(3)))
+	higher, err := a.auth.LoginURL(agentconnect.LoginOptions{Level: []agentconnect.Requirement{agentconnect.MinEIDAS(3)}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -312,7 +312,7 @@ func demoAgent(login string) (agentconnecttest.Agent, bool) {
 // Access never rests on siret_hint, which the visitor chooses.
 func TestThreatSIRETHint(t *testing.T) {
 	t.Parallel()
-	a := newApp(t, agentconnect.WithLoginParameters(agentconnect.ParamSIRETHint))
+	a := newApp(t, agentconnect.WithLoginParameters("siret_hint"))
 	site := a.serve(a.auth.Require(agentconnect.SIRET("99999999900011"))(http.HandlerFunc(serveAgent)))
 	b := a.browser()
 	b.login("/login?siret_hint=99999999900011", "marie")
@@ -367,7 +367,7 @@ func TestThreatVisitorsParameters(t *testing.T) {
 			t.Errorf("%s: got %q at the provider, from the visitor", name, got)
 		}
 	}
-	open := newApp(t, agentconnect.WithLoginParameters(agentconnect.ParamLoginHint, agentconnect.ParamIdPHint, agentconnect.ParamSIRETHint, agentconnect.ParamPrompt))
+	open := newApp(t, agentconnect.WithLoginParameters("login_hint", "idp_hint", "siret_hint", "prompt"))
 	for _, query := range []string{
 		"login_hint=nobody", "login_hint=Name+<a@b.example>", "login_hint=a@b.example,c@d.example", "siret_hint=123", "siret_hint=1234567890123x", "prompt=consent", "prompt=login+none", "idp_hint=a+b", "idp_hint=" + strings.Repeat("x", 129), "request=forged",
 	} {

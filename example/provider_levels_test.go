@@ -250,10 +250,11 @@ func TestRealProviderHints(t *testing.T) {
 	camille, sacha := agents[0], agents[1]
 	email := func(a oidcprovider.Agent) string { return a.Claims["email"].(string) }
 	idp := func(a oidcprovider.Agent) string { return a.Claims["idp_id"].(string) }
-	s := startService(t, provider, "fs", agentconnect.WithLoginParameters(agentconnect.ParamLoginHint, agentconnect.ParamIdPHint))
-	link := func(t *testing.T, opts ...agentconnect.LoginOption) string {
+	s := startService(t, provider, "fs", agentconnect.WithLoginParameters("login_hint", "idp_hint"))
+	link := func(t *testing.T, o agentconnect.LoginOptions) string {
 		t.Helper()
-		path, err := s.auth.LoginURL(append(opts, agentconnect.ReturnTo("/agent"))...)
+		o.ReturnTo = "/agent"
+		path, err := s.auth.LoginURL(o)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -266,9 +267,9 @@ func TestRealProviderHints(t *testing.T) {
 		want []string // on the provider's page
 		not  string   // and not
 	}{
-		{"login_hint", link(t, agentconnect.LoginHint(email(sacha))), []string{"login_hint : " + email(sacha), `value="sacha" checked`}, "idp_hint"},
-		{"idp_hint", link(t, agentconnect.IdPHint(idp(sacha))), []string{"idp_hint : " + idp(sacha), `value="sacha"`}, `value="camille"`},
-		{"siret_hint", link(t, agentconnect.SIRETHint("99999999800019")), []string{"siret_hint : 99999999800019"}, "login_hint"},
+		{"login_hint", link(t, agentconnect.LoginOptions{LoginHint: email(sacha)}), []string{"login_hint : " + email(sacha), `value="sacha" checked`}, "idp_hint"},
+		{"idp_hint", link(t, agentconnect.LoginOptions{IdPHint: idp(sacha)}), []string{"idp_hint : " + idp(sacha), `value="sacha"`}, `value="camille"`},
+		{"siret_hint", link(t, agentconnect.LoginOptions{SIRETHint: "99999999800019"}), []string{"siret_hint : 99999999800019"}, "login_hint"},
 		{"a visitor's login_hint", "/login?login_hint=" + email(sacha), []string{"login_hint : " + email(sacha)}, "idp_hint"},
 		{"a visitor's siret_hint, which is not open to them", "/login?siret_hint=99999999800019", []string{`value="camille"`}, "siret_hint"},
 	} {
@@ -292,18 +293,18 @@ func TestRealProviderHints(t *testing.T) {
 	t.Run("login_hint of who is logged in at the provider", func(t *testing.T) {
 		b := newBrowser(t)
 		s.login(b, "/agent", "sacha").wantStatus(t, 200)
-		b.get(s.url+link(t, agentconnect.LoginHint(email(sacha)))).wantStatus(t, 200).wantAt(t, s.url+"/agent").wantClaim(t, "sub", "sacha")
+		b.get(s.url+link(t, agentconnect.LoginOptions{LoginHint: email(sacha)})).wantStatus(t, 200).wantAt(t, s.url+"/agent").wantClaim(t, "sub", "sacha")
 	})
 	t.Run("login_hint of somebody else", func(t *testing.T) {
 		b := newBrowser(t)
 		s.login(b, "/agent", "sacha").wantStatus(t, 200)
-		if got := b.get(s.url + link(t, agentconnect.LoginHint(email(camille)))); !provider.Waiting(got.Response) {
+		if got := b.get(s.url + link(t, agentconnect.LoginOptions{LoginHint: email(camille)})); !provider.Waiting(got.Response) {
 			t.Errorf("got the browser at %s, want the provider to ask who it is", got.Request.URL)
 		}
-		s.login(b, link(t, agentconnect.LoginHint(email(camille))), "camille").wantStatus(t, 200).wantClaim(t, "sub", "camille")
+		s.login(b, link(t, agentconnect.LoginOptions{LoginHint: email(camille)}), "camille").wantStatus(t, 200).wantClaim(t, "sub", "camille")
 	})
 	for name, path := range map[string]string{
-		"idp_hint unknown":             link(t, agentconnect.IdPHint("99999999-9999-4999-8999-999999999999")),
+		"idp_hint unknown":             link(t, agentconnect.LoginOptions{IdPHint: "99999999-9999-4999-8999-999999999999"}),
 		"a visitor's idp_hint unknown": "/login?idp_hint=99999999-9999-4999-8999-999999999999",
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -67,7 +67,7 @@ func (s *service) tokenRoutes(apiURL string) {
 		token, err := s.auth.TokenSource(r.Context()).Token()
 		switch {
 		case errors.Is(err, agentconnect.ErrLoginNeeded):
-			s.auth.StartLogin(w, r, agentconnect.ReturnTo(r.URL.RequestURI()))
+			s.auth.StartLogin(w, r, agentconnect.LoginOptions{ReturnTo: r.URL.RequestURI()})
 		case err != nil:
 			http.Error(w, err.Error(), http.StatusBadGateway)
 		case token.RefreshToken != "":

@@ -54,7 +54,7 @@ func newSetup(port int, logger *slog.Logger) (*setup, error) {
 		agentconnect.FromEnv(),
 		agentconnect.WithLoginPath("/login"),
 		agentconnect.WithLogoutPath("/logout"),
-		agentconnect.WithLoginParameters(agentconnect.ParamLoginHint),
+		agentconnect.WithLoginParameters("login_hint"),
 		agentconnect.WithLoginHook(s.accounts.hook()),
 		agentconnect.WithLogoutHook(farewell(strings.HasPrefix(registered.redirect, "https:"))),
 		agentconnect.WithSupportContact("assistance@demarches.example.gouv.fr"),

@@ -38,7 +38,7 @@ const (
 	// maxOwnPage bounds a page that is kept beside its login. A longer one is kept in
 	// a cookie that all logins share, so that only the newest of them has it: when
 	// room is short, pages go before logins.
-	maxOwnPage = 200
+	maxOwnPage = 160
 	// idLen characters of a state name its login.
 	idLen = 8
 )
