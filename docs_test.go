@@ -561,6 +561,39 @@ func TestDocsCommands(t *testing.T) {
 	}
 }
 
+// TestContributingMap checks that the map names every directory with a package, and
+// that what it names is where it says.
+func TestContributingMap(t *testing.T) {
+	t.Parallel()
+	text, err := os.ReadFile("CONTRIBUTING.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, m := range regexp.MustCompile("`([a-z.][\\w/.-]*(?:/|\\.go|\\.html|\\.md))`").FindAllStringSubmatch(string(text), -1) {
+		if _, err := os.Stat(m[1]); err != nil {
+			t.Errorf("CONTRIBUTING.md: %v", err)
+		}
+	}
+	for _, m := range regexp.MustCompile("`(\\w+)` in `([\\w/]+\\.go)`").FindAllStringSubmatch(string(text), -1) {
+		source, err := os.ReadFile(m[2])
+		if err != nil || !regexp.MustCompile(`\b`+m[1]+`\b`).Match(source) {
+			t.Errorf("CONTRIBUTING.md: %s is not in %s (%v)", m[1], m[2], err)
+		}
+	}
+	for _, pattern := range []string{"*/go.mod", "internal/*", "agentconnecttest", "resourceserver", "cmd"} {
+		paths, err := filepath.Glob(pattern)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, path := range paths {
+			dir := filepath.ToSlash(strings.TrimSuffix(path, filepath.FromSlash("/go.mod"))) + "/"
+			if !strings.Contains(string(text), "`"+dir+"`") {
+				t.Errorf("CONTRIBUTING.md: %s is not on the map", dir)
+			}
+		}
+	}
+}
+
 // TestReadmesNameWhatTestsNeed checks that both name the packages that .ci/run
 // installs, and the Node that it demands.
 func TestReadmesNameWhatTestsNeed(t *testing.T) {
