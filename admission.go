@@ -63,7 +63,7 @@ func (a *Authenticator) admit(ctx context.Context, r *http.Request, v verifiedLo
 		return nil, newError(CodeSessionStore, err)
 	}
 	if a.tokens != nil && v.access != nil {
-		if err := a.tokens.keep(ctx, session, v.access); err != nil {
+		if err := a.tokens.Keep(ctx, a.tokensOf(session), v.access); err != nil {
 			return nil, newError(CodeSessionStore, errors.Join(err, a.sessions.destroy(ctx, session.token)))
 		}
 	}
@@ -73,9 +73,7 @@ func (a *Authenticator) admit(ctx context.Context, r *http.Request, v verifiedLo
 	case err != nil:
 		return nil, newError(CodeSessionStore, errors.Join(err, a.sessions.destroy(ctx, session.token)))
 	case again != "" && again != departure:
-		if a.tokens != nil {
-			a.tokens.end(ctx, session.token)
-		}
+		a.endTokensOf(ctx, session.token)
 		refusal := newError(CodeLoginRefused, errors.Join(errDeparted, a.sessions.destroy(ctx, session.token)))
 		refusal.Reasons = []Reason{{
 			French:  "Ce service vient de fermer toutes vos sessions. Connectez-vous de nouveau.",

@@ -12,6 +12,7 @@ import (
 	"github.com/agentconnect-go/agentconnect/internal/pending"
 	"github.com/agentconnect-go/agentconnect/internal/provider"
 	"github.com/agentconnect-go/agentconnect/internal/seal"
+	"github.com/agentconnect-go/agentconnect/internal/tokens"
 	"github.com/agentconnect-go/agentconnect/internal/weburl"
 )
 
@@ -28,7 +29,7 @@ type Authenticator struct {
 	logouts  *seal.Sealer
 	links    *seal.Sealer
 	logins   *logins
-	tokens   *tokenKeeper // nil: access tokens are not kept
+	tokens   *tokens.Keeper // nil: access tokens are not kept
 	origin   *http.CrossOriginProtection
 	look     *look
 
@@ -81,7 +82,7 @@ func New(opts ...Option) (*Authenticator, error) {
 		look:     &look{now: c.now},
 	}
 	if c.keepTokens {
-		a.tokens = newTokenKeeper(a)
+		a.tokens = newTokenKeeper(c, sessions.store, a.provider)
 	}
 	// A proxy that rewrites Host must not make our own forms look foreign.
 	if err := a.origin.AddTrustedOrigin(c.redirectURL.Scheme + "://" + c.redirectURL.Host); err != nil {

@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"time"
+
+	"github.com/agentconnect-go/agentconnect/internal/tokens"
 )
 
 // ErrStoreNotIterable is what [Authenticator.EndSessionsOf] returns when the
@@ -82,9 +84,9 @@ func (a *Authenticator) EndSessionsOf(ctx context.Context, sub string) (int, err
 // those of another instance that keeps them.
 func (a *Authenticator) endTokens(ctx context.Context, key string) error {
 	if a.tokens != nil {
-		return a.tokens.endOf(ctx, key)
+		return a.tokens.End(ctx, key)
 	}
-	return a.sessions.store.DeleteCtx(context.WithoutCancel(ctx), tokensOf(key))
+	return a.sessions.store.DeleteCtx(context.WithoutCancel(ctx), tokens.NameOf(key))
 }
 
 // departureOf names the mark of an agent's departure.

@@ -209,9 +209,7 @@ func (a *Authenticator) replaceSession(r *http.Request, newer *session) {
 		if err := a.sessions.destroy(r.Context(), old.token); err != nil {
 			a.config.logger.WarnContext(r.Context(), "agentconnect: the session before this login could not be deleted and lives until it expires", "cause", err)
 		}
-		if a.tokens != nil {
-			a.tokens.end(r.Context(), old.token)
-		}
+		a.endTokensOf(r.Context(), old.token)
 	}
 }
 
@@ -290,9 +288,7 @@ func (a *Authenticator) endSessions(r *http.Request) ([]*session, error) {
 			ended = append(ended, session)
 		}
 		errs = append(errs, err, a.sessions.destroy(ctx, p.token))
-		if a.tokens != nil { // also when the session could not be read
-			a.tokens.end(ctx, p.token)
-		}
+		a.endTokensOf(ctx, p.token) // also when the session could not be read
 	}
 	return ended, errors.Join(errs...)
 }

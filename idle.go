@@ -85,9 +85,7 @@ func (a *Authenticator) endIdle(w http.ResponseWriter, r *http.Request, session 
 	if err := a.sessions.destroy(r.Context(), session.token); err != nil {
 		a.config.logger.WarnContext(r.Context(), "agentconnect: a session that is over could not be deleted", "cause", err)
 	}
-	if a.tokens != nil {
-		a.tokens.end(r.Context(), session.token)
-	}
+	a.endTokensOf(r.Context(), session.token)
 	a.sessions.forgetCookies(w, r)
 	http.SetCookie(w, cookies.New(a.idleCookieName(), "1", int(session.expires.Sub(a.config.now())/time.Second)+1, a.config.secureCookies))
 }
