@@ -23,6 +23,8 @@ type Tab struct {
 	tb    testing.TB
 	ctx   context.Context
 	watch *watch
+
+	checked bool
 }
 
 // Page is where a navigation ended.
@@ -40,10 +42,22 @@ func (b *Browser) NewTab(tb testing.TB) *Tab {
 	return open(b.ctx, tb, chromedp.WithNewBrowserContext()).check()
 }
 
-// Another opens a tab of the same profile: it shares the cookies.
+// NewUncheckedTab does the same without looking for faults: for pages whose requests
+// are meant to be refused.
+func (b *Browser) NewUncheckedTab(tb testing.TB) *Tab {
+	tb.Helper()
+	return open(b.ctx, tb, chromedp.WithNewBrowserContext())
+}
+
+// Another opens a tab of the same profile: it shares the cookies. It is checked if
+// this one is.
 func (t *Tab) Another() *Tab {
 	t.tb.Helper()
-	return open(t.ctx, t.tb).check()
+	other := open(t.ctx, t.tb)
+	if t.checked {
+		return other.check()
+	}
+	return other
 }
 
 func open(parent context.Context, tb testing.TB, options ...chromedp.ContextOption) *Tab {
@@ -54,13 +68,14 @@ func open(parent context.Context, tb testing.TB, options ...chromedp.ContextOpti
 	if err := chromedp.Do(ctx); err != nil {
 		tb.Fatalf("opening a tab: %v", err)
 	}
-	t := &Tab{tb, ctx, w}
+	t := &Tab{tb: tb, ctx: ctx, watch: w}
 	command(t, audits.Enable, cdp.Empty{})
 	return t
 }
 
 // check has the complaints fail the test at its end.
 func (t *Tab) check() *Tab {
+	t.checked = true
 	t.tb.Cleanup(func() {
 		for _, problem := range t.watch.complaints() {
 			t.tb.Error(problem)
