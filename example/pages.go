@@ -41,6 +41,17 @@ func parsePages(auth *agentconnect.Authenticator) (pages, error) {
 	return p, nil
 }
 
+// servicePage returns the template and the style sheet of the library's pages, which
+// look like ours.
+func servicePage() (*template.Template, string) {
+	t := template.Must(template.ParseFS(web, "web/service.html"))
+	style, err := web.ReadFile("web/style.css")
+	if err != nil {
+		panic("example: " + err.Error()) // the name is a constant
+	}
+	return t, string(style)
+}
+
 // A page is what a template is given.
 type page struct {
 	Lang     string

@@ -57,6 +57,8 @@ func newSetup(port int, logger *slog.Logger) (*setup, error) {
 		agentconnect.WithLoginParameters("login_hint"),
 		agentconnect.WithLoginHook(s.accounts.hook()),
 		agentconnect.WithLogoutHook(farewell(strings.HasPrefix(registered.redirect, "https:"))),
+		agentconnect.WithServiceName("Démarches des agents"),
+		agentconnect.WithPageTemplate(servicePage()),
 		agentconnect.WithSupportContact("assistance@demarches.example.gouv.fr"),
 		agentconnect.WithLogger(logger),
 	)
