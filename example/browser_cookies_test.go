@@ -35,7 +35,7 @@ func TestBrowserCookies(t *testing.T) {
 			if got := v.applicationCookies(); len(got) != 1 {
 				t.Errorf("got %d cookies of a login under way, want 1", len(got))
 			}
-			wantCookies(t, v.applicationCookies(), test.secure, 10*time.Minute)
+			wantCookies(t, v.applicationCookies(), test.secure, time.Hour)
 
 			v.wantPage(pick(v.Tab, "marie", ""), 200, "/", "Bonjour Marie Louise Exemple")
 			if got := v.applicationCookies(); len(got) != 2 {

@@ -283,7 +283,7 @@ func testKeyboard(t *testing.T, v *visit) {
 	v.Press(chromium.KeyDown) // from marie to the next one
 	v.TabTo("#acr")
 	v.TabTo("button[type=submit]")
-	v.wantPage(v.PressAndGo(chromium.KeyEnter), 200, "/", "Bonjour Marie Louise Exemple")
+	v.wantPage(v.PressAndGo(chromium.KeyEnter), 200, "/", "Bonjour Hugo Semblant")
 
 	v.TabTo(".skip")
 	v.Press(chromium.KeyEnter)

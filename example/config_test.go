@@ -138,7 +138,7 @@ func TestVariablesReachTheProvider(t *testing.T) {
 	p := startProvided(t,
 		"AGENTCONNECT_REDIRECT_URL", "http://localhost:1/auth/retour",
 		"AGENTCONNECT_POST_LOGOUT_REDIRECT_URL", "http://localhost:1/auth/fin",
-		"AGENTCONNECT_SCOPES", "openid email")
+		"AGENTCONNECT_SCOPES", "openid email roles")
 	if p.url != "http://localhost:1" {
 		t.Errorf("got the URL %s, want that of AGENTCONNECT_REDIRECT_URL", p.url)
 	}
@@ -150,7 +150,7 @@ func TestVariablesReachTheProvider(t *testing.T) {
 		"ADDR", address,
 		"AGENTCONNECT_REDIRECT_URL", origin+"/auth/retour",
 		"AGENTCONNECT_POST_LOGOUT_REDIRECT_URL", origin+"/auth/fin",
-		"AGENTCONNECT_SCOPES", "openid email"))
+		"AGENTCONNECT_SCOPES", "openid email roles"))
 	p.provider.SetRedirectURIs(origin + "/auth/retour")
 	p.provider.SetPostLogoutRedirectURIs(origin + "/auth/fin")
 
@@ -160,7 +160,7 @@ func TestVariablesReachTheProvider(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for name, want := range map[string]string{"client_id": "fs", "redirect_uri": origin + "/auth/retour", "scope": "openid email"} {
+	for name, want := range map[string]string{"client_id": "fs", "redirect_uri": origin + "/auth/retour", "scope": "openid email roles"} {
 		if got := location.Query().Get(name); got != want {
 			t.Errorf("got %s %q, want %q", name, got, want)
 		}

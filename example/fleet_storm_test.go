@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"maps"
@@ -9,6 +10,7 @@ import (
 	"net/url"
 	"os"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -42,10 +44,12 @@ func TestFleetStorm(t *testing.T) {
 	}
 	const agents = 16
 	redis := servers.StartRedis(t)
-	address, _ := servers.StartReadReplica(t, redis, func() time.Duration { return rand.N(replicaLag) * time.Duration(rand.IntN(2)) })
+	address, replica := servers.StartReadReplica(t, redis, func() time.Duration { return rand.N(replicaLag) * time.Duration(rand.IntN(2)) })
 	s := &storm{
 		fleet:    startFleet(t, 3, "SESSION_STORE", "redis://"+address+"/0"),
 		t:        t,
+		primary:  redis,
+		replica:  replica,
 		deadline: time.Now().Add(duration),
 		counts:   map[string]int{},
 	}
@@ -90,6 +94,8 @@ func TestFleetStorm(t *testing.T) {
 type storm struct {
 	*fleet
 	t        *testing.T
+	primary  *servers.Redis
+	replica  *servers.Redis
 	deadline time.Time
 
 	mu        sync.Mutex
@@ -241,7 +247,7 @@ func (s *storm) leave(v *visitor) {
 		return
 	}
 	s.count("confirmed logouts")
-	time.Sleep(2 * replicaLag)
+	s.caughtUp()
 	s.mu.Lock()
 	s.loggedOut = append(s.loggedOut, cookies)
 	s.mu.Unlock()
@@ -250,6 +256,26 @@ func (s *storm) leave(v *visitor) {
 	if status, sub, err := thief.whoAmI(); err == nil && (status == http.StatusOK || sub != "") {
 		s.t.Errorf("%s: got status %d and agent %q with the cookies of before the logout", v.login, status, sub)
 		s.count("logouts undone")
+	}
+}
+
+// caughtUp waits until the replica has all that the primary has now.
+func (s *storm) caughtUp() {
+	offset := func(redis *servers.Redis, name string) int {
+		info, err := redis.Client.InfoMap(context.Background(), "replication").Result()
+		if err != nil {
+			s.t.Errorf("asking Redis about its replication: %v", err)
+			return 0
+		}
+		n, _ := strconv.Atoi(info["Replication"][name])
+		return n
+	}
+	want := offset(s.primary, "master_repl_offset")
+	for deadline := time.Now().Add(patience); offset(s.replica, "slave_repl_offset") < want; time.Sleep(replicaLag / 10) {
+		if time.Now().After(deadline) {
+			s.t.Error("the replica does not catch up")
+			return
+		}
 	}
 }
 

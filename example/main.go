@@ -1,5 +1,5 @@
 // Command example is a web application that logs public agents in with
-// AgentConnect/ProConnect: the program a newcomer starts and an operator copies.
+// ProConnect, once AgentConnect: the program a newcomer starts and an operator copies.
 //
 //	go run ./example
 //
@@ -55,7 +55,7 @@ func run(ctx context.Context, stdout, stderr io.Writer) int {
 		return cannotStart(stderr, err)
 	}
 	if a.demo != nil {
-		fmt.Fprintf(stdout, "This is a demonstration: AgentConnect is played by %s, which asks nobody for a password.\n", a.demo.issuer)
+		fmt.Fprintf(stdout, "This is a demonstration: ProConnect is played by %s, which asks nobody for a password.\n", a.demo.issuer)
 	}
 	fmt.Fprintf(stdout, "Open %s\n", a.url)
 	if err := a.serve(ctx); err != nil {

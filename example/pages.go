@@ -108,7 +108,7 @@ func (p page) Claims() []claim {
 	add(p.T("Matricule Chorus DT", "Chorus DT number"), "chorusdt:matricule")
 	add(p.T("Société Chorus DT", "Chorus DT company"), "chorusdt:societe")
 	add(p.T("Identifiant dans l’administration", "Identifier in the administration"), "uid")
-	add(p.T("Identifiant AgentConnect", "AgentConnect identifier"), "sub")
+	add(p.T("Identifiant ProConnect", "ProConnect identifier"), "sub")
 	add(p.T("Fournisseur d’identité", "Identity provider"), "idp_id")
 	add(p.T("Niveau donné par le fournisseur", "Level given by the provider"), "idp_acr")
 	add(p.T("Niveau de la connexion", "Level of the login"), "acr")

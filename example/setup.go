@@ -4,6 +4,7 @@ import (
 	"errors"
 	"log/slog"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/agentconnect-go/agentconnect"
@@ -62,6 +63,9 @@ func newSetup(port int, logger *slog.Logger) (*setup, error) {
 		agentconnect.WithSupportContact("assistance@demarches.example.gouv.fr"),
 		agentconnect.WithLogger(logger),
 	)
+	if scopes := strings.Fields(setting("SCOPES", "")); len(scopes) > 0 && !slices.Contains(scopes, "roles") {
+		note(errors.New("PROCONNECT_SCOPES or AGENTCONNECT_SCOPES: invalid: /agents-publics needs the scope roles"))
+	}
 	store, closeStore, err := openStore(os.Getenv("SESSION_STORE"))
 	note(err)
 	if store != nil {

@@ -52,7 +52,7 @@ func TestDemonstrationFollowsTheEnvironment(t *testing.T) {
 		{"AGENTCONNECT_ID_TOKEN_ALG": "HS256"},
 		{"AGENTCONNECT_ID_TOKEN_ALG": "ES256", "AGENTCONNECT_USERINFO_ALG": "none"},
 		{"AGENTCONNECT_USERINFO_ALG": "HS256", "AGENTCONNECT_CLIENT_ID": "mine", "AGENTCONNECT_CLIENT_SECRET": secret},
-		{"AGENTCONNECT_SCOPES": "openid email"},
+		{"AGENTCONNECT_SCOPES": "openid email roles"},
 		{"PROCONNECT_ID_TOKEN_ALG": "ES256", "PROCONNECT_USERINFO_ALG": "none", "PROCONNECT_CLIENT_ID": "mine", "PROCONNECT_CLIENT_SECRET": secret},
 	} {
 		p := start(t, env)
