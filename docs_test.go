@@ -521,9 +521,10 @@ func TestDocsCommands(t *testing.T) {
 	runBy := map[string]string{
 		"go mod init demarches.example":                                           "TestFiveMinutes",
 		"go get github.com/agentconnect-go/agentconnect github.com/go-chi/chi/v5": "TestFiveMinutes",
-		"go run ./demo &":                 "TestFiveMinutes",
-		"go run .":                        "TestFiveMinutes",
-		"go run ./example":                "TestDemonstration",
+		"go run ./demo &":  "TestFiveMinutes",
+		"go run .":         "TestFiveMinutes",
+		"go run ./example": "TestDemonstration",
+		"go run github.com/agentconnect-go/agentconnect/cmd/fakeproconnect@latest": "TestStartAndStop",
 		testCommand:                       "", // whoever reads this runs it
 		"nginx -p \"$PWD\" -c nginx.conf": "TestBehindNginx",
 	}
