@@ -59,7 +59,7 @@ func TestBrowserAccessibility(t *testing.T) {
 		{"provider-down", providerDown, 503, "ne répond pas"},
 		{"other-site", otherSite, 403, "autre site"},
 		{"form-of-a-stranger", strangersForm, 401, "Connexion nécessaire"},
-		{"button", buttons, 200, "Sign in with ProConnect"},
+		{"button", buttons, 200, "Sign in with"},
 		{"provider-login", func(v *visit) chromium.Page { return v.open("/login") }, 200, "Choisissez un agent"},
 		{"provider-login-level", func(v *visit) chromium.Page { return v.open("/mfa") }, 200, "exige"},
 		{"provider-error", providersPage("/authorize"), 400, "Y000400"},
