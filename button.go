@@ -8,6 +8,8 @@ import (
 	"net/http"
 	"strings"
 	"time"
+
+	"github.com/agentconnect-go/agentconnect/internal/wording"
 )
 
 //go:embed button.css
@@ -54,7 +56,7 @@ type ButtonOptions struct {
 func (a *Authenticator) Button(o ButtonOptions) template.HTML {
 	button := struct {
 		Lang, LogInWith, About, NewWindow string
-		Brand                             brand
+		Brand                             wording.Brand
 		Link                              bool
 		Image                             string
 		LoginPath, LoginURL, ReturnTo     string

@@ -55,13 +55,6 @@ func (a *Authenticator) Check(ctx context.Context) Findings {
 			Find:   a.sessions.store.FindCtx,
 			Delete: a.sessions.store.DeleteCtx,
 		},
-		ExplainPage: func(page string) string {
-			code, explanation, ok := explainProviderPage(page)
-			if !ok {
-				return ""
-			}
-			return code + ": " + explanation
-		},
 		ReadAnswer: func(rawQuery string, issPromised bool) (doctor.Answer, error) {
 			answer, err := parseAnswer(rawQuery)
 			if err != nil {

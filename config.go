@@ -19,6 +19,7 @@ import (
 	"github.com/agentconnect-go/agentconnect/internal/email"
 	"github.com/agentconnect-go/agentconnect/internal/provider"
 	"github.com/agentconnect-go/agentconnect/internal/weburl"
+	"github.com/agentconnect-go/agentconnect/internal/wording"
 	"github.com/alexedwards/scs/v2"
 	"github.com/alexedwards/scs/v2/memstore"
 )
@@ -70,7 +71,7 @@ type config struct {
 	askAMR                bool
 	supportContact        string
 	serviceName           string
-	brand                 brand
+	brand                 wording.Brand
 	pageTemplate          *template.Template
 	pageStyle             string
 	now                   func() time.Time
@@ -106,7 +107,7 @@ func newConfig(serveError ErrorHandler) *config {
 		loginHook:       func(context.Context, *Login) error { return nil },
 		logoutHook:      func(context.Context, *Logout) {},
 		events:          func(context.Context, Event) {},
-		brand:           proConnect,
+		brand:           wording.ProConnect,
 		pageTemplate:    defaultPageTemplate,
 		pageStyle:       defaultPageStyle,
 		now:             time.Now,

@@ -439,7 +439,7 @@ func TestDocsTables(t *testing.T) {
 			}
 		}
 	}
-	source, err := os.ReadFile("providercodes.go")
+	source, err := os.ReadFile("internal/doctor/providerpages.go")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"github.com/alexedwards/scs/v2"
+
+	"github.com/agentconnect-go/agentconnect/internal/wording"
 )
 
 // An Option records one setting for [New]. Options validate nothing by
@@ -339,8 +341,9 @@ func WithLogoutHook(hook LogoutHook) Option {
 }
 
 // WithEvents sets a function that is told what happens: logins, refusals,
-// logouts, for an audit trail or for metrics. It is called during the request,
-// from several goroutines, and should return at once. See [Event].
+// logouts, for an audit trail or for metrics. It is called from several goroutines,
+// mostly during a request (a token can be renewed outside of one), and should return
+// at once. See [Event].
 func WithEvents(f func(context.Context, Event)) Option {
 	return func(c *config) { c.events = f }
 }
@@ -374,7 +377,7 @@ func WithServiceName(name string) Option {
 // WithAgentConnectBrand has pages and button say AgentConnect, for agents who still
 // know the federation by the name it had until 2024. The default is ProConnect.
 func WithAgentConnectBrand() Option {
-	return func(c *config) { c.brand = agentConnect }
+	return func(c *config) { c.brand = wording.AgentConnect }
 }
 
 // WithPageTemplate replaces the template and the style sheet of the pages of

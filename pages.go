@@ -12,6 +12,8 @@ import (
 	"strings"
 	"time"
 	"unicode"
+
+	"github.com/agentconnect-go/agentconnect/internal/wording"
 )
 
 //go:embed pages.css
@@ -119,29 +121,29 @@ func (a *Authenticator) ServeError(w http.ResponseWriter, r *http.Request, e *Er
 // errorPage makes the page of a refusal.
 func (a *Authenticator) errorPage(lang string, e *Error) *Page {
 	m := meaningOf(e)
-	text := m.in(lang)
+	text := m.In(lang)
 	p := &Page{
 		Lang:       lang,
 		Service:    a.config.serviceName,
-		Title:      a.config.brand.in(text.title),
-		Paragraphs: []string{a.config.brand.in(text.happened)},
+		Title:      a.config.brand.In(text.Title),
+		Paragraphs: []string{a.config.brand.In(text.Happened)},
 		Words:      wordsOf(lang),
 		Home:       a.config.homePath,
-		Forms:      a.offeredForms(lang, m.offers, e),
+		Forms:      a.offeredForms(lang, m.Offers, e),
 		Support:    a.support(lang, e),
 	}
 	for _, reason := range e.Reasons {
 		if e.Code == CodeForbidden || e.Code == CodeInsufficientLevel {
-			p.Demands = append(p.Demands, a.config.brand.in(reason.in(lang)))
+			p.Demands = append(p.Demands, a.config.brand.In(reason.in(lang)))
 			continue
 		}
 		p.Paragraphs = append(p.Paragraphs, reason.in(lang)) // a sentence of the application's
 	}
-	p.Paragraphs = append(p.Paragraphs, a.config.brand.in(text.means), a.config.brand.in(text.todo))
+	p.Paragraphs = append(p.Paragraphs, a.config.brand.In(text.Means), a.config.brand.In(text.Todo))
 	if e.Code == CodeAccessDenied && len(e.AcceptedACR) > 0 { // the level may be why
-		p.Paragraphs = append(p.Paragraphs, CodeInsufficientLevel.meaning().in(lang).todo)
+		p.Paragraphs = append(p.Paragraphs, wording.Of(string(CodeInsufficientLevel)).In(lang).Todo)
 	}
-	if m.offers&offerLogin != 0 {
+	if m.Offers&wording.Login != 0 {
 		p.Login = a.loginAgain(e)
 	}
 	return p
@@ -149,20 +151,20 @@ func (a *Authenticator) errorPage(lang string, e *Error) *Page {
 
 // offeredForms returns the forms of a refusal's page. Both end the provider's
 // session too, which would otherwise answer for the same account again.
-func (a *Authenticator) offeredForms(lang string, offers offer, e *Error) []PageForm {
+func (a *Authenticator) offeredForms(lang string, offers wording.Offer, e *Error) []PageForm {
 	other, logOut := "Se connecter avec un autre compte", "Se déconnecter"
 	if lang == "en" {
 		other, logOut = "Log in with another account", "Log out"
 	}
 	var forms []PageForm
-	if offers&offerOtherAccount != 0 {
+	if offers&wording.OtherAccount != 0 {
 		fields := map[string]string{fieldLogin: a.loginAgain(e)}
 		if e.idTokenHint != "" {
 			fields[fieldIDTokenHint] = e.idTokenHint
 		}
 		forms = append(forms, PageForm{other, a.config.logoutPath, fields})
 	}
-	if offers&offerLogout != 0 {
+	if offers&wording.Logout != 0 {
 		forms = append(forms, PageForm{Label: logOut, Action: a.config.logoutPath})
 	}
 	return forms
@@ -216,14 +218,14 @@ func (a *Authenticator) serveLogoutPage(w http.ResponseWriter, r *http.Request) 
 		Lang:       "fr",
 		Service:    a.config.serviceName,
 		Title:      "Se déconnecter",
-		Paragraphs: []string{a.config.brand.in("Voulez-vous vous déconnecter de ce service et de ProConnect ?")},
+		Paragraphs: []string{a.config.brand.In("Voulez-vous vous déconnecter de ce service et de ProConnect ?")},
 		Words:      wordsOf(lang),
 		Home:       a.config.homePath,
 		Forms:      []PageForm{{Label: "Se déconnecter", Action: a.config.logoutPath}},
 	}
 	if lang == "en" {
 		p.Lang, p.Title, p.Forms[0].Label = "en", "Log out", "Log out"
-		p.Paragraphs = []string{a.config.brand.in("Do you want to log out of this service and of ProConnect?")}
+		p.Paragraphs = []string{a.config.brand.In("Do you want to log out of this service and of ProConnect?")}
 	}
 	a.servePage(w, r, http.StatusOK, p)
 }
@@ -309,8 +311,8 @@ func (p *problem) serve(w http.ResponseWriter) {
 // serveProblem answers a program (RFC 9457).
 func (a *Authenticator) serveProblem(w http.ResponseWriter, r *http.Request, e *Error) {
 	m := meaningOf(e)
-	p := newProblem(e, a.config.brand.in(m.english.title), a.config.brand.in(m.english.happened))
-	if m.offers&offerLogin != 0 {
+	p := newProblem(e, a.config.brand.In(m.English.Title), a.config.brand.In(m.English.Happened))
+	if m.Offers&wording.Login != 0 {
 		p.LoginURL = a.loginAgain(e)
 	}
 	if isHTMX(r.Header) && (e.Code == CodeUnauthenticated || e.Code == CodeNotNavigation || e.Code == CodeInsufficientLevel) {

@@ -54,9 +54,6 @@ type Settings struct {
 	ApplicationStore any     // the store as the application gave it
 	Records          Records // the store as sessions use it
 
-	// ExplainPage says what a page of the provider means, by the code on it; "" when
-	// nothing is known.
-	ExplainPage func(page string) string
 	// ReadAnswer reads the query that the provider sends a browser back with.
 	ReadAnswer func(rawQuery string, issPromised bool) (Answer, error)
 }

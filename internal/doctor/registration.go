@@ -131,14 +131,11 @@ func (c *checkup) logoutWithoutSession(ctx context.Context, p *provider.Provider
 }
 
 // A visit is a page of the provider, as a browser without any cookie gets it.
-type visit struct {
-	*provider.Page
-	explain func(page string) string
-}
+type visit struct{ *provider.Page }
 
 func (c *checkup) visit(ctx context.Context, p *provider.Provider, address string) (visit, error) {
 	page, err := p.Visit(ctx, address)
-	return visit{page, c.ExplainPage}, err
+	return visit{page}, err
 }
 
 // refuses reports whether the page is an error.
@@ -152,7 +149,7 @@ func (v visit) leadsTo(u *url.URL) bool {
 // what says what the page is, with the code on it.
 func (v visit) what() string {
 	what := http.StatusText(v.Status)
-	if explanation := v.explain(string(v.Body)); explanation != "" {
+	if explanation := explainPage(string(v.Body)); explanation != "" {
 		return what + ", " + explanation
 	}
 	return what

@@ -1,20 +1,20 @@
-package agentconnect
+package doctor
 
 import "strings"
 
-// explainProviderPage finds the code of ProConnect's own error pages in the text
-// of one, and says what it means, to an operator. Most of these errors leave the
-// agent on that page; what comes back of the others is an error and a description
-// (see providerRefusal), never the code.
-func explainProviderPage(text string) (code, explanation string, ok bool) {
+// explainPage finds the code of ProConnect's own error pages in the text of one, and
+// says what it means, to an operator; "" when there is none. Most of these errors leave
+// the agent on that page; what comes back of the others is an error and a description,
+// never the code.
+func explainPage(text string) string {
 	for _, row := range providerPages() {
 		for code := range strings.FieldsSeq(row[0]) {
 			if strings.Contains(text, code) {
-				return code, row[1], true
+				return code + ": " + row[1]
 			}
 		}
 	}
-	return "", "", false
+	return ""
 }
 
 // providerPages returns the codes of ProConnect's error pages, and what each
