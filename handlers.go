@@ -58,7 +58,9 @@ func (a *Authenticator) Login(w http.ResponseWriter, r *http.Request) {
 	}
 	login, err := a.visitorsLogin(r.Form)
 	if err != nil {
-		a.refuse(w, r, newError(CodeInvalidRequest, err))
+		refusal := newError(CodeInvalidRequest, err)
+		refusal.ReturnTo = a.config.returnTo(r.Form.Get("return_to"))
+		a.refuse(w, r, refusal)
 		return
 	}
 	a.startLogin(w, r, login)

@@ -246,3 +246,17 @@ func (a *Authenticator) pageOf(r *http.Request) string {
 	}
 	return a.config.returnTo(referer.RequestURI())
 }
+
+// StripCookies takes the cookies of this package out of a request that is passed on,
+// with [net/http/httputil.ReverseProxy] for one: what is behind it could replay them.
+// It changes the request's headers, and leaves other cookies as they are. Call it on
+// the outgoing request:
+//
+//	Rewrite: func(p *httputil.ProxyRequest) { p.SetURL(upstream); auth.StripCookies(p.Out) }
+func (a *Authenticator) StripCookies(r *http.Request) {
+	names := a.pending.Names()
+	for _, stem := range a.config.cookieNames() {
+		names = append(names, stem, stem+"-seen", logoutCookieOf(stem))
+	}
+	cookies.Strip(r, append(names, a.idleCookieName(), a.fresh.name, a.silentCookieName()))
+}

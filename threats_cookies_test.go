@@ -5,6 +5,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"net/http/httputil"
 	"net/url"
 	"slices"
 	"strings"
@@ -236,4 +237,62 @@ func (b *browser) loginCookie() (name, value string) {
 		b.t.Fatalf("got %d logins under way, want 1", found)
 	}
 	return name, value
+}
+
+// A reverse proxy behind RequireAgent passes on none of our cookies, however they
+// are spelled, and all others.
+func TestThreatCookiesAreNotPassedOn(t *testing.T) {
+	t.Parallel()
+	var passedOn string
+	upstream := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		passedOn = strings.Join(r.Header["Cookie"], "; ")
+	}))
+	t.Cleanup(upstream.Close)
+	to, err := url.Parse(upstream.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	a := newApp(t, agentconnect.WithIdleTimeout(time.Hour))
+	proxy := &httputil.ReverseProxy{Rewrite: func(p *httputil.ProxyRequest) {
+		p.SetURL(to)
+		a.auth.StripCookies(p.Out)
+	}}
+	site := a.serve(a.auth.RequireAgent(proxy))
+	b := a.browser()
+	b.login("/dossiers", "marie")
+	b.callback("/login?return_to=/"+strings.Repeat("x", 500), "")
+	b.setCookie("agentconnect-silent", "0")
+	b.setCookie("agentconnect-logout", "x")
+	b.setCookie("agentconnect-idle", "1")
+	b.setCookie("theme", "dark")
+	b.setCookie("agentconnect-other", "theirs")
+	if got := len(b.cookies()); got < 9 {
+		t.Fatalf("got cookies %v, want all of ours and two of others", b.cookies())
+	}
+	session := b.cookies()["agentconnect"]
+	if p := b.fetch(site + "/x"); p.StatusCode != http.StatusOK {
+		t.Fatalf("got status %d, want the upstream's answer", p.StatusCode)
+	}
+	got := strings.Split(passedOn, "; ")
+	slices.Sort(got)
+	if want := []string{"agentconnect-other=theirs", "theme=dark"}; !slices.Equal(got, want) {
+		t.Errorf("got %q passed on, want %q", got, want)
+	}
+	for _, cookie := range append(nearlyNamed("agentconnect", session), "agentconnect="+session) {
+		r := httptest.NewRequest(http.MethodGet, "/", nil)
+		r.Header["Cookie"] = []string{"a=b; " + cookie, cookie}
+		a.auth.StripCookies(r)
+		for _, c := range r.CookiesNamed("agentconnect") {
+			t.Errorf("%q: got %v passed on", cookie, c)
+		}
+		if c, err := r.Cookie("a"); err != nil || c.Value == "" {
+			t.Errorf("%q: the application's cookie is gone", cookie)
+		}
+	}
+	r := httptest.NewRequest(http.MethodGet, "/", nil)
+	r.Header["Cookie"] = []string{"\u2000agentconnect=" + session + "; AgentConnect=" + session + ";agentconnect =x"}
+	a.auth.StripCookies(r)
+	if got := r.Header.Get("Cookie"); got != "" {
+		t.Errorf("got %q passed on, want nothing", got)
+	}
 }

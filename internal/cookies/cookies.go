@@ -4,6 +4,7 @@ package cookies
 
 import (
 	"net/http"
+	"slices"
 	"strings"
 )
 
@@ -97,4 +98,29 @@ func isBase64URL(s string) bool {
 		}
 	}
 	return true
+}
+
+// Strip takes the cookies with the names out of a request that is passed on. It is
+// generous: another server, with another parser, might take for one of ours what is
+// none to us.
+func Strip(r *http.Request, names []string) {
+	var lines []string
+	for _, line := range r.Header["Cookie"] {
+		var kept []string
+		for pair := range strings.SplitSeq(line, ";") {
+			name, _, _ := strings.Cut(pair, "=")
+			name = strings.TrimFunc(name, func(r rune) bool { return r <= ' ' || r > '~' || r == '"' })
+			if name != "" && !slices.ContainsFunc(names, func(own string) bool { return strings.EqualFold(own, name) }) {
+				kept = append(kept, strings.Trim(pair, " \t"))
+			}
+		}
+		if len(kept) > 0 {
+			lines = append(lines, strings.Join(kept, "; "))
+		}
+	}
+	if len(lines) == 0 {
+		r.Header.Del("Cookie")
+		return
+	}
+	r.Header["Cookie"] = lines
 }

@@ -89,6 +89,18 @@ func New(stem string, secure bool, sealer *seal.Sealer, now func() time.Time, ot
 func (k *Keeper) slotName(slot int) string { return k.stem + "-login-" + strconv.Itoa(slot) }
 func (k *Keeper) pageName() string         { return k.stem + "-page" }
 
+// Names returns the names of the cookies that it sets and reads.
+func (k *Keeper) Names() []string {
+	names := []string{k.pageName()}
+	for slot := range Slots {
+		names = append(names, k.slotName(slot))
+	}
+	for _, other := range k.others {
+		names = append(names, other.Names()...)
+	}
+	return names
+}
+
 // Add gives the browser a login, in the place of the oldest when it has Slots of
 // them already.
 func (k *Keeper) Add(w http.ResponseWriter, r *http.Request, l *Login) error {
