@@ -15,15 +15,16 @@ import (
 // with the agent in the request's context: see [AgentFrom]. Of anybody else's
 // request, next never runs.
 //
-// A stranger's browser navigation (GET or HEAD, with Sec-Fetch-Mode: navigate, or
-// from a browser that does not send it, accepting text/html) is redirected to the
-// login and comes back to the same URL, query included. Any other request is
+// A stranger's navigation (GET or HEAD, of a person who opens a page in a tab) is
+// redirected to the login and comes back to the same URL, query included. Any other request is
 // answered 401 with a problem (RFC 9457) that names the login's URL, and starts
 // no login. When the session store does not answer, everybody gets a 503.
 //
 // It costs one read of the session store and writes nothing to it. Answers carry
 // Cache-Control: no-store and Vary: Cookie, which next can replace. The
-// http.ResponseWriter is passed on as it is.
+// http.ResponseWriter is passed on as it is. [http.FileServer] takes Cache-Control
+// off its errors: where that matters, package main says
+// "//go:debug httpservecontentkeepheaders=1".
 //
 // RequireAgent says who is asking. What they may do is the application's
 // decision: see [Authenticator.Require]. It does not protect the forms of next

@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"testing/fstest"
 
 	"github.com/agentconnect-go/agentconnect"
 )
@@ -99,5 +100,25 @@ func TestThreatLogSearch(t *testing.T) {
 	}
 	if !strings.Contains(a.logs.String(), agentconnect.Pseudonym(marie.Sub())) {
 		t.Error("the logs do not have the agent's pseudonym: is anything logged?")
+	}
+}
+
+// The errors of http.FileServer lose Cache-Control, which net/http takes from them,
+// unless the program has the setting that RequireAgent's documentation names. It is a
+// setting of the process, so this test is not parallel.
+func TestThreatFilesKeepNoStore(t *testing.T) {
+	t.Setenv("GODEBUG", "httpservecontentkeepheaders=1")
+	a := newApp(t)
+	files := http.FileServerFS(fstest.MapFS{"a.txt": {Data: []byte("text")}})
+	site := a.serve(a.auth.RequireAgent(files))
+	b := a.loggedIn("marie")
+	for _, tt := range []struct {
+		path, ranges string
+		status       int
+	}{{"/a.txt", "", 200}, {"/missing.txt", "", 404}, {"/a.txt", "bytes=100-", 416}} {
+		p := b.do("GET", site+tt.path, http.Header{"Range": {tt.ranges}}, "")
+		if p.StatusCode != tt.status || p.Header.Get("Cache-Control") != "no-store" {
+			t.Errorf("%s: got status %d, Cache-Control %q, want %d, no-store", tt.path, p.StatusCode, p.Header.Get("Cache-Control"), tt.status)
+		}
 	}
 }

@@ -118,6 +118,7 @@ func TestPublicPage(t *testing.T) {
 	document := []string{"Sec-Fetch-Dest", "document", "User-Agent", "Mozilla/5.0"}
 
 	stranger := newBrowser(t)
+	stranger.get(p.url+"/public", document...).wantStatus(t, 200) // shows that the browser keeps cookies
 	stranger.get(p.url+"/public", document...).wantStatus(t, 200).wantAt(t, p.url+"/public").wantPage(t, "Bienvenue")
 	if len(stranger.visited) == 0 {
 		t.Error("the stranger was not sent to the provider")
@@ -130,5 +131,6 @@ func TestPublicPage(t *testing.T) {
 	}
 	known.Jar.SetCookies(app, []*http.Cookie{{Name: "agentconnect", Path: "/", MaxAge: -1}})
 	known.get(p.url+"/").wantPage(t, "Bienvenue")
+	known.get(p.url+"/public", document...).wantStatus(t, 200)
 	known.get(p.url+"/public", document...).wantStatus(t, 200).wantAt(t, p.url+"/public").wantPage(t, "Bonjour")
 }

@@ -206,11 +206,13 @@ func TestRealProviderSilentLogin(t *testing.T) {
 	t.Run("with a session at the provider", func(t *testing.T) {
 		b := newBrowser(t)
 		other.login(b, "/agent", "camille").wantStatus(t, 200)
+		b.get(silent.url+page, toDocument...).wantStatus(t, 200) // shows that the browser keeps cookies
 		b.get(silent.url+page, toDocument...).wantStatus(t, 200).wantAt(t, silent.url+page).wantClaim(t, "sub", "camille")
 		b.get(silent.url+"/agent", api()...).wantStatus(t, 200).wantClaim(t, "sub", "camille")
 	})
 	t.Run("without", func(t *testing.T) {
 		b := newBrowser(t)
+		b.get(silent.url+page, toDocument...).wantStatus(t, 200)
 		got := b.get(silent.url+page, toDocument...).wantStatus(t, 200).wantAt(t, silent.url+page)
 		if got.body != "null" {
 			t.Errorf("got %s, want a stranger", got.body)
@@ -237,6 +239,7 @@ func TestRealProviderSilentLogin(t *testing.T) {
 			t.Fatal(err)
 		}
 		b.read(provider.Follow(b.Client, resp))
+		b.get(silent.url+page, toDocument...).wantStatus(t, 200)
 		if got := b.get(silent.url+page, toDocument...).wantStatus(t, 200).wantAt(t, silent.url+page); got.body != "null" {
 			t.Errorf("got %s, want a stranger", got.body)
 		}
