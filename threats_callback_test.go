@@ -204,6 +204,17 @@ func TestThreatCallbackState(t *testing.T) {
 		stranger.refused(unknown, func() page { return stranger.navigate(callback.String()) })
 		attacker.expectLogin(callback, "karim", "/")
 	})
+	t.Run("another one with the beginning of this browser's", func(t *testing.T) {
+		t.Parallel()
+		a := newApp(t)
+		b := a.browser()
+		callback := b.callback("/login", "karim")
+		query := callback.Query()
+		state := query.Get("state")
+		query.Set("state", state[:len(state)-1]+map[bool]string{true: "B", false: "A"}[strings.HasSuffix(state, "A")])
+		b.refused(unknown, func() page { return b.navigate(a.url + "/callback?" + query.Encode()) })
+		b.expectLogin(callback, "karim", "/")
+	})
 	t.Run("another browser's, with its cookie under another name", func(t *testing.T) {
 		t.Parallel()
 		a := newApp(t)
