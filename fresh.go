@@ -19,6 +19,7 @@ const freshPeriod = time.Minute
 // login would lose it again, and send the browser round until it gives up.
 type freshCookie struct {
 	name   string
+	others []string // under the other stems: see [WithOtherCookieNames]
 	secure bool
 	sealer *seal.Sealer
 	now    func() time.Time
@@ -29,7 +30,12 @@ func newFreshCookie(c *config) (*freshCookie, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &freshCookie{name: c.cookieName + "-fresh", secure: c.secureCookies, sealer: sealer, now: c.now}, nil
+	const suffix = "-fresh"
+	f := &freshCookie{name: c.cookieName + suffix, secure: c.secureCookies, sealer: sealer, now: c.now}
+	for _, stem := range c.otherCookieNames {
+		f.others = append(f.others, stem+suffix)
+	}
+	return f, nil
 }
 
 // set tells it of a session.
@@ -43,10 +49,13 @@ func (c *freshCookie) set(w http.ResponseWriter, s *session) {
 	http.SetCookie(w, cookies.New(c.name, c.sealer.Seal(plain, c.name), int(freshPeriod.Seconds()), c.secure))
 }
 
-// forget takes the cookie from a browser that has it.
+// forget takes the cookie from a browser that has it, also that of an instance of the
+// other stem: a logout there is one here.
 func (c *freshCookie) forget(w http.ResponseWriter, r *http.Request) {
-	if len(cookies.Named(r, c.name)) > 0 {
-		http.SetCookie(w, cookies.New(c.name, "", -1, c.secure))
+	for _, name := range append([]string{c.name}, c.others...) {
+		if len(cookies.Named(r, name)) > 0 {
+			http.SetCookie(w, cookies.New(name, "", -1, c.secure))
+		}
 	}
 }
 
