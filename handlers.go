@@ -97,7 +97,7 @@ func (a *Authenticator) Callback(w http.ResponseWriter, r *http.Request) {
 		a.callbackWithoutLogin(w, r, login)
 		return
 	}
-	again, err := a.sessions.givenBefore(r.Context(), tokenOf(login, answer))
+	again, err := a.sessions.givenBefore(context.WithoutCancel(r.Context()), tokenOf(login, answer))
 	if err != nil {
 		a.refuse(w, r, newError(CodeSessionStore, err)) // nothing is used up: it can be opened again
 		return
