@@ -7,12 +7,13 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/agentconnect-go/agentconnect/internal/records"
 	"github.com/agentconnect-go/agentconnect/internal/tokens"
 )
 
 // ErrStoreNotIterable is what [Authenticator.EndSessionsOf] returns when the
 // session store cannot list its sessions.
-var ErrStoreNotIterable = errors.New("agentconnect: the session store cannot list its sessions")
+var ErrStoreNotIterable = records.ErrNotIterable
 
 // departureLife is how long the store remembers that an agent's sessions were
 // ended: longer than a login can take between its hook and its session.
@@ -37,13 +38,13 @@ func (a *Authenticator) EndSessionsOf(ctx context.Context, sub string) (int, err
 	// Logins look for the mark after they made their session, and the sessions that
 	// were made before are in the list.
 	errs := []error{a.sessions.markDeparture(ctx, sub)}
-	keys, err := a.sessions.store.sessionKeys(ctx)
+	keys, err := a.sessions.store.SessionKeys(ctx)
 	if err != nil {
 		return 0, errors.Join(append(errs, fmt.Errorf("session store: %w", err))...)
 	}
 	ended, unread, undeleted := 0, 0, 0
 	for _, key := range keys {
-		record, found, err := a.sessions.store.findKey(ctx, key)
+		record, found, err := a.sessions.store.FindKey(ctx, key)
 		if err == nil && !found {
 			continue // it ended meanwhile
 		}
@@ -60,7 +61,7 @@ func (a *Authenticator) EndSessionsOf(ctx context.Context, sub string) (int, err
 		if session.agent.Sub != sub {
 			continue
 		}
-		if err := a.sessions.store.deleteKey(context.WithoutCancel(ctx), key); err != nil {
+		if err := a.sessions.store.DeleteKey(context.WithoutCancel(ctx), key); err != nil {
 			if undeleted++; undeleted == 1 {
 				errs = append(errs, fmt.Errorf("session store: %w", err))
 			}
@@ -94,7 +95,7 @@ func departureOf(sub string) string { return "departure " + sub }
 
 // markDeparture puts a mark that no login has seen in the store.
 func (s *sessions) markDeparture(ctx context.Context, sub string) error {
-	if err := s.store.put(ctx, s.store.key(departureOf(sub)), []byte(rand.Text()), s.now().Add(departureLife), nil); err != nil {
+	if err := s.store.Put(ctx, s.store.Key(departureOf(sub)), []byte(rand.Text()), s.now().Add(departureLife), nil); err != nil {
 		return fmt.Errorf("session store: %w", err)
 	}
 	return nil
@@ -103,7 +104,7 @@ func (s *sessions) markDeparture(ctx context.Context, sub string) error {
 // departure returns the mark of an agent's last departure, "" when there was none
 // for a while. It is not sealed, so that every instance can compare it.
 func (s *sessions) departure(ctx context.Context, sub string) (string, error) {
-	mark, _, err := s.store.get(ctx, s.store.key(departureOf(sub)))
+	mark, _, err := s.store.Get(ctx, s.store.Key(departureOf(sub)))
 	if err != nil {
 		return "", fmt.Errorf("session store: %w", err)
 	}

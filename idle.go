@@ -1,7 +1,6 @@
 package agentconnect
 
 import (
-	"cmp"
 	"crypto/sha256"
 	"crypto/subtle"
 	"encoding/base64"
@@ -70,38 +69,4 @@ func (s *sessions) touch(w http.ResponseWriter, session *session) {
 	value := base64.RawURLEncoding.EncodeToString(append(b, signature[:]...))
 	maxAge := int(session.expires.Sub(now)/time.Second) + 1
 	http.SetCookie(w, cookies.New(session.cookie.seen, value, maxAge, s.secure))
-}
-
-// The provider's session may outlive one that was idle for too long here, and would
-// log the next person at the computer in with one click. So a browser whose session
-// ended by the idle timeout has a cookie that says so, and its next login first ends
-// the provider's session. It is not signed: all that it can do is that.
-
-func (a *Authenticator) idleCookieName() string { return a.config.cookieName + "-idle" }
-
-// endIdle ends a session that was idle for too long, as its own cookie shows.
-func (a *Authenticator) endIdle(w http.ResponseWriter, r *http.Request, session *session) {
-	a.emit(r.Context(), agentEvent(EventSessionExpired, session.agent))
-	if err := a.sessions.destroy(r.Context(), session.token); err != nil {
-		a.config.logger.WarnContext(r.Context(), "agentconnect: a session that is over could not be deleted", "cause", err)
-	}
-	a.endTokensOf(r.Context(), session.token)
-	a.sessions.forgetCookies(w, r)
-	http.SetCookie(w, cookies.New(a.idleCookieName(), "1", int(session.expires.Sub(a.config.now())/time.Second)+1, a.config.secureCookies))
-}
-
-// endProviderSession sends a browser whose session ended by the idle timeout to the
-// provider's logout, once, from where it comes back to the login. It reports whether
-// it did.
-func (a *Authenticator) endProviderSession(w http.ResponseWriter, r *http.Request, login *loginRequest) bool {
-	if len(cookies.Named(r, a.idleCookieName())) == 0 {
-		return false
-	}
-	http.SetCookie(w, cookies.New(a.idleCookieName(), "", -1, a.config.secureCookies))
-	next := ""
-	if r.Method == http.MethodGet {
-		next = a.loginAfterLogout(requestTarget(r)) // with its hints
-	}
-	a.logOutOfProvider(w, r, "", cmp.Or(next, a.loginURL(a.config.returnTo(login.ReturnTo))))
-	return true
 }

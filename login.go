@@ -1,6 +1,7 @@
 package agentconnect
 
 import (
+	"cmp"
 	"crypto/rand"
 	"encoding/base64"
 	"encoding/json"
@@ -13,6 +14,7 @@ import (
 
 	"golang.org/x/oauth2"
 
+	"github.com/agentconnect-go/agentconnect/internal/cookies"
 	"github.com/agentconnect-go/agentconnect/internal/email"
 	"github.com/agentconnect-go/agentconnect/internal/pending"
 	"github.com/agentconnect-go/agentconnect/internal/provider"
@@ -290,4 +292,27 @@ func randomText() string {
 	var b [32]byte
 	rand.Read(b[:]) // never fails: crypto/rand ends the process rather
 	return base64.RawURLEncoding.EncodeToString(b[:])
+}
+
+// The provider's session may outlive one that was idle for too long here, and would
+// log the next person at the computer in with one click. So a browser whose session
+// ended by the idle timeout has a cookie that says so, and its next login first ends
+// the provider's session. It is not signed: all that it can do is that.
+
+func (a *Authenticator) idleCookieName() string { return a.config.cookieName + "-idle" }
+
+// endProviderSession sends a browser whose session ended by the idle timeout to the
+// provider's logout, once, from where it comes back to the login. It reports whether
+// it did.
+func (a *Authenticator) endProviderSession(w http.ResponseWriter, r *http.Request, login *loginRequest) bool {
+	if len(cookies.Named(r, a.idleCookieName())) == 0 {
+		return false
+	}
+	http.SetCookie(w, cookies.New(a.idleCookieName(), "", -1, a.config.secureCookies))
+	next := ""
+	if r.Method == http.MethodGet {
+		next = a.loginAfterLogout(requestTarget(r)) // with its hints
+	}
+	a.logOutOfProvider(w, r, "", cmp.Or(next, a.loginURL(a.config.returnTo(login.ReturnTo))))
+	return true
 }

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
+	"time"
 
 	"github.com/agentconnect-go/agentconnect/internal/cookies"
 	"github.com/agentconnect-go/agentconnect/internal/email"
@@ -143,6 +144,17 @@ func (a *Authenticator) identify(w http.ResponseWriter, r *http.Request) (*sessi
 		a.endIdle(w, r, session)
 	}
 	return nil, err
+}
+
+// endIdle ends a session that was idle for too long, as its own cookie shows.
+func (a *Authenticator) endIdle(w http.ResponseWriter, r *http.Request, session *session) {
+	a.emit(r.Context(), agentEvent(EventSessionExpired, session.agent))
+	if err := a.sessions.destroy(r.Context(), session.token); err != nil {
+		a.config.logger.WarnContext(r.Context(), "agentconnect: a session that is over could not be deleted", "cause", err)
+	}
+	a.endTokensOf(r.Context(), session.token)
+	a.sessions.forgetCookies(w, r)
+	http.SetCookie(w, cookies.New(a.idleCookieName(), "1", int(session.expires.Sub(a.config.now())/time.Second)+1, a.config.secureCookies))
 }
 
 // refuseStore answers a request that the store could not be asked about.

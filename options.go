@@ -12,6 +12,7 @@ import (
 
 	"github.com/alexedwards/scs/v2"
 
+	"github.com/agentconnect-go/agentconnect/internal/records"
 	"github.com/agentconnect-go/agentconnect/internal/wording"
 )
 
@@ -268,7 +269,7 @@ func WithIdleTimeout(d time.Duration) Option {
 
 // Unsealed stands among the keys of [WithSealedSessions] for none: records as they
 // are, without a seal.
-const Unsealed = "unsealed"
+const Unsealed = records.Unsealed
 
 // WithSealedSessions seals the session records (AES-256-GCM), so that a stolen
 // database holds neither names nor tokens, and nobody who writes to it can make a

@@ -18,7 +18,7 @@ const recordVersion = 2
 //	created       8 bytes, Unix seconds, big endian
 //	expires       8 bytes, Unix seconds
 //	auth_time     8 bytes, Unix seconds, 0: absent
-//	login         16 bytes, see recordStore.loginID
+//	login         16 bytes, see sessionCookie.loginID
 //	idle          4 bytes, the idle timeout in seconds, 0: none
 //	seen key      16 bytes, see idleCookie
 //	empty         4 bytes, a bit for each claim that is there and empty: the texts, then roles, amr

@@ -11,6 +11,7 @@ import (
 
 	"github.com/agentconnect-go/agentconnect/internal/cookies"
 	"github.com/agentconnect-go/agentconnect/internal/provider"
+	"github.com/agentconnect-go/agentconnect/internal/records"
 )
 
 // sessionTokenLen is the length of session tokens: 256 random bits as base64url.
@@ -45,7 +46,7 @@ type session struct {
 
 // sessions keeps sessions in a store, and their tokens in cookies.
 type sessions struct {
-	store    recordStore
+	store    records.Store
 	cookies  []*sessionCookie // the first is set, all are read
 	secure   bool
 	lifetime time.Duration
@@ -65,7 +66,7 @@ type sessionCookie struct {
 }
 
 func newSessions(c *config) (*sessions, error) {
-	store, err := newRecordStore(c)
+	store, err := records.New(c.sessionStore, c.purpose, c.sealingKeys)
 	if err != nil {
 		return nil, err
 	}
@@ -81,7 +82,7 @@ func newSessions(c *config) (*sessions, error) {
 		s.cookies = append(s.cookies, &sessionCookie{
 			name: name,
 			seen: name + "-seen",
-			mark: digest(name + "\x00" + c.redirectURL.String()),
+			mark: records.Digest(name + "\x00" + c.redirectURL.String()),
 		})
 	}
 	return s, nil
@@ -222,7 +223,7 @@ func (s *sessions) create(ctx context.Context, session *session, idToken string)
 	session.expires = s.deadline(session.created)
 	session.idleTimeout = s.idle
 	rand.Read(session.seenKey[:])
-	if err := s.store.create(context.WithoutCancel(ctx), session.token, encodeRecord(session, idToken), session.expires); err != nil {
+	if err := s.store.Create(context.WithoutCancel(ctx), session.token, encodeRecord(session, idToken), session.expires); err != nil {
 		return fmt.Errorf("session store: %w", err)
 	}
 	return nil

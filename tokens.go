@@ -10,6 +10,7 @@ import (
 
 	"github.com/agentconnect-go/agentconnect/internal/flight"
 	"github.com/agentconnect-go/agentconnect/internal/provider"
+	"github.com/agentconnect-go/agentconnect/internal/records"
 	"github.com/agentconnect-go/agentconnect/internal/tokens"
 )
 
@@ -21,11 +22,11 @@ import (
 var ErrLoginNeeded = tokens.ErrLoginNeeded
 
 // newTokenKeeper returns the keeper of the tokens of sessions in a store.
-func newTokenKeeper(c *config, store recordStore, p *provider.Provider) *tokens.Keeper {
+func newTokenKeeper(c *config, store records.Store, p *provider.Provider) *tokens.Keeper {
 	return tokens.New(tokens.Config{
 		Store: store,
 		Create: func(ctx context.Context, name string, record []byte, expires time.Time) error {
-			return store.create(ctx, name, record, expires)
+			return store.Create(ctx, name, record, expires)
 		},
 		Provider: p,
 		Now:      c.now,
@@ -38,7 +39,7 @@ func newTokenKeeper(c *config, store recordStore, p *provider.Provider) *tokens.
 func (a *Authenticator) tokensOf(s *session) tokens.Session {
 	return tokens.Session{
 		Name:    s.token,
-		Key:     a.sessions.store.key(s.token),
+		Key:     a.sessions.store.Key(s.token),
 		Sub:     s.agent.Sub,
 		Created: s.created,
 		Expires: s.expires,
@@ -51,7 +52,7 @@ func (a *Authenticator) endTokensOf(ctx context.Context, token string) {
 	if a.tokens == nil {
 		return
 	}
-	if err := a.tokens.End(ctx, a.sessions.store.key(token)); err != nil {
+	if err := a.tokens.End(ctx, a.sessions.store.Key(token)); err != nil {
 		a.config.logger.WarnContext(ctx, "agentconnect: the tokens of a session could not be deleted and stay until it would have expired", "cause", err)
 	}
 }

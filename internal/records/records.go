@@ -1,4 +1,7 @@
-package agentconnect
+// Package records keeps named records in a store of scs. It hashes their keys, seals
+// what they hold, and ends every operation in time, whatever the store does. It knows
+// nothing of what the records say.
+package records
 
 import (
 	"context"
@@ -28,17 +31,23 @@ const (
 	keyTagLen = 11
 )
 
+// Unsealed stands for none among sealing keys.
+const Unsealed = "unsealed"
+
+// ErrNotIterable is the error of a store that cannot list its sessions.
+var ErrNotIterable = errors.New("agentconnect: the session store cannot list its sessions")
+
 // errShortLife is the error of a write of what is over.
 var errShortLife = errors.New("the record would be over at once")
 
-// recordStore is the store as this package uses it. It is an scs.CtxStore of named
-// records: a session's name is its token, that of others has a space in it.
+// A Store is an scs.CtxStore of named records: a session's name is its token, that of
+// others has a space in it.
 //
 // Keys begin with a tag of the registration, so that no other one takes our records
 // for its own, and end with a hash of the name, so that a reader of the store can
 // log in as nobody. Records are sealed if there is a key. Every operation ends in a
 // bounded time, whatever the store does.
-type recordStore struct {
+type Store struct {
 	store        scs.Store
 	watch        *watchdog // nil: the store is in the memory of the process
 	registration [8]byte
@@ -48,35 +57,38 @@ type recordStore struct {
 	readsPlain   bool         // and those are accepted
 }
 
-func newRecordStore(c *config) (recordStore, error) {
-	s := recordStore{store: c.sessionStore, registration: digest(c.purpose("session"))}
+// New returns the records of a registration in a store. purpose names the use of a
+// Key or a name, apart from those of other registrations. Of the sealing keys the
+// first seals, and every one opens; Unsealed among them stands for none.
+func New(store scs.Store, purpose func(use string) string, sealingKeys []string) (Store, error) {
+	s := Store{store: store, registration: Digest(purpose("session"))}
 	s.tag = base64.RawURLEncoding.EncodeToString(s.registration[:])
-	if _, inMemory := c.sessionStore.(*memstore.MemStore); !inMemory {
+	if _, inMemory := store.(*memstore.MemStore); !inMemory {
 		s.watch = newWatchdog()
 	}
-	keys := slices.DeleteFunc(slices.Clone(c.sealingKeys), func(key string) bool { return key == Unsealed })
-	s.readsPlain = len(keys) == 0 || len(keys) < len(c.sealingKeys)
-	s.writesPlain = len(keys) == 0 || c.sealingKeys[0] == Unsealed
+	keys := slices.DeleteFunc(slices.Clone(sealingKeys), func(key string) bool { return key == Unsealed })
+	s.readsPlain = len(keys) == 0 || len(keys) < len(sealingKeys)
+	s.writesPlain = len(keys) == 0 || sealingKeys[0] == Unsealed
 	if len(keys) > 0 {
-		sealer, err := seal.New(c.purpose("session record"), keys...)
+		sealer, err := seal.New(purpose("session record"), keys...)
 		if err != nil {
-			return recordStore{}, err
+			return Store{}, err
 		}
 		s.sealer = sealer
 	}
 	return s, nil
 }
 
-// digest shortens what tells registrations and Authenticators apart: it is no
+// Digest shortens what tells registrations and Authenticators apart: it is no
 // secret, and with a token it fits one block of the hash.
-func digest(text string) (d [8]byte) {
+func Digest(text string) (d [8]byte) {
 	sum := sha256.Sum256([]byte(text))
 	copy(d[:], sum[:])
 	return d
 }
 
-// key returns the key of the record of a name.
-func (s recordStore) key(name string) string {
+// Key returns the key of the record of a name.
+func (s Store) Key(name string) string {
 	buf := make([]byte, 0, 128) // on the stack
 	sum := sha256.Sum256(append(append(buf, s.registration[:]...), name...))
 	var key [keyTagLen + 1 + 43]byte
@@ -90,28 +102,28 @@ func (s recordStore) key(name string) string {
 }
 
 // isSession reports whether a key is that of a session of this registration.
-func (s recordStore) isSession(key string) bool {
+func (s Store) isSession(key string) bool {
 	return len(key) == keyTagLen+1+43 && key[keyTagLen] == '.' && key[:keyTagLen] == s.tag
 }
 
 // FindCtx implements scs.CtxStore. A record that does not open is not found.
-func (s recordStore) FindCtx(ctx context.Context, name string) ([]byte, bool, error) {
-	record, _, err := s.findKey(ctx, s.key(name))
+func (s Store) FindCtx(ctx context.Context, name string) ([]byte, bool, error) {
+	record, _, err := s.FindKey(ctx, s.Key(name))
 	return record, record != nil, err
 }
 
-// findKey returns a record as it was before it was sealed, nil when it does not
+// FindKey returns a record as it was before it was sealed, nil when it does not
 // open, and whether there is one.
-func (s recordStore) findKey(ctx context.Context, key string) (record []byte, found bool, err error) {
-	record, found, err = s.get(ctx, key)
+func (s Store) FindKey(ctx context.Context, key string) (record []byte, found bool, err error) {
+	record, found, err = s.Get(ctx, key)
 	if err != nil || !found {
 		return nil, false, err
 	}
 	return s.open(key, record), true, nil
 }
 
-// get returns what is under a key, as it is.
-func (s recordStore) get(ctx context.Context, key string) (record []byte, found bool, err error) {
+// Get returns what is under a key, as it is.
+func (s Store) Get(ctx context.Context, key string) (record []byte, found bool, err error) {
 	if s.watch == nil {
 		return s.store.Find(key)
 	}
@@ -131,7 +143,7 @@ func (s recordStore) get(ctx context.Context, key string) (record []byte, found 
 }
 
 // open returns a record as it was before it was sealed, nil when it does not open.
-func (s recordStore) open(key string, record []byte) []byte {
+func (s Store) open(key string, record []byte) []byte {
 	if s.sealer != nil {
 		if plain, ok := s.sealer.OpenBytes(record, key); ok {
 			return plain
@@ -144,16 +156,16 @@ func (s recordStore) open(key string, record []byte) []byte {
 }
 
 // CommitCtx implements scs.CtxStore.
-func (s recordStore) CommitCtx(ctx context.Context, name string, record []byte, expiry time.Time) error {
-	key := s.key(name)
-	return s.put(ctx, key, s.seal(key, record), expiry, nil)
+func (s Store) CommitCtx(ctx context.Context, name string, record []byte, expiry time.Time) error {
+	key := s.Key(name)
+	return s.Put(ctx, key, s.seal(key, record), expiry, nil)
 }
 
-// create is CommitCtx of a record that was not there. When the store does not
+// Create is CommitCtx of a record that was not there. When the store does not
 // confirm it, it is deleted, should it be there after all.
-func (s recordStore) create(ctx context.Context, name string, record []byte, expiry time.Time) error {
-	key := s.key(name)
-	return s.put(ctx, key, s.seal(key, record), expiry, func() {
+func (s Store) Create(ctx context.Context, name string, record []byte, expiry time.Time) error {
+	key := s.Key(name)
+	return s.Put(ctx, key, s.seal(key, record), expiry, func() {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), storeTimeout)
 		defer cancel()
 		_ = s.deleteNow(ctx, key) // nobody has its token; if this fails, it ends by itself
@@ -161,16 +173,16 @@ func (s recordStore) create(ctx context.Context, name string, record []byte, exp
 }
 
 // seal returns a record as the store is to keep it.
-func (s recordStore) seal(key string, record []byte) []byte {
+func (s Store) seal(key string, record []byte) []byte {
 	if s.writesPlain {
 		return record
 	}
 	return s.sealer.SealBytes(record, key)
 }
 
-// put writes what is to be under a key. undo, if any, is called after a write that
+// Put writes what is to be under a key. undo, if any, is called after a write that
 // was not confirmed.
-func (s recordStore) put(ctx context.Context, key string, record []byte, expiry time.Time, undo func()) error {
+func (s Store) Put(ctx context.Context, key string, record []byte, expiry time.Time, undo func()) error {
 	// By the clock of stores, whatever ours is in a test.
 	if time.Until(expiry) < shortestLife {
 		return errShortLife
@@ -188,11 +200,11 @@ func (s recordStore) put(ctx context.Context, key string, record []byte, expiry 
 }
 
 // DeleteCtx implements scs.CtxStore.
-func (s recordStore) DeleteCtx(ctx context.Context, name string) error {
-	return s.deleteKey(ctx, s.key(name))
+func (s Store) DeleteCtx(ctx context.Context, name string) error {
+	return s.DeleteKey(ctx, s.Key(name))
 }
 
-func (s recordStore) deleteKey(ctx context.Context, key string) error {
+func (s Store) DeleteKey(ctx context.Context, key string) error {
 	if s.watch == nil {
 		return s.store.Delete(key)
 	}
@@ -202,17 +214,17 @@ func (s recordStore) deleteKey(ctx context.Context, key string) error {
 	return err
 }
 
-func (s recordStore) deleteNow(ctx context.Context, key string) error {
+func (s Store) deleteNow(ctx context.Context, key string) error {
 	if store, ok := s.store.(scs.CtxStore); ok {
 		return store.DeleteCtx(ctx, key)
 	}
 	return s.store.Delete(key)
 }
 
-// sessionKeys lists the keys of the sessions of this registration. It takes
+// SessionKeys lists the keys of the sessions of this registration. It takes
 // nothing else of what the store lists: some stores hand out memory that they use
 // again.
-func (s recordStore) sessionKeys(ctx context.Context) ([]string, error) {
+func (s Store) SessionKeys(ctx context.Context) ([]string, error) {
 	list := func(ctx context.Context) (keys []string, err error) {
 		var all map[string][]byte
 		switch store := s.store.(type) {
@@ -221,7 +233,7 @@ func (s recordStore) sessionKeys(ctx context.Context) ([]string, error) {
 		case scs.IterableStore:
 			all, err = store.All()
 		default:
-			return nil, ErrStoreNotIterable
+			return nil, ErrNotIterable
 		}
 		for key := range maps.Keys(all) {
 			if s.isSession(key) {
@@ -237,16 +249,16 @@ func (s recordStore) sessionKeys(ctx context.Context) ([]string, error) {
 }
 
 // Find implements scs.Store.
-func (s recordStore) Find(name string) ([]byte, bool, error) {
+func (s Store) Find(name string) ([]byte, bool, error) {
 	return s.FindCtx(context.Background(), name)
 }
 
 // Commit implements scs.Store.
-func (s recordStore) Commit(name string, record []byte, expiry time.Time) error {
+func (s Store) Commit(name string, record []byte, expiry time.Time) error {
 	return s.CommitCtx(context.Background(), name, record, expiry)
 }
 
 // Delete implements scs.Store.
-func (s recordStore) Delete(name string) error {
+func (s Store) Delete(name string) error {
 	return s.DeleteCtx(context.Background(), name)
 }

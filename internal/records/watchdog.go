@@ -1,4 +1,4 @@
-package agentconnect
+package records
 
 import (
 	"context"
@@ -10,12 +10,12 @@ import (
 	"github.com/agentconnect-go/agentconnect/internal/flight"
 )
 
-// maxStoreOperations bounds the operations of a store that are under way, and so
+// maxOperations bounds the operations of a store that are under way, and so
 // the goroutines that wait for a store that hangs.
-const maxStoreOperations = 256
+const maxOperations = 256
 
 // errStoreHangs is the error of operations that are not even begun.
-var errStoreHangs = fmt.Errorf("%d operations of the session store have not returned: no other one is begun", maxStoreOperations)
+var errStoreHangs = fmt.Errorf("%d operations of the session store have not returned: no other one is begun", maxOperations)
 
 // A watchdog keeps a store that hangs from holding up requests, also a store that
 // knows no contexts, or does not heed them.
@@ -25,7 +25,7 @@ type watchdog struct {
 }
 
 func newWatchdog() *watchdog {
-	return &watchdog{slots: make(chan struct{}, maxStoreOperations)}
+	return &watchdog{slots: make(chan struct{}, maxOperations)}
 }
 
 // The states of an operation.
@@ -40,7 +40,7 @@ const (
 // was told that op failed, undo, if any, is called once op has returned.
 func watch[T any](ctx context.Context, w *watchdog, timeout time.Duration, undo func(), op func(context.Context) (T, error)) (T, error) {
 	var none T
-	if w.late.Load() >= maxStoreOperations {
+	if w.late.Load() >= maxOperations {
 		return none, errStoreHangs
 	}
 	ctx, cancel := context.WithTimeout(ctx, timeout)
