@@ -2,8 +2,9 @@ package agentconnecttest
 
 import (
 	"net/http"
-	"strconv"
 	"strings"
+
+	"github.com/agentconnect-go/agentconnect/internal/negotiation"
 )
 
 const introspectionJWT = "application/token-introspection+jwt"
@@ -16,7 +17,7 @@ func (p *Provider) serveIntrospection(a *Answer, r *http.Request) {
 		return
 	}
 	claims := p.introspect(value)
-	signed := prefersJWT(r.Header.Values("Accept"))
+	signed := prefersJWT(r.Header)
 	alg, typ := "none", ""
 	if signed {
 		alg, typ = c.IntrospectionAlg, "token-introspection+jwt"
@@ -46,29 +47,13 @@ func (p *Provider) serveIntrospection(a *Answer, r *http.Request) {
 	a.write(http.StatusOK, introspectionJWT+"; charset=utf-8", []byte(compact))
 }
 
-// prefersJWT reads an Accept header (RFC 9110, 12.5.1): whether the signed answer is
-// accepted, and JSON less or later.
-func prefersJWT(accept []string) bool {
-	var jwt, json struct {
-		quality float64
-		place   int
-	}
-	for place, part := range strings.Split(strings.Join(accept, ","), ",") {
-		name, params, _ := strings.Cut(part, ";")
-		quality := 1.0
-		for param := range strings.SplitSeq(params, ";") {
-			if q, ok := strings.CutPrefix(strings.TrimSpace(param), "q="); ok {
-				quality, _ = strconv.ParseFloat(q, 64) // 0 for what is no number
-			}
-		}
-		switch name = strings.ToLower(strings.TrimSpace(name)); {
-		case name == introspectionJWT:
-			jwt.quality, jwt.place = quality, place
-		case (name == "application/json" || name == "*/*" || name == "application/*") && quality > json.quality:
-			json.quality, json.place = quality, place
-		}
-	}
-	return jwt.quality > 0 && (jwt.quality > json.quality || jwt.quality == json.quality && jwt.place < json.place)
+// prefersJWT says whether the signed answer is what is accepted most. Of two that are
+// accepted alike, the first one counts.
+func prefersJWT(h http.Header) bool {
+	jwt, json := negotiation.MediaType(h, introspectionJWT), negotiation.MediaType(h, "application/json")
+	accept := strings.Join(h.Values("Accept"), ",")
+	return jwt.Precision == 3 && (jwt.Over(json) || jwt.Weight > 0 && jwt == json &&
+		strings.Index(accept, introspectionJWT) < strings.Index(accept, "application/json"))
 }
 
 func (p *Provider) introspect(value string) Members {

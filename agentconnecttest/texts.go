@@ -2,8 +2,8 @@ package agentconnecttest
 
 import (
 	"net/http"
-	"strconv"
-	"strings"
+
+	"github.com/agentconnect-go/agentconnect/internal/negotiation"
 )
 
 // texts are the words of the pages in one language.
@@ -104,21 +104,7 @@ func english() texts {
 
 // textsFor speaks French unless the browser prefers English.
 func textsFor(r *http.Request) texts {
-	best, fr, en := "", 0.0, 0.0
-	for part := range strings.SplitSeq(r.Header.Get("Accept-Language"), ",") {
-		tag, params, _ := strings.Cut(strings.TrimSpace(part), ";")
-		quality := 1.0
-		if q, ok := strings.CutPrefix(strings.TrimSpace(params), "q="); ok {
-			quality, _ = strconv.ParseFloat(q, 64)
-		}
-		switch best, _, _ = strings.Cut(strings.ToLower(tag), "-"); best {
-		case "fr":
-			fr = max(fr, quality)
-		case "en":
-			en = max(en, quality)
-		}
-	}
-	if en > fr {
+	if negotiation.Language(r.Header, "fr", "en") == "en" {
 		return english()
 	}
 	return french()
