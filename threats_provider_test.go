@@ -1107,3 +1107,36 @@ func TestThreatOneAttempt(t *testing.T) {
 		})
 	}
 }
+
+// New and NewResourceServer do not mind that an application replaced
+// http.DefaultTransport, and logins go through the replacement.
+func TestThreatDefaultTransportReplaced(t *testing.T) { // not parallel: it changes http.DefaultTransport
+	standard := http.DefaultTransport
+	defer func() { http.DefaultTransport = standard }()
+	http.DefaultTransport = roundTripperFunc(func(r *http.Request) (*http.Response, error) { return standard.RoundTrip(r) })
+	a := newApp(t)
+	b := a.browser()
+	b.expectLogin(b.callback("/login?return_to=/dossiers/7", "karim"), "karim", "/dossiers/7")
+	newApp(t, agentconnect.WithHTTPClient(&http.Client{Transport: standard}))
+}
+
+// A transport of the application's that panics in the middle of a login hurts that
+// login alone.
+func TestThreatTransportPanics(t *testing.T) {
+	t.Parallel()
+	var panics atomic.Bool
+	panics.Store(true)
+	a := newApp(t, agentconnect.WithHTTPClient(&http.Client{Transport: roundTripperFunc(func(r *http.Request) (*http.Response, error) {
+		if panics.Load() {
+			panic("in a transport")
+		}
+		return http.DefaultTransport.RoundTrip(r)
+	})}))
+	b := a.browser()
+	b.refused(refusal{code: agentconnect.CodeInternal, again: "/login"}, func() page { return b.navigate("/login") })
+	panics.Store(false)
+	a.clock.advance(10 * time.Second)
+	callback := b.callback("/login?return_to=/dossiers/7", "karim")
+	panics.Store(true)
+	b.refused(refusal{code: agentconnect.CodeInternal, again: refusedPage}, func() page { return b.navigate(callback.String()) })
+}

@@ -23,25 +23,7 @@ const (
 	// callTimeout bounds a call to the provider, body included, unless the
 	// application's client has a timeout of its own.
 	callTimeout = 10 * time.Second
-	// maxConnections bounds the connections to the provider.
-	maxConnections = 64
 )
-
-// newTransport returns the transport for applications that bring none. All its calls
-// go to one host, so it keeps connections to it for the next logins, and bounds how
-// many there are. It starts from http.DefaultTransport, with the proxies and the
-// certificates that an application may have set there; if that was replaced by a
-// transport of another type, which traces or imitates, it is used as it is.
-func newTransport() http.RoundTripper {
-	standard, ok := http.DefaultTransport.(*http.Transport)
-	if !ok {
-		return http.DefaultTransport
-	}
-	t := standard.Clone()
-	t.MaxConnsPerHost = maxConnections
-	t.MaxIdleConnsPerHost = maxConnections
-	return t
-}
 
 // backChannel returns a client for the provider with the connections of client, and
 // none of its habits: no redirect is followed, no cookie kept, and every answer is
@@ -50,16 +32,16 @@ func backChannel(client *http.Client) *http.Client {
 	if client == nil {
 		client = &http.Client{}
 	}
-	base := client.Transport
-	if base == nil {
-		base = newTransport()
+	bounded := boundedTransport{client.Transport}
+	if bounded.base == nil {
+		bounded.base = newTransport(pingAfter, pingTimeout)
 	}
 	timeout := client.Timeout
 	if timeout == 0 {
 		timeout = callTimeout
 	}
 	return &http.Client{
-		Transport:     boundedTransport{base},
+		Transport:     bounded,
 		Timeout:       timeout,
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}
@@ -90,6 +72,13 @@ func (t boundedTransport) RoundTrip(r *http.Request) (*http.Response, error) {
 	res.Body = io.NopCloser(bytes.NewReader(body))
 	res.ContentLength = int64(len(body))
 	return res, nil
+}
+
+// CloseIdleConnections closes the connections of a transport of ours.
+func (t boundedTransport) CloseIdleConnections() {
+	if own, ok := t.base.(*ownTransport); ok {
+		own.CloseIdleConnections()
+	}
 }
 
 // An answer is what the provider answers.
@@ -137,10 +126,16 @@ func (p *Provider) send(req *http.Request, asked string, s secrecy) (*answer, er
 		}
 		return &answer{res.StatusCode, mediaTypeOf(res.Header), res.Header.Get("Location"), body}, nil
 	})
-	if err != nil {
-		return nil, notAnswered(asked, err, s)
+	if err == nil {
+		return a, nil
 	}
-	return a, nil
+	failure := notAnswered(asked, err, s)
+	if failure.Kind == Timeout {
+		// Over HTTP/1 nothing else tells which idle connections died quietly, and each
+		// would cost another call.
+		p.client.CloseIdleConnections()
+	}
+	return nil, failure
 }
 
 // mediaTypeOf returns the media type of an answer without its parameters, which are
@@ -195,7 +190,7 @@ func withoutQuotes(err error) error {
 		return name
 	case errors.As(err, &certificate):
 		return errors.New("the certificate of the provider is not trusted")
-	case errors.As(err, &record):
+	case errors.Is(err, http.ErrSchemeMismatch), errors.As(err, &record):
 		return errors.New("the provider does not speak TLS")
 	case errors.As(err, &alert):
 		return alert

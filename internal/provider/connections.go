@@ -1,0 +1,204 @@
+package provider
+
+import (
+	"bufio"
+	"context"
+	"crypto/tls"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptrace"
+	"sync/atomic"
+	"time"
+)
+
+const (
+	// maxConnections bounds the connections to the provider.
+	maxConnections = 64
+	// idleTimeout is how long a connection without a call is kept: less than what
+	// firewalls between us and the provider keep them.
+	idleTimeout = 30 * time.Second
+	// A connection over which nothing has come for pingAfter is asked for a sign of
+	// life (HTTP/2), and closed if none comes within pingTimeout. Otherwise one that
+	// died quietly would take every login with it, for minutes.
+	pingAfter   = 3 * time.Second
+	pingTimeout = 2 * time.Second
+	// smallestBuffer is the smallest that bufio makes.
+	smallestBuffer = 16
+)
+
+// newTransport returns the transport for applications that bring none. All its calls
+// go to one host, so it keeps connections to it for the next logins, and bounds how
+// many there are. It starts from http.DefaultTransport, with the proxies and the
+// certificates that an application may have set there. If that was replaced by a
+// transport of another type, which traces or imitates, it is used as it is.
+func newTransport(pingAfter, pingTimeout time.Duration) http.RoundTripper {
+	standard, ok := http.DefaultTransport.(*http.Transport)
+	if !ok {
+		return http.DefaultTransport
+	}
+	t := standard.Clone()
+	t.MaxConnsPerHost = maxConnections
+	t.MaxIdleConnsPerHost = maxConnections
+	t.IdleConnTimeout = idleTimeout
+	t.HTTP2 = &http.HTTP2Config{SendPingTimeout: pingAfter, PingTimeout: pingTimeout}
+	keepQuiet(t)
+	return &ownTransport{t}
+}
+
+// An ownTransport is a transport of ours. It keeps what comes over idle connections
+// out of Go's standard log.
+type ownTransport struct {
+	*http.Transport
+}
+
+// RoundTrip implements http.RoundTripper.
+func (t *ownTransport) RoundTrip(r *http.Request) (*http.Response, error) {
+	var conn net.Conn
+	trace := &httptrace.ClientTrace{
+		GotConn: func(info httptrace.GotConnInfo) {
+			conn = info.Conn
+			if quiet, ok := conn.(*quietConn); ok {
+				quiet.state.Store(newCall)
+			}
+		},
+		// The transport calls it before it looks at what else has come; not for HTTP/2.
+		PutIdleConn: func(err error) {
+			if quiet, ok := conn.(*quietConn); ok {
+				quiet.state.Store(noCall)
+			} else if err == nil {
+				t.CloseIdleConnections()
+			}
+		},
+	}
+	return t.Transport.RoundTrip(r.WithContext(httptrace.WithClientTrace(r.Context(), trace)))
+}
+
+// keepQuiet has a transport use quietConns. What an application has set to dial in
+// its own way stays.
+func keepQuiet(t *http.Transport) {
+	if t.Dial != nil || t.DialTLS != nil || t.DialTLSContext != nil { //lint:ignore SA1019 an application may have set them
+		return
+	}
+	t.ReadBufferSize = smallestBuffer
+	dial := t.DialContext
+	if dial == nil {
+		dial = (&net.Dialer{}).DialContext
+	}
+	t.DialContext = func(ctx context.Context, network, address string) (net.Conn, error) {
+		conn, err := dial(ctx, network, address)
+		if err != nil {
+			return nil, err
+		}
+		return newQuietConn(conn), nil
+	}
+	speaksHTTP2 := t.ForceAttemptHTTP2 && t.TLSNextProto == nil && (t.Protocols == nil || t.Protocols.HTTP2())
+	settings := t.TLSClientConfig
+	handshakeTimeout := t.TLSHandshakeTimeout
+	t.DialTLSContext = func(ctx context.Context, network, address string) (net.Conn, error) {
+		if handshakeTimeout > 0 {
+			var cancel context.CancelFunc
+			ctx, cancel = context.WithTimeout(ctx, handshakeTimeout)
+			defer cancel()
+		}
+		conn, err := dial(ctx, network, address)
+		if err != nil {
+			return nil, err
+		}
+		secured := tls.Client(conn, tlsSettings(settings, address, speaksHTTP2))
+		if err := secured.HandshakeContext(ctx); err != nil {
+			conn.Close()
+			return nil, err
+		}
+		if secured.ConnectionState().NegotiatedProtocol == "h2" {
+			return secured, nil // net/http wants this very type for HTTP/2
+		}
+		return newQuietConn(secured), nil
+	}
+}
+
+// tlsSettings returns the settings of a connection to address.
+func tlsSettings(settings *tls.Config, address string, speaksHTTP2 bool) *tls.Config {
+	if settings == nil {
+		settings = &tls.Config{}
+	}
+	settings = settings.Clone()
+	if host, _, err := net.SplitHostPort(address); err == nil && settings.ServerName == "" {
+		settings.ServerName = host
+	}
+	if len(settings.NextProtos) == 0 {
+		settings.NextProtos = []string{"http/1.1"}
+		if speaksHTTP2 {
+			settings.NextProtos = []string{"h2", "http/1.1"}
+		}
+	}
+	return settings
+}
+
+// A quietConn is an HTTP/1 connection on which nothing is expected between two calls.
+// net/http quotes what comes then in Go's standard log, and the rest of an answer that
+// is longer than it says may hold tokens. So a quietConn ends instead.
+//
+// For that, net/http must never have more in its buffer than it asked for: it gets a
+// line of a header at a time, and of a body what it has room for without its buffer,
+// which is the smallest there is.
+type quietConn struct {
+	net.Conn
+	buffered *bufio.Reader
+	state    atomic.Int32
+
+	// Only Read uses these.
+	inBody bool // the header of the answer is read
+	line   int  // how long the present line of the header is so far
+}
+
+// The states of a quietConn.
+const (
+	newCall int32 = iota // a call begins
+	oneCall              // a call is under way
+	noCall
+)
+
+func newQuietConn(conn net.Conn) *quietConn {
+	return &quietConn{Conn: conn, buffered: bufio.NewReader(conn)}
+}
+
+// Read implements net.Conn.
+func (c *quietConn) Read(p []byte) (int, error) {
+	if len(p) == 0 {
+		return 0, nil
+	}
+	if _, err := c.buffered.Peek(1); err != nil {
+		return 0, err
+	}
+	switch {
+	case c.state.Load() == noCall:
+		return 0, io.EOF
+	case c.state.CompareAndSwap(newCall, oneCall):
+		c.inBody, c.line = false, 0
+	}
+	if len(p) > smallestBuffer {
+		return c.buffered.Read(p)
+	}
+	n, atEnd := 0, false
+	for n < len(p) && !atEnd && c.buffered.Buffered() > 0 {
+		p[n], _ = c.buffered.ReadByte() // which is buffered
+		atEnd = c.inBody || c.endsLine(p[n])
+		n++
+	}
+	return n, nil
+}
+
+// endsLine takes note of a byte of a header, and reports whether a line ends with it.
+func (c *quietConn) endsLine(b byte) bool {
+	switch b {
+	case '\n':
+		c.inBody = c.line == 0
+		c.line = 0
+		return true
+	case '\r':
+	default:
+		c.line++
+	}
+	return false
+}

@@ -1,0 +1,505 @@
+package provider
+
+import (
+	"bufio"
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"io"
+	"log"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"runtime"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+)
+
+// secretText is what no error and no log may show.
+const secretText = "eyJhbGciOiJSUzI1NiJ9.the-access-token-of-somebody"
+
+// protocols are the ways in which a provider speaks HTTP.
+func protocols() []string { return []string{"http/1.1", "https, http/1.1", "https, h2"} }
+
+// serve starts a server that speaks a protocol. It returns a transport of ours that
+// trusts it, and through relay.
+func serve(t *testing.T, protocol string, handler http.Handler) (server *httptest.Server, opened *atomic.Int32) {
+	t.Helper()
+	opened = &atomic.Int32{}
+	server = httptest.NewUnstartedServer(handler)
+	server.Config.ErrorLog = log.New(io.Discard, "", 0)
+	server.Config.ConnState = func(_ net.Conn, state http.ConnState) {
+		if state == http.StateNew {
+			opened.Add(1)
+		}
+	}
+	switch protocol {
+	case "http/1.1":
+		server.Start()
+	case "https, http/1.1":
+		server.StartTLS()
+	default:
+		server.EnableHTTP2 = true
+		server.StartTLS()
+	}
+	t.Cleanup(server.Close)
+	return server, opened
+}
+
+// transportTo returns a transport of ours that trusts a server.
+func transportTo(t *testing.T, server *httptest.Server, ping time.Duration) *ownTransport {
+	t.Helper()
+	transport := newTransport(ping, ping).(*ownTransport)
+	if server.Certificate() != nil {
+		roots := x509.NewCertPool()
+		roots.AddCert(server.Certificate())
+		transport.TLSClientConfig = &tls.Config{RootCAs: roots}
+		transport.DialTLSContext = nil
+		keepQuiet(transport.Transport)
+	}
+	t.Cleanup(transport.CloseIdleConnections)
+	return transport
+}
+
+// Connections are used again, over each protocol, whatever the framing of the answers.
+func TestConnectionsAreReused(t *testing.T) {
+	t.Parallel()
+	for _, protocol := range protocols() {
+		t.Run(protocol, func(t *testing.T) {
+			t.Parallel()
+			server, opened := serve(t, protocol, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				body := strings.Repeat("0123456789abcdef", 1000)[:len(r.URL.Path)*13]
+				if r.URL.Query().Has("chunked") {
+					w.(http.Flusher).Flush()
+				}
+				w.Write([]byte(body))
+			}))
+			client := backChannel(&http.Client{Transport: transportTo(t, server, time.Minute)})
+			for i := range 60 {
+				path := "/" + strings.Repeat("a", i)
+				for _, query := range []string{"", "?chunked"} {
+					res, err := client.Get(server.URL + path + query)
+					if err != nil {
+						t.Fatal(err)
+					}
+					body, err := io.ReadAll(res.Body)
+					if want := len(path) * 13; err != nil || len(body) != want || res.StatusCode != http.StatusOK {
+						t.Fatalf("%s%s: got %d bytes, %v, want %d", path, query, len(body), err, want)
+					}
+				}
+			}
+			if got := opened.Load(); got != 1 {
+				t.Errorf("got %d connections, want 1", got)
+			}
+		})
+	}
+}
+
+// A relay passes bytes on between clients and a server, until it is told to swallow
+// those of the connections there are.
+type relay struct {
+	net.Listener
+	to string
+
+	mu      sync.Mutex
+	swallow *atomic.Bool // of the connections since the last call of freeze
+}
+
+func newRelay(t *testing.T, to string) *relay {
+	t.Helper()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := &relay{Listener: listener, to: to, swallow: &atomic.Bool{}}
+	var conns sync.WaitGroup
+	t.Cleanup(func() { r.Close(); conns.Wait() })
+	conns.Go(func() {
+		for {
+			client, err := listener.Accept()
+			if err != nil {
+				return
+			}
+			server, err := net.Dial("tcp", to)
+			if err != nil {
+				client.Close()
+				continue
+			}
+			t.Cleanup(func() { client.Close(); server.Close() })
+			r.mu.Lock()
+			swallow := r.swallow
+			r.mu.Unlock()
+			conns.Go(func() { pass(client, server, swallow) })
+			conns.Go(func() { pass(server, client, swallow) })
+		}
+	})
+	return r
+}
+
+// pass passes bytes on until one side ends. It keeps what it swallows from ending the
+// other side.
+func pass(from, to net.Conn, swallow *atomic.Bool) {
+	buffer := make([]byte, 4096)
+	for {
+		n, err := from.Read(buffer)
+		if swallow.Load() {
+			if err != nil {
+				return
+			}
+			continue
+		}
+		if n > 0 {
+			to.Write(buffer[:n])
+		}
+		if err != nil {
+			to.Close()
+			return
+		}
+	}
+}
+
+// freeze swallows everything on the connections there are; new ones work.
+func (r *relay) freeze() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.swallow.Store(true)
+	r.swallow = &atomic.Bool{}
+}
+
+// Connections that died quietly cost one call at most for each that is made in
+// sequence, over each protocol and for each kind of call.
+func TestConnectionsThatDiedQuietly(t *testing.T) {
+	t.Parallel()
+	for _, protocol := range protocols() {
+		t.Run(protocol, func(t *testing.T) {
+			t.Parallel()
+			f := newFake(t)
+			server, _ := serve(t, protocol, f)
+			relay := newRelay(t, server.Listener.Addr().String())
+			f.config.Issuer = strings.Replace(server.URL, server.Listener.Addr().String(), relay.Addr().String(), 1)
+			document := f.document()
+			for name, value := range document {
+				document[name] = strings.Replace(value.(string), f.URL, f.config.Issuer, 1)
+			}
+			f.handle("/.well-known/openid-configuration", f.sendJSON(document))
+			f.handle("/introspect", send(200, "application/json", `{"active":true}`))
+			f.handle("/token", send(400, "application/json", `{"error":"invalid_grant"}`))
+			f.handle("/userinfo", send(401, "application/json", `{}`))
+			const ping = 300 * time.Millisecond
+			f.config.Client = &http.Client{Transport: transportTo(t, server, ping), Timeout: 2 * time.Second}
+			p := New(f.config)
+			m, err := p.Metadata(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			answered := func(err error) bool {
+				var failure *Failure
+				return err == nil || errors.As(err, &failure) && failure.Status != 0
+			}
+			for name, call := range map[string]func() error{
+				"keys":          func() error { _, err := p.ReadKeys(t.Context()); return err },
+				"introspection": func() error { _, err := p.Introspect(t.Context(), "token"); return err },
+				"exchange":      func() error { _, err := p.Exchange(t.Context(), m, "code", Login{}); return err },
+				"userinfo": func() error {
+					_, err := p.Userinfo(t.Context(), m, &Tokens{ID: &IDToken{}})
+					return err
+				},
+			} {
+				var together sync.WaitGroup
+				for range 8 { // as many connections as HTTP/1 needs
+					together.Go(func() {
+						if err := call(); !answered(err) {
+							t.Errorf("%s, before: %v", name, err)
+						}
+					})
+				}
+				together.Wait()
+				relay.freeze()
+				if err := call(); answered(err) {
+					t.Errorf("%s: a dead connection answered: %v", name, err)
+				}
+				for i := range 5 {
+					if err := call(); !answered(err) {
+						t.Errorf("%s, call %d after the first: %v", name, i+1, err)
+					}
+				}
+			}
+		})
+	}
+}
+
+// Connections that nobody uses are not kept for long, and a sign of life is asked for
+// before a call would end.
+func TestConnectionTimes(t *testing.T) {
+	t.Parallel()
+	transport := backChannel(nil).Transport.(boundedTransport).base.(*ownTransport)
+	if got := transport.IdleConnTimeout; got <= 0 || got > time.Minute {
+		t.Errorf("idle connections: got %v, want a minute at most", got)
+	}
+	if got := transport.HTTP2; got == nil || got.SendPingTimeout <= 0 || got.PingTimeout <= 0 || got.SendPingTimeout+got.PingTimeout >= callTimeout {
+		t.Errorf("got %+v, want a connection's end before that of a call", got)
+	}
+	if transport.MaxConnsPerHost != maxConnections || transport.MaxIdleConnsPerHost != maxConnections {
+		t.Errorf("got %d connections, %d idle, want %d", transport.MaxConnsPerHost, transport.MaxIdleConnsPerHost, maxConnections)
+	}
+}
+
+// Whatever a provider, or a proxy before it, sends in place of HTTP: no error and no
+// log quotes it.
+func TestMalformedHTTPIsNotQuoted(t *testing.T) { // not parallel: it reads Go's standard log
+	standard := &lockedBuilder{}
+	defer log.SetOutput(log.Writer())
+	log.SetOutput(standard)
+	const ok = "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
+	for name, answer := range map[string]string{
+		"no status line":                 secretText + "\r\n\r\n",
+		"no blank line":                  ok + `{"access_token":"` + secretText + `"}`,
+		"no colon":                       ok + secretText + "\r\n\r\n",
+		"a malformed status":             "HTTP/1.1 " + secretText + "\r\n\r\n",
+		"a malformed version":            "HTTP/" + secretText + " 200 OK\r\n\r\n",
+		"a malformed length":             ok + "Content-Length: " + secretText + "\r\n\r\n",
+		"two lengths":                    ok + "Content-Length: 2\r\nContent-Length: " + secretText + "\r\n\r\n{}",
+		"an unknown coding":              ok + "Transfer-Encoding: " + secretText + "\r\n\r\n{}",
+		"a malformed chunk":              ok + "Transfer-Encoding: chunked\r\n\r\n" + secretText + "\r\n",
+		"a malformed gzip":               ok + "Content-Encoding: gzip\r\nContent-Length: 49\r\n\r\n" + secretText,
+		"more than its length":           ok + "Content-Length: 2\r\n\r\n{}" + secretText,
+		"more than its length, and long": ok + "Content-Length: 40\r\n\r\n{" + strings.Repeat(" ", 38) + "}" + secretText,
+		"more than its length, apart":    ok + "Content-Length: 2\r\n\r\n{}|" + secretText,
+		"a second answer":                ok + "Content-Length: 2\r\n\r\n{}" + ok + "Content-Length: 49\r\n\r\n" + secretText,
+		"more than its chunks":           ok + "Transfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n" + secretText,
+		"after an early hint":            "HTTP/1.1 103 Early Hints\r\nX: y\r\n\r\n" + ok + "Content-Length: 2\r\n\r\n{}" + secretText,
+		"no body":                        "HTTP/1.1 204 No Content\r\n\r\n" + secretText,
+		"a redirect to a secret":         "HTTP/1.1 302 Found\r\nLocation: http://" + secretText + "/%zz\r\nContent-Length: 0\r\n\r\n",
+		"a media type":                   "HTTP/1.1 200 OK\r\nContent-Type: " + secretText + "\r\nContent-Length: 2\r\n\r\n{}",
+		"an error that is none":          "HTTP/1.1 400 Bad Request\r\nContent-Type: application/json\r\nContent-Length: 61\r\n\r\n" + `{"error":"` + secretText + `"}`,
+		"half an answer":                 ok + "Content-Length: 100\r\n\r\n" + secretText,
+		"nothing":                        "",
+	} {
+		for _, secured := range []bool{false, true} {
+			t.Run(fmt.Sprintf("%s, secured: %t", name, secured), func(t *testing.T) {
+				standard.mu.Lock()
+				standard.b.Reset()
+				standard.mu.Unlock()
+				f := newFake(t)
+				address, transport := rawServer(t, answer, secured)
+				f.config.Client = &http.Client{Transport: transport, Timeout: 2 * time.Second}
+				p := New(f.config)
+				m := &Metadata{TokenEndpoint: address + "/token", UserinfoEndpoint: address + "/userinfo"}
+				for call, do := range map[string]func() error{
+					"exchange": func() error { _, err := p.Exchange(t.Context(), m, "code", Login{Nonce: testNonce}); return err },
+					"userinfo": func() error {
+						_, err := p.Userinfo(t.Context(), m, &Tokens{Access: secretText, ID: &IDToken{Sub: testSub}})
+						return err
+					},
+				} {
+					err := do()
+					if err == nil {
+						t.Fatalf("%s: got no error", call)
+					}
+					for e := err; e != nil; e = errors.Unwrap(e) {
+						if strings.Contains(fmt.Sprintf("%v %+v", e, e), secretText[:8]) {
+							t.Errorf("%s: the error quotes the answer: %v", call, e)
+						}
+					}
+				}
+				transport.CloseIdleConnections()
+				if got := standard.String(); got != "" {
+					t.Errorf("got %q in the standard log, want nothing", got)
+				}
+			})
+		}
+	}
+}
+
+// rawServer answers each connection with a text, and then waits for its end. After a
+// "|" in the text there is a pause, for which it waits until the client has gone on.
+func rawServer(t *testing.T, answer string, secured bool) (address string, transport *ownTransport) {
+	t.Helper()
+	certificates := httptest.NewUnstartedServer(nil)
+	certificates.StartTLS()
+	t.Cleanup(certificates.Close)
+	transport = newTransport(time.Minute, time.Minute).(*ownTransport)
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	address = "http://" + listener.Addr().String()
+	if secured {
+		address = "https://" + listener.Addr().String()
+		listener = tls.NewListener(listener, &tls.Config{Certificates: certificates.TLS.Certificates})
+		roots := x509.NewCertPool()
+		roots.AddCert(certificates.Certificate())
+		transport.TLSClientConfig = &tls.Config{RootCAs: roots}
+		transport.DialTLSContext = nil
+		keepQuiet(transport.Transport)
+	}
+	var conns sync.WaitGroup
+	t.Cleanup(func() { listener.Close(); conns.Wait() })
+	conns.Go(func() {
+		for {
+			conn, err := listener.Accept()
+			if err != nil {
+				return
+			}
+			conns.Go(func() {
+				defer conn.Close()
+				reader := bufio.NewReader(conn)
+				if r, err := http.ReadRequest(reader); err == nil {
+					io.Copy(io.Discard, r.Body)
+				}
+				now, later, apart := strings.Cut(answer, "|")
+				io.WriteString(conn, now)
+				if apart {
+					time.Sleep(20 * time.Millisecond) // what comes later must find the connection idle
+					io.WriteString(conn, later)
+				}
+				if now == "" || strings.Contains(now, "Content-Length: 100\r") || !strings.Contains(now, "Content-Length") {
+					return
+				}
+				conn.SetReadDeadline(time.Now().Add(time.Second))
+				io.Copy(io.Discard, reader) // until the client ends it
+			})
+		}
+	})
+	return address, transport
+}
+
+// An application's transport that quotes the request is not quoted.
+func TestErrorsOfTransportsAreNotQuoted(t *testing.T) {
+	t.Parallel()
+	f := newFake(t)
+	f.config.Client = &http.Client{Transport: roundTripper(func(r *http.Request) (*http.Response, error) {
+		body, _ := io.ReadAll(r.Body)
+		return nil, fmt.Errorf("could not send %s %s %s", r.URL, r.Header, body)
+	})}
+	p := New(f.config)
+	_, err := p.Exchange(t.Context(), &Metadata{TokenEndpoint: f.URL + "/token"}, secretText, Login{})
+	if failure := asFailure(t, err); failure.Kind != Unavailable || strings.Contains(failure.Error(), secretText) || strings.Contains(failure.Error(), testSecret) {
+		t.Errorf("got %v, want that the call failed and no more", failure)
+	}
+}
+
+// What went wrong is said in words that quote nothing.
+func TestFailedCalls(t *testing.T) {
+	t.Parallel()
+	closed, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	closed.Close()
+	plain := newFake(t)
+	secured, _ := serve(t, "https, http/1.1", http.NotFoundHandler())
+	secured.Config.ErrorLog = log.New(io.Discard, "", 0)
+	slow := newFake(t)
+	slow.handle("/token", func(_ http.ResponseWriter, r *http.Request) {
+		io.Copy(io.Discard, r.Body) // or the server does not notice that the client leaves
+		<-r.Context().Done()
+	})
+	gone, cancel := context.WithCancel(t.Context())
+	cancel()
+	for name, tt := range map[string]struct {
+		ctx      context.Context
+		endpoint string
+		kind     Kind
+		want     string
+	}{
+		"nobody listens":    {t.Context(), "http://" + closed.Addr().String(), Unavailable, "token endpoint: dial tcp: connection refused"},
+		"a name of nobody":  {t.Context(), "http://nobody.invalid", Unavailable, "token endpoint: lookup nobody.invalid"},
+		"an untrusted name": {t.Context(), secured.URL, Unavailable, "token endpoint: the certificate of the provider is not trusted"},
+		"no TLS":            {t.Context(), strings.Replace(plain.URL, "http://", "https://", 1), Unavailable, "token endpoint: the provider does not speak TLS"},
+		"too slow":          {t.Context(), slow.URL + "/token", Timeout, "token endpoint: it took too long"},
+		"a caller who left": {gone, plain.URL, Unavailable, "token endpoint: context canceled"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			config := plain.config
+			config.Client = &http.Client{Timeout: 300 * time.Millisecond}
+			_, err := New(config).Exchange(tt.ctx, &Metadata{TokenEndpoint: tt.endpoint}, "code", Login{})
+			if failure := asFailure(t, err); failure.Kind != tt.kind || !strings.HasPrefix(failure.Error(), tt.want) {
+				t.Errorf("got %s, %v, want %s, %s", failure.Kind, failure, tt.kind, tt.want)
+			}
+		})
+	}
+}
+
+// A transport, a logger that panics or that ends its goroutine: the calls fail, the
+// process goes on, and when it is mended so are the calls.
+func TestPanicsOfTheApplication(t *testing.T) {
+	t.Parallel()
+	f := newFake(t)
+	var broken atomic.Bool
+	broken.Store(true)
+	fail := func() { panic(secretText) }
+	real := &http.Transport{}
+	t.Cleanup(real.CloseIdleConnections)
+	f.config.Client = &http.Client{Transport: roundTripper(func(r *http.Request) (*http.Response, error) {
+		if broken.Load() {
+			fail()
+		}
+		return real.RoundTrip(r)
+	})}
+	p := New(f.config)
+	wantPanicked := func(err error) {
+		t.Helper()
+		if failure := asFailure(t, err); failure.Kind != Panicked || strings.Contains(failure.Error(), secretText) || !strings.Contains(failure.Error(), "connections_test.go") {
+			t.Errorf("got %s, %v, want where it panicked", failure.Kind, failure)
+		}
+	}
+	_, err := p.Metadata(t.Context())
+	wantPanicked(err)
+	_, err = p.Exchange(t.Context(), &Metadata{TokenEndpoint: f.URL + "/token"}, "code", Login{})
+	wantPanicked(err)
+	f.advance(maxBackoff)
+	fail = runtime.Goexit
+	_, err = p.Metadata(t.Context())
+	if failure := asFailure(t, err); failure.Kind != Panicked {
+		t.Errorf("the end of the goroutine: got %s, %v, want a failure", failure.Kind, failure)
+	}
+	broken.Store(false)
+	f.advance(maxBackoff)
+	f.handle("/jwks", f.sendJSON(map[string]any{"keys": []any{f.jwk("current"), map[string]any{"kty": "RSA", "kid": "odd"}}}))
+	p.config.Logger = slog.New(panickingHandler{})
+	if _, err := p.verifyIDToken(t.Context(), f.sign(t, f.claims(t, nil), nil), testNonce, "access"); err != nil {
+		t.Errorf("mended, with a logger that panics: got %v, want the ID token", err)
+	}
+}
+
+// panickingHandler is a handler of logs that panics.
+type panickingHandler struct{ slog.Handler }
+
+func (panickingHandler) Enabled(context.Context, slog.Level) bool { panic(secretText) }
+
+// The standard transport may have been replaced, or changed.
+func TestDefaultTransportReplaced(t *testing.T) { // not parallel: it changes http.DefaultTransport
+	standard := http.DefaultTransport
+	defer func() { http.DefaultTransport = standard }()
+	f := newFake(t)
+	calls := 0
+	http.DefaultTransport = roundTripper(func(r *http.Request) (*http.Response, error) {
+		calls++
+		return standard.RoundTrip(r)
+	})
+	if _, err := New(f.config).Metadata(t.Context()); err != nil || calls != 1 {
+		t.Errorf("got %v after %d calls of the replacement, want one", err, calls)
+	}
+	f.config.Client = &http.Client{Transport: standard}
+	if _, err := New(f.config).Metadata(t.Context()); err != nil || calls != 1 {
+		t.Errorf("a client of the application: got %v after %d calls of the replacement, want no more", err, calls)
+	}
+	f.config.Client = nil
+	own := &http.Transport{DialTLSContext: func(context.Context, string, string) (net.Conn, error) { return nil, errors.New("not here") }}
+	http.DefaultTransport = own
+	transport := newTransport(pingAfter, pingTimeout).(*ownTransport)
+	if _, err := transport.DialTLSContext(t.Context(), "tcp", "a:1"); err == nil || err.Error() != "not here" {
+		t.Errorf("got %v, want the application's own way to dial", err)
+	}
+	if own.HTTP2 != nil || own.IdleConnTimeout != 0 {
+		t.Error("the application's transport was changed")
+	}
+}
