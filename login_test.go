@@ -400,3 +400,18 @@ func TestSilentLogin(t *testing.T) {
 		}
 	})
 }
+
+// A sealed link that no longer opens, after the client secret changed, leads to a
+// page whose login starts on the page that was asked for.
+func TestLoginURLThatNoLongerOpens(t *testing.T) {
+	t.Parallel()
+	a := newApp(t)
+	link, err := a.another(agentconnect.WithClient(a.provider.Client.ID, "a former secret of this client")).auth.LoginURL(agentconnect.LoginOptions{
+		LoginHint: "marie@b.example", ReturnTo: "/dossiers/7?tri=date#piece",
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := a.browser()
+	b.refused(refusal{code: agentconnect.CodeInvalidRequest, again: "/login?return_to=%2Fdossiers%2F7%3Ftri%3Ddate%23piece"}, func() page { return b.navigate(link) })
+}
