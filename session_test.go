@@ -386,3 +386,31 @@ func TestThreatIdleOnASharedComputer(t *testing.T) {
 		})
 	}
 }
+
+// With sealing on, a record without a seal is no session: whoever writes to the
+// database cannot make one. Unsealed among the keys accepts it, while it changes.
+func TestThreatUnsealedRecord(t *testing.T) {
+	t.Parallel()
+	key := []byte(strings.Repeat("k", 32))
+	store := newStore()
+	cookies, err := newStoreAuth(t, store).SessionWithoutLogin(t.Context(), agentconnect.Agent{Sub: "s"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, tt := range map[string]struct {
+		keys [][]byte
+		want int
+	}{
+		"sealed":             {[][]byte{key}, http.StatusUnauthorized},
+		"sealed, while both": {[][]byte{key, []byte(agentconnect.Unsealed)}, http.StatusNoContent},
+	} {
+		auth := newStoreAuth(t, store, agentconnect.WithSealedSessions(tt.keys...))
+		r := httptest.NewRequest(http.MethodGet, "/", nil)
+		r.AddCookie(cookies[0])
+		w := httptest.NewRecorder()
+		auth.RequireAgent(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNoContent) })).ServeHTTP(w, r)
+		if w.Code != tt.want {
+			t.Errorf("%s: got status %d, want %d", name, w.Code, tt.want)
+		}
+	}
+}

@@ -67,3 +67,25 @@ func TestSealedSpelling(t *testing.T) {
 		}
 	}
 }
+
+// The last character of a text has bits that say nothing: only one spelling opens.
+func TestSealedSpareBits(t *testing.T) {
+	t.Parallel()
+	const letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
+	s, err := seal.New("test", "secret")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for size := range 3 {
+		sealed := s.Seal(make([]byte, size), "name")
+		opened := 0
+		for _, last := range letters {
+			if _, ok := s.Open(sealed[:len(sealed)-1]+string(last), "name"); ok {
+				opened++
+			}
+		}
+		if opened != 1 {
+			t.Errorf("%d bytes: got %d spellings that open, want 1", size, opened)
+		}
+	}
+}
