@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// Answer is what an endpoint is about to send. [Tamper.Answer] changes it in
+// Answer is the answer that an endpoint is about to send. [Tamper.Answer] changes it in
 // place.
 type Answer struct {
 	Status int // 0 means 200

@@ -77,8 +77,7 @@ func (s *Server) Options(site string) []agentconnect.Option {
 	return opts
 }
 
-// Browser returns a client with cookies of its own, which is what makes two browsers
-// two. With [WithoutNetwork] it reaches the provider and the application of this server.
+// Browser returns a client with cookies of its own: call it twice for two browsers. With [WithoutNetwork] it reaches the provider and the application of this server.
 func (s *Server) Browser() *http.Client {
 	jar, err := cookiejar.New(nil)
 	if err != nil {

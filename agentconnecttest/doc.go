@@ -32,7 +32,7 @@
 //
 // [Provider.Requests] and [Provider.Received] tell what the application has sent,
 // [Provider.Issued] what it was given; [Provider.Secrets] and
-// [Provider.PersonalData] are what to look for in its logs.
+// [Provider.PersonalData] list the text that must not be in its logs.
 //
 // # When the provider goes wrong
 //

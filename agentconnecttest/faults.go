@@ -10,7 +10,7 @@ import (
 // Fault is the name of a way in which the provider goes wrong, for
 // [Provider.Inject]: Fault("id-token-wrong-nonce"). [Faults] lists them all, with what
 // each changes and what a client must make of it. The constants are those that tests of
-// applications need most. When no fault is what a test needs, make a [Tamper].
+// applications need most. For anything else, make a [Tamper].
 type Fault string
 
 // The faults that tests of applications need most. [Faults] lists all.

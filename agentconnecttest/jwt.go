@@ -38,7 +38,7 @@ type JWT struct {
 	// Payload, when it is not nil, is signed instead of Claims, JSON or not.
 	Payload []byte
 
-	// Client is whom the token is for, Now the provider's time, and IDToken the last
+	// Client is the client that the token is for, Now the provider's time, and IDToken the last
 	// ID token of the same login ("" when this is the first).
 	Client  Client
 	Now     time.Time

@@ -36,8 +36,8 @@ func WithRequest(edit func(*http.Request)) LoginOption {
 
 // Login logs an agent in the way a person with a browser would. It opens the
 // application's loginURL with client, whose cookie jar is the browser's, follows the
-// redirects to the login page, picks the agent of that [Agent.Login], or
-// whoever is picked there already when agent is empty, submits the form and follows the
+// redirects to the login page, picks the agent of that [Agent.Login] (the
+// one that is picked there already, when agent is empty), submits the form and follows the
 // redirects to the end.
 //
 // It returns the application's final answer, whatever its status; the caller closes its

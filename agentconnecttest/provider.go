@@ -24,7 +24,7 @@ type Config struct {
 	// [Provider.SetClient].
 	Clients []Client
 
-	// Agents are who can log in; nil means [DemoAgents].
+	// Agents are the people who can log in; nil means [DemoAgents].
 	Agents []Agent
 
 	// Now tells the time; nil means [time.Now]. It must be safe for concurrent use.
@@ -60,8 +60,8 @@ type Config struct {
 // endpoint of one issuer and a login page where a person picks a demonstration
 // agent. It is safe for concurrent use and keeps everything in memory.
 //
-// It is made for tests and demonstrations: it asks for no password, and whoever
-// reaches it can log in as any of its agents. It must never stand where real
+// It is made for tests and demonstrations: it asks for no password, and
+// anybody who reaches it can log in as any of its agents. It must never stand where real
 // accounts are at stake.
 type Provider struct {
 	issuer   string

@@ -40,7 +40,7 @@ type Tamper struct {
 
 func (t Tamper) injection() injection { return injection{tamper: t, left: -1} }
 
-// Injectable is what [Provider.Inject] takes: a [Fault], a [Tamper], or one of
+// Injectable is an argument of [Provider.Inject]: a [Fault], a [Tamper], or one of
 // them limited by [Times], [Once] or [After].
 type Injectable interface{ injection() injection }
 
