@@ -22,7 +22,9 @@ func WebSocket(auth *agentconnect.Authenticator) http.Handler {
 			return // Accept has answered
 		}
 		defer conn.CloseNow()
-		ctx := conn.CloseRead(r.Context())
+		ctx, stop := auth.SessionContext(r.Context()) // ends with the session
+		defer stop()
+		ctx = conn.CloseRead(ctx)
 		if err := conn.Write(ctx, websocket.MessageText, []byte("hello "+agent.Sub)); err != nil {
 			return
 		}
