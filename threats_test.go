@@ -2,7 +2,6 @@ package agentconnect_test
 
 import (
 	"cmp"
-	"encoding/base64"
 	"encoding/json"
 	"html"
 	"net/http"
@@ -247,15 +246,6 @@ func (a *app) eventually(what string, done func() bool) {
 		}
 		time.Sleep(time.Millisecond)
 	}
-}
-
-// segment returns the part of a JWT that holds v.
-func segment(v any) string {
-	b, err := json.Marshal(v)
-	if err != nil {
-		panic(err)
-	}
-	return base64.RawURLEncoding.EncodeToString(b)
 }
 
 // expectLogin ends a login at the callback and checks that it succeeds.

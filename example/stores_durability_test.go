@@ -108,7 +108,7 @@ func TestLogoutsAfterAFailoverOfRedis(t *testing.T) {
 			t.Parallel()
 			primary, replica := servers.StartRedis(t, test.settings...), servers.StartRedis(t)
 			_, port, _ := strings.Cut(primary.Client.Options().Addr, ":")
-			if err := replica.Client.SlaveOf(context.Background(), "127.0.0.1", port).Err(); err != nil {
+			if err := replica.Client.ReplicaOf(context.Background(), "127.0.0.1", port).Err(); err != nil {
 				t.Fatal(err)
 			}
 			synchronous := func() {
@@ -150,7 +150,7 @@ func TestLogoutsAfterAFailoverOfRedis(t *testing.T) {
 			}
 			primary.Kill()
 			replica.Thaw()
-			if err := replica.Client.SlaveOf(context.Background(), "NO", "ONE").Err(); err != nil {
+			if err := replica.Client.ReplicaOf(context.Background(), "NO", "ONE").Err(); err != nil {
 				t.Fatal(err)
 			}
 			c.deploy(0, openRedisStores(t, replica, 1)[0])

@@ -26,7 +26,7 @@ func StartReadReplica(tb testing.TB, primary *Redis, lag func() time.Duration) (
 	if err != nil {
 		tb.Fatal(err)
 	}
-	if err := replica.Client.SlaveOf(tb.Context(), "127.0.0.1", port).Err(); err != nil {
+	if err := replica.Client.ReplicaOf(tb.Context(), "127.0.0.1", port).Err(); err != nil {
 		tb.Fatal(err)
 	}
 	deadline := time.Now().Add(patience)
