@@ -18,6 +18,7 @@ const freshPeriod = time.Minute
 // browser that has it and comes as a stranger lost the session on the way: another
 // login would lose it again, and send the browser round until it gives up.
 type freshCookie struct {
+	stem   string // of the names of all our cookies
 	name   string
 	others []string // under the other stems: see [WithOtherCookieNames]
 	secure bool
@@ -31,7 +32,7 @@ func newFreshCookie(c *config) (*freshCookie, error) {
 		return nil, err
 	}
 	const suffix = "-fresh"
-	f := &freshCookie{name: c.cookieName + suffix, secure: c.secureCookies, sealer: sealer, now: c.now}
+	f := &freshCookie{stem: c.cookieName, name: c.cookieName + suffix, secure: c.secureCookies, sealer: sealer, now: c.now}
 	for _, stem := range c.otherCookieNames {
 		f.others = append(f.others, stem+suffix)
 	}
@@ -60,13 +61,16 @@ func (c *freshCookie) forget(w http.ResponseWriter, r *http.Request) {
 }
 
 // lost says what a stranger's browser must have lost: nil when it was given no
-// session a moment ago. token is the session token that the browser presents.
-func (c *freshCookie) lost(r *http.Request, token string) error {
+// session a moment ago.
+func (c *freshCookie) lost(r *http.Request) error {
+	if cookies.Crowded(r, c.stem) {
+		return nil
+	}
 	plain, _ := c.sealer.Open(cookies.Value(r, c.name), c.name)
 	if len(plain) != 16+8 || !c.now().Before(time.Unix(int64(binary.BigEndian.Uint64(plain[16:])), 0)) {
 		return nil
 	}
-	mark := fingerprint(token)
+	mark := fingerprint(cookies.Value(r, c.stem))
 	if subtle.ConstantTimeCompare(mark[:], plain[:16]) == 1 {
 		return errors.New("the browser presents the session that it was just given, and this instance does not find it or takes it to be over: is the store shared by all instances (the default one is not), does it keep what it confirms, does it read from a replica that lags, do the clocks agree?")
 	}

@@ -2,6 +2,7 @@ package agentconnect
 
 import (
 	"net/http"
+	"slices"
 	"strings"
 
 	"github.com/agentconnect-go/agentconnect/internal/negotiation"
@@ -68,8 +69,13 @@ func isOfScript(h http.Header) bool {
 // isHTMX reports whether htmx sent the request: it follows the header HX-Redirect.
 func isHTMX(h http.Header) bool { return h.Get("HX-Request") == "true" }
 
-// prefersJSON reports whether Accept prefers JSON to a page.
+// prefersJSON reports whether Accept names JSON and prefers it to a page.
 func prefersJSON(h http.Header) bool {
+	if !slices.ContainsFunc(h.Values("Accept"), func(line string) bool {
+		return strings.Contains(line, "json") || strings.Contains(line, "JSON") || strings.Contains(line, "application/*")
+	}) {
+		return false
+	}
 	html := negotiation.MediaType(h, "text/html")
 	return negotiation.MediaType(h, "application/json").Over(html) || negotiation.MediaType(h, "application/problem+json").Over(html)
 }

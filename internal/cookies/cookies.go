@@ -36,19 +36,28 @@ const maxNamed = 50
 // only as long as no second parser takes another name for the same. To browsers
 // "\u2000__Host-x" is a name without a prefix.
 func Named(r *http.Request, name string) []*http.Cookie {
+	if n := count(r, name); n == 0 || n > maxNamed {
+		return nil
+	}
+	return r.CookiesNamed(name)
+}
+
+// Crowded reports whether the header contains a name, or the beginning of several,
+// too often: then nothing in it is worth the time.
+func Crowded(r *http.Request, name string) bool { return count(r, name) > maxNamed }
+
+// count counts how often the header contains a name, up to one more than maxNamed.
+func count(r *http.Request, name string) int {
 	found := 0
 	for _, line := range r.Header["Cookie"] {
 		for at := strings.Index(line, name); at >= 0; at = strings.Index(line, name) {
 			if found++; found > maxNamed {
-				return nil
+				return found
 			}
 			line = line[at+len(name):]
 		}
 	}
-	if found == 0 {
-		return nil
-	}
-	return r.CookiesNamed(name)
+	return found
 }
 
 // Value returns the value of a cookie, and "" when it is missing, in quotes,
@@ -70,7 +79,7 @@ func Value(r *http.Request, name string) string {
 // request what net/http allocates; where it is not certain, net/http decides.
 func plain(line, name string) (value string, certain bool) {
 	end := 0
-	for range maxNamed {
+	for range maxNamed + 1 {
 		i := strings.Index(line[end:], name)
 		if i < 0 {
 			return value, true
@@ -87,7 +96,7 @@ func plain(line, name string) (value string, certain bool) {
 		}
 		value = v[1:]
 	}
-	return "", false
+	return "", true // crowded
 }
 
 // isBase64URL reports whether s has nothing but the letters of base64url.
