@@ -28,10 +28,9 @@ type Authenticator struct {
 	pending  *pending.Keeper
 	logouts  *seal.Sealer
 	links    *seal.Sealer
-	logins   *logins
+	ended    *pending.Ended[*admission]
 	tokens   *tokens.Keeper // nil: access tokens are not kept
 	origin   *http.CrossOriginProtection
-	look     *look
 
 	otherHost sync.Once // see warnOfOtherHost
 }
@@ -77,9 +76,8 @@ func New(opts ...Option) (*Authenticator, error) {
 		pending:  pending.New(c.cookieName, c.secureCookies, pendings, c.now, c.otherCookieNames...),
 		logouts:  logouts,
 		links:    links,
-		logins:   newLogins(c.now),
+		ended:    pending.NewEnded[*admission](c.now),
 		origin:   http.NewCrossOriginProtection(),
-		look:     &look{now: c.now},
 	}
 	if c.keepTokens {
 		a.tokens = newTokenKeeper(c, sessions.store, a.provider)

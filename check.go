@@ -55,14 +55,6 @@ func (a *Authenticator) Check(ctx context.Context) Findings {
 			Find:   a.sessions.store.FindCtx,
 			Delete: a.sessions.store.DeleteCtx,
 		},
-		ReadAnswer: func(rawQuery string, issPromised bool) (doctor.Answer, error) {
-			answer, err := parseAnswer(rawQuery)
-			if err != nil {
-				return doctor.Answer{}, err
-			}
-			wrongFrom := answer.checkIssuer(c.issuer, issPromised) != nil
-			return doctor.Answer{State: answer.state, Error: answer.err, NamesIt: isErrorName(answer.err), WrongFrom: wrongFrom}, nil
-		},
 	})
 	findings := make(Findings, len(found))
 	for i, f := range found {

@@ -4,14 +4,15 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
 	"net/http"
 	"slices"
 	"strconv"
-	"strings"
 
+	"github.com/agentconnect-go/agentconnect/internal/pending"
 	"github.com/agentconnect-go/agentconnect/internal/provider"
 	"github.com/agentconnect-go/agentconnect/internal/wording"
 )
@@ -248,18 +249,13 @@ func (e *Error) logAttrs() []slog.Attr {
 		slog.Int("status", e.Status),
 		slog.String("error_id", e.ID),
 	}
-	if isErrorName(e.ProviderError) {
+	if provider.IsErrorName(e.ProviderError) {
 		attrs = append(attrs, slog.String("provider_error", e.ProviderError))
 	}
 	if e.cause != nil {
 		attrs = append(attrs, slog.String("cause", e.cause.Error()))
 	}
 	return attrs
-}
-
-// isErrorName reports whether s is a name as specifications give errors.
-func isErrorName(s string) bool {
-	return s != "" && len(s) <= 64 && strings.Trim(s, "abcdefghijklmnopqrstuvwxyz_") == ""
 }
 
 // refusalOf is the refusal that a failure of the provider amounts to.
@@ -271,6 +267,8 @@ func refusalOf(f *provider.Failure) *Error {
 		return newError(CodeProviderTimeout, f)
 	case provider.BadAnswer:
 		return newError(CodeProviderAnswer, f)
+	case provider.WrongIssuer:
+		return newError(CodeIssuerMismatch, f)
 	case provider.InvalidGrant:
 		return newError(CodeInvalidGrant, f)
 	case provider.InvalidClient:
@@ -291,6 +289,9 @@ func asError(err error) *Error {
 	if e, ok := err.(*Error); ok {
 		copied := *e // it may be shared by several requests
 		return &copied
+	}
+	if errors.Is(err, pending.ErrEnded) {
+		return newError(CodeUnknownState, err)
 	}
 	return newError(CodeInternal, fmt.Errorf("unexpected: %w", err))
 }

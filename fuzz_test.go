@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/agentconnect-go/agentconnect"
+	"github.com/agentconnect-go/agentconnect/internal/provider"
 )
 
 // The fuzz targets. Run one for long with
@@ -98,7 +99,7 @@ func FuzzCallbackQuery(f *testing.F) {
 	}
 	auth := fuzzAuth(f)
 	f.Fuzz(func(t *testing.T, query string) {
-		answer, err := agentconnect.ParseCallback(query)
+		answer, err := provider.ParseCallback(query)
 		if err == nil {
 			values := splitQuery(query)
 			for name, got := range map[string]string{"code": answer.Code, "state": answer.State, "iss": answer.Iss, "error": answer.Error, "error_description": answer.Description} {
@@ -110,8 +111,8 @@ func FuzzCallbackQuery(f *testing.F) {
 				t.Fatalf("query %q: read %+v", query, answer)
 			}
 			if len(query) < 8000 {
-				if more, err := agentconnect.ParseCallback(query + "&unknown=1&unknown=2"); err != nil || more != answer {
-					t.Fatalf("query %q with unknown parameters: got %+v, %v, want %+v", query, more, err, answer)
+				if more, err := provider.ParseCallback(query + "&unknown=1&unknown=2"); err != nil || *more != *answer {
+					t.Fatalf("query %q with unknown parameters: got %+v, %v, want %+v", query, *more, err, *answer)
 				}
 			}
 		}

@@ -15,6 +15,7 @@ import (
 
 	"github.com/agentconnect-go/agentconnect/internal/cookies"
 	"github.com/agentconnect-go/agentconnect/internal/pending"
+	"github.com/agentconnect-go/agentconnect/internal/provider"
 	"github.com/agentconnect-go/agentconnect/internal/weburl"
 )
 
@@ -87,17 +88,17 @@ func (a *Authenticator) Callback(w http.ResponseWriter, r *http.Request) {
 		a.refuseMethod(w, r, "GET")
 		return
 	}
-	answer, err := parseAnswer(r.URL.RawQuery)
+	callback, err := provider.ParseCallback(r.URL.RawQuery)
 	if err != nil {
 		a.refuse(w, r, newError(CodeInvalidRequest, err))
 		return
 	}
-	login := a.pending.Find(r, answer.state)
+	login := a.pending.Find(r, callback.State)
 	if login == nil || login.Over {
 		a.callbackWithoutLogin(w, r, login)
 		return
 	}
-	again, err := a.sessions.givenBefore(context.WithoutCancel(r.Context()), tokenOf(login, answer))
+	again, err := a.sessions.givenBefore(context.WithoutCancel(r.Context()), tokenOf(login, callback))
 	if err != nil {
 		a.refuse(w, r, newError(CodeSessionStore, err)) // nothing is used up: it can be opened again
 		return
@@ -105,11 +106,11 @@ func (a *Authenticator) Callback(w http.ResponseWriter, r *http.Request) {
 	a.pending.Remove(w, r, login)
 	admitted := &admission{session: again, returnTo: a.config.returnTo(login.ReturnTo)}
 	if again == nil {
-		admitted, err = a.logins.end(login.State, func() (*admission, error) {
+		admitted, err = a.ended.Once(login.State, func() (*admission, error) {
 			// A browser that goes away in the middle leaves a whole session or none.
 			ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), callbackTimeout)
 			defer cancel()
-			return a.finishLogin(ctx, r, answer, login)
+			return a.finishLogin(ctx, r, callback, login)
 		})
 	}
 	if err != nil {
@@ -159,26 +160,26 @@ func (a *Authenticator) callbackWithoutLogin(w http.ResponseWriter, r *http.Requ
 // tokenOf returns the session token that a login and the provider's answer to it
 // amount to: the same when the same browser brings the same answer twice. Nobody
 // else can make it, the provider included, which does not know the login's key.
-func tokenOf(login *pending.Login, answer *answer) string {
+func tokenOf(login *pending.Login, callback *provider.Callback) string {
 	mac := hmac.New(sha256.New, []byte(login.Key))
-	mac.Write([]byte(answer.code))
+	mac.Write([]byte(callback.Code))
 	return base64.RawURLEncoding.EncodeToString(mac.Sum(nil))
 }
 
 // finishLogin does what a callback does once: from the provider's answer to a
 // session in the store.
-func (a *Authenticator) finishLogin(ctx context.Context, r *http.Request, answer *answer, login *pending.Login) (*admission, error) {
+func (a *Authenticator) finishLogin(ctx context.Context, r *http.Request, callback *provider.Callback, login *pending.Login) (*admission, error) {
 	m, err := a.provider.Metadata(ctx)
 	if err != nil {
 		return nil, err
 	}
-	if err := answer.checkIssuer(a.config.issuer, m.IssInResponse); err != nil {
+	if err := a.provider.CheckIssuer(m, callback); err != nil {
 		return nil, err
 	}
-	if answer.err != "" {
-		return nil, providerRefusal(answer.err, answer.description, login.ACR)
+	if callback.Error != "" {
+		return nil, providerRefusal(callback.Error, callback.Description, login.ACR)
 	}
-	tokens, err := a.provider.Exchange(ctx, m, answer.code, sent(login))
+	tokens, err := a.provider.Exchange(ctx, m, callback.Code, sent(login))
 	if err != nil {
 		return nil, err
 	}
@@ -192,7 +193,7 @@ func (a *Authenticator) finishLogin(ctx context.Context, r *http.Request, answer
 	}
 	agent.setAuthentication(tokens.ID.Claims)
 
-	admitted, err := a.admit(ctx, r, verifiedLogin{agent, login.State, login.ACR, tokenOf(login, answer), login.ReturnTo, tokens.ID.Raw, tokens})
+	admitted, err := a.admit(ctx, r, verifiedLogin{agent, login.State, login.ACR, tokenOf(login, callback), login.ReturnTo, tokens.ID.Raw, tokens})
 	if err != nil {
 		refusal := asError(err)
 		refusal.idTokenHint = a.links.Seal([]byte(tokens.ID.Raw), fieldIDTokenHint)

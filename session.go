@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"crypto/rand"
+	"crypto/sha256"
 	"fmt"
 	"net/http"
 	"slices"
@@ -294,4 +295,11 @@ func (s *sessions) destroy(ctx context.Context, token string) error {
 		return fmt.Errorf("session store: %w", err)
 	}
 	return nil
+}
+
+// fingerprint shortens a state or a token.
+func fingerprint(text string) (f [16]byte) {
+	sum := sha256.Sum256([]byte(text))
+	copy(f[:], sum[:])
+	return f
 }

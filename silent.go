@@ -1,23 +1,15 @@
 package agentconnect
 
 import (
-	"context"
 	"net/http"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/agentconnect-go/agentconnect/internal/cookies"
 )
 
-const (
-	// silentPeriod is how long a browser is left in peace after a silent try.
-	silentPeriod = time.Hour
-	// lookPatience is how long a public page waits to learn whether the provider
-	// answers, lookPeriod how long what was learnt holds.
-	lookPatience = time.Second
-	lookPeriod   = time.Minute
-)
+// silentPeriod is how long a browser is left in peace after a silent try.
+const silentPeriod = time.Hour
 
 // SilentLogin is [Authenticator.LoadAgent] for public pages that would rather
 // know the agent: it sends a stranger's browser to the provider with prompt=none
@@ -42,7 +34,7 @@ func (a *Authenticator) SilentLogin(next http.Handler) http.Handler {
 		case "": // a browser that returns it is tried the next time
 			a.setSilentCookie(w, silentReady)
 		case silentReady:
-			if a.isLoggingOut(r) || a.hadSession(r) || !a.look.providerAnswers(r.Context(), a.provider.Look) {
+			if a.isLoggingOut(r) || a.hadSession(r) || !a.provider.Answers(r.Context()) {
 				break
 			}
 			a.setSilentCookie(w, silentTried)
@@ -84,34 +76,4 @@ func saysItIsBrowser(h http.Header) bool {
 		}
 	}
 	return true
-}
-
-// A look remembers whether the provider answers. What is known of the provider is
-// not enough: a browser that is sent to a provider that is down stays there.
-type look struct {
-	now func() time.Time
-
-	mu      sync.Mutex
-	until   time.Time
-	answers bool
-}
-
-// providerAnswers reports whether the provider answered in the last minute. One
-// request a minute asks; for the others it does not answer meanwhile.
-func (l *look) providerAnswers(ctx context.Context, ask func(context.Context) error) bool {
-	l.mu.Lock()
-	if l.now().Before(l.until) {
-		defer l.mu.Unlock()
-		return l.answers
-	}
-	l.answers, l.until = false, l.now().Add(lookPeriod)
-	l.mu.Unlock()
-
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), lookPatience)
-	defer cancel()
-	err := ask(ctx)
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.answers, l.until = err == nil, l.now().Add(lookPeriod)
-	return l.answers
 }

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
-	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -369,48 +368,6 @@ func TestThreatTwinCallbacks(t *testing.T) {
 		if got := a.store.sessions(t); got-sessions != 1 {
 			t.Errorf("sessions: got %d, want 1", got-sessions)
 		}
-	}
-}
-
-// A login ends once, as long as it could still be pending, and is forgotten
-// afterwards, or when too many others ended.
-func TestThreatLoginsEndOnce(t *testing.T) {
-	t.Parallel()
-	a := newApp(t)
-	for _, step := range []struct {
-		after      time.Duration
-		state      string
-		again      bool
-		remembered int
-	}{
-		{0, "a", false, 1},
-		{0, "b", false, 2},
-		{0, "c", false, 3},
-		{0, "a", true, 3},
-		{10 * time.Minute, "d", false, 4}, // as old as a pending login can get
-		{time.Second, "e", false, 5},
-		{0, "d", true, 5},
-		{10*time.Minute + time.Second, "f", false, 2},
-		{0, "e", true, 2},
-		{0, "d", false, 3},
-	} {
-		a.clock.advance(step.after)
-		first, err := agentconnect.EndLogin(a.auth, step.state)
-		var refusal *agentconnect.Error
-		if again := errors.As(err, &refusal) && refusal.Code == agentconnect.CodeUnknownState; again != step.again || first == again {
-			t.Errorf("%s: got finished %t, error %v, want again: %t", step.state, first, err, step.again)
-		}
-		if got := agentconnect.RememberedLogins(a.auth); got != step.remembered {
-			t.Errorf("%s: got %d logins in memory, want %d", step.state, got, step.remembered)
-		}
-	}
-	for i := range 2*agentconnect.MaxRememberedLogins + 2 {
-		if first, err := agentconnect.EndLogin(a.auth, strconv.Itoa(i)); !first {
-			t.Fatalf("login %d: got %v, want it to end", i, err)
-		}
-	}
-	if got := agentconnect.RememberedLogins(a.auth); got > 2*agentconnect.MaxRememberedLogins {
-		t.Errorf("got %d logins in memory, want at most %d", got, 2*agentconnect.MaxRememberedLogins)
 	}
 }
 

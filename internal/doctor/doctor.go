@@ -53,9 +53,6 @@ type Settings struct {
 	EndsAtMidnight   bool
 	ApplicationStore any     // the store as the application gave it
 	Records          Records // the store as sessions use it
-
-	// ReadAnswer reads the query that the provider sends a browser back with.
-	ReadAnswer func(rawQuery string, issPromised bool) (Answer, error)
 }
 
 // Records reads and writes records of the session store.
@@ -63,14 +60,6 @@ type Records struct {
 	Commit func(ctx context.Context, name string, record []byte, expiry time.Time) error
 	Find   func(ctx context.Context, name string) (record []byte, found bool, err error)
 	Delete func(ctx context.Context, name string) error
-}
-
-// An Answer is what the provider sends a browser back with.
-type Answer struct {
-	State     string
-	Error     string // "" when it is none
-	NamesIt   bool   // the error is spelled as specifications spell errors, so that it can be shown
-	WrongFrom bool   // its iss is not the provider's
 }
 
 // Examine looks at everything and returns what it found, in the order in which it

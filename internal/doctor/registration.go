@@ -65,18 +65,18 @@ func (c *checkup) silentLogin(ctx context.Context, p *provider.Provider, m *prov
 		c.warn(subject, "the provider answers a silent login with "+visit.what()+", and not at the redirect URL", "Try out a login.")
 		return
 	}
-	answer, err := c.ReadAnswer(visit.Location.RawQuery, m.IssInResponse)
+	callback, err := provider.ParseCallback(visit.Location.RawQuery)
 	switch {
-	case err != nil || answer.State != login.State:
+	case err != nil || callback.State != login.State:
 		c.problem(subject, "what the provider sends to the redirect URL is not an answer to the login", "Tell ProConnect's support.")
-	case answer.WrongFrom:
+	case p.CheckIssuer(m, callback) != nil:
 		c.problem(subject, "the provider's answer has another iss", "Every login would be refused. Tell ProConnect's support.")
-	case slices.Contains([]string{"login_required", "interaction_required", "consent_required"}, answer.Error):
+	case slices.Contains([]string{"login_required", "interaction_required", "consent_required"}, callback.Error):
 		c.ok(subject, "the provider knows the client and the redirect URL, and grants the scopes")
-	case answer.Error == "invalid_scope":
+	case callback.Error == "invalid_scope":
 		c.problem(subject, "the registration was not granted all of the scopes "+strings.Join(c.Scopes, " "), "Ask ProConnect for what is missing, or leave it out with WithScopes (PROCONNECT_SCOPES).")
-	case answer.NamesIt:
-		c.problem(subject, "the provider refuses logins: "+answer.Error, compare)
+	case provider.IsErrorName(callback.Error):
+		c.problem(subject, "the provider refuses logins: "+callback.Error, compare)
 	default:
 		c.warn(subject, "the provider's answer to a silent login is not understood", "Try out a login.")
 	}

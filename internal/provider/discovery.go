@@ -41,13 +41,6 @@ func (p *Provider) Metadata(ctx context.Context) (*Metadata, error) {
 // KnownMetadata returns the metadata that was read last, and false if none was.
 func (p *Provider) KnownMetadata() (*Metadata, bool) { return p.discovery.known() }
 
-// Look asks for the discovery document anew, and returns nil if the provider answers
-// as it should. What is known of it stays as it is.
-func (p *Provider) Look(ctx context.Context) error {
-	_, err := p.discover(ctx, nil)
-	return err
-}
-
 // discover reads the discovery document. One that lost an endpoint which the
 // previous one had does not replace it.
 func (p *Provider) discover(ctx context.Context, previous *Metadata) (*Metadata, error) {

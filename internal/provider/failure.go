@@ -26,6 +26,8 @@ const (
 	InvalidIDToken Kind = "invalid ID token"
 	// InvalidUserinfo: the userinfo does not pass its verification.
 	InvalidUserinfo Kind = "invalid userinfo"
+	// WrongIssuer: a callback does not come from the provider that was asked.
+	WrongIssuer Kind = "wrong issuer"
 	// Panicked: something that a call uses panicked, such as the application's
 	// http.RoundTripper.
 	Panicked Kind = "panic"
@@ -79,8 +81,8 @@ func badStatus(asked string, status int) *Failure {
 	return f
 }
 
-// isErrorName reports whether s is an error as specifications name them, which can
-// be logged.
-func isErrorName(s string) bool {
+// IsErrorName reports whether s is a name as specifications give errors (RFC 6749
+// section 4.1.2.1): such a text, of a provider or of anybody, can be logged.
+func IsErrorName(s string) bool {
 	return s != "" && len(s) <= 64 && strings.Trim(s, "abcdefghijklmnopqrstuvwxyz_") == ""
 }

@@ -57,6 +57,7 @@ type Provider struct {
 	config    Config
 	client    *http.Client
 	discovery *cached[*Metadata]
+	look      *look
 	keys      *keySet
 
 	idTokens       *verifier
@@ -66,7 +67,7 @@ type Provider struct {
 
 // New returns a Provider. It makes no call.
 func New(c Config) *Provider {
-	p := &Provider{config: c, client: backChannel(c.Client)}
+	p := &Provider{config: c, client: backChannel(c.Client), look: &look{}}
 	p.discovery = newCached(c.Now, lifeOfMetadata(), p.discover)
 	p.keys = newKeySet(p)
 	p.idTokens = p.verifier(c.IDTokenAlg)

@@ -162,7 +162,7 @@ func (a *answer) oauthError() string {
 		return ""
 	}
 	doc, _ := strictjson.Parse(a.body)
-	if name, err := doc.Text("error"); err == nil && isErrorName(name) {
+	if name, err := doc.Text("error"); err == nil && IsErrorName(name) {
 		return name
 	}
 	return ""
