@@ -25,24 +25,21 @@ import (
 func TestFiveMinutes(t *testing.T) {
 	t.Parallel()
 	readme := readDocument(t, "README.md")
-	var programs, commands []string
+	var program string
+	var commands []string
 	for _, f := range readme.fences {
 		switch {
 		case f.lang == "go" && strings.HasPrefix(f.code, "package main"):
-			programs = append(programs, f.code)
+			program += f.code
 		case f.lang == "sh":
 			commands = append(commands, strings.Split(strings.TrimSpace(f.code), "\n")...)
 		}
 	}
-	if len(programs) != 2 {
-		t.Fatalf("got %d programs in the README, want two", len(programs))
-	}
 	ports := strings.NewReplacer("8080", freePort(t), "8081", freePort(t))
 	n := newNewcomer(t, ".")
-	for i, name := range []string{"main.go", "demo/main.go"} {
-		n.write(name, ports.Replace(programs[i]))
-	}
-	environment := os.Environ()
+	n.write("main.go", ports.Replace(program))
+	environment := append(os.Environ(), ports.Replace("FAKEPROCONNECT_LISTEN=127.0.0.1:8081"), ports.Replace("FAKEPROCONNECT_REDIRECT_URI=http://localhost:8080/callback"), ports.Replace("FAKEPROCONNECT_POST_LOGOUT_REDIRECT_URI=http://localhost:8080/logout/callback"))
+	const fake = "go run github.com/agentconnect-go/agentconnect/cmd/fakeproconnect@latest &"
 	var started []string
 	for _, command := range commands {
 		words := strings.Fields(command)
@@ -51,16 +48,17 @@ func TestFiveMinutes(t *testing.T) {
 			n.run(words[0], words[1:]...)
 		case strings.HasPrefix(command, "export "):
 			environment = append(environment, ports.Replace(words[1]))
-		case command == "go run ./demo &", command == "go run .":
-			started = append(started, words[2])
+		case command == fake || command == "go run .":
+			started = append(started, command)
 		}
 	}
-	if !slices.Equal(started, []string{"./demo", "."}) {
-		t.Fatalf("got the programs %v started, want both", started)
+	if want := []string{fake, "go run ."}; !slices.Equal(started, want) {
+		t.Fatalf("got the programs %v started, want %v", started, want)
 	}
-	for i, folder := range started {
-		binary := filepath.Join(n.dir, []string{"demonstration", "application"}[i])
-		n.run("go", "build", "-o", binary, folder)
+	n.run("go", "install", strings.TrimSuffix(strings.TrimPrefix(fake, "go run "), " &"))
+	n.run("go", "build", "-o", "application", ".")
+	for _, name := range []string{"fakeproconnect", "application"} {
+		binary := filepath.Join(n.dir, name)
 		program := exec.Command(binary)
 		program.Dir = n.dir
 		program.Env = environment
@@ -73,7 +71,7 @@ func TestFiveMinutes(t *testing.T) {
 			_ = program.Process.Kill() // an error means that it has ended
 			_ = program.Wait()
 			if t.Failed() {
-				t.Logf("%s wrote:\n%s", folder, output.String())
+				t.Logf("%s wrote:\n%s", name, output.String())
 			}
 		})
 	}
@@ -84,7 +82,10 @@ func TestFiveMinutes(t *testing.T) {
 	}
 	browser := &http.Client{Jar: jar, Timeout: time.Minute}
 	site := ports.Replace("http://localhost:8080/")
-	login, page := waitForPage(t, browser, site)
+	if _, home := waitForPage(t, browser, site); !strings.Contains(home, "S’identifier avec") {
+		t.Errorf("the home page of a stranger: got %q, want the button", home)
+	}
+	login, page := waitForPage(t, browser, site+"dossiers")
 	form := regexp.MustCompile(`<form method="post" action="([^"]+)"`).FindStringSubmatch(page)
 	if form == nil {
 		t.Fatalf("got no login page at %s: %s", login, page)
@@ -93,17 +94,40 @@ func TestFiveMinutes(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	resp, err := browser.PostForm(action.String(), url.Values{"agent": {"marie"}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer resp.Body.Close()
-	body, err := io.ReadAll(resp.Body)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if got, want := string(body), "Bonjour Marie Louise Exemple"; got != want || resp.Request.URL.String() != site {
-		t.Errorf("got %q at %s, want %q at %s", got, resp.Request.URL, want, site)
+	for _, step := range []struct {
+		target string
+		form   url.Values // nil: GET
+		want   string
+	}{
+		{action.String(), url.Values{"agent": {"marie"}}, "Les dossiers de Marie Louise"},
+		{site, nil, "Bonjour Marie Louise Exemple"},
+		{site + "logout", url.Values{}, "Vous êtes déconnecté"},
+		{site, nil, "S’identifier avec"},
+	} {
+		method, content := http.MethodGet, io.Reader(nil)
+		if step.form != nil {
+			method, content = http.MethodPost, strings.NewReader(step.form.Encode())
+		}
+		req, err := http.NewRequest(method, step.target, content)
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.Header.Set("Accept", "text/html")
+		if step.form != nil {
+			req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+		}
+		resp, err := browser.Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		body, err := io.ReadAll(resp.Body)
+		resp.Body.Close()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !strings.Contains(string(body), step.want) {
+			t.Errorf("%s: got %q at %s, want %q", step.target, body, resp.Request.URL, step.want)
+		}
 	}
 }
 

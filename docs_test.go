@@ -409,7 +409,7 @@ func TestDocsTables(t *testing.T) {
 	t.Parallel()
 	d := declarations(t, ".")
 
-	for _, path := range []string{"README.md", "README.fr.md"} {
+	for _, path := range []string{"docs/options.md"} {
 		doc := readDocument(t, path)
 		for name, exported := range d.exported {
 			if exported && strings.HasPrefix(name, "With") && !strings.Contains(doc.prose, "`"+name) {
@@ -519,13 +519,13 @@ func TestDocsCommands(t *testing.T) {
 	tests := testNames(t)
 	const testCommand = "go test -race -shuffle=on ./... ./example/..."
 	runBy := map[string]string{
-		"go mod init demarches.example":                                           "TestFiveMinutes",
-		"go get github.com/agentconnect-go/agentconnect github.com/go-chi/chi/v5": "TestFiveMinutes",
-		"go run ./demo &":  "TestFiveMinutes",
+		"go mod init demarches.example":                                              "TestFiveMinutes",
+		"go get github.com/agentconnect-go/agentconnect":                             "TestFiveMinutes",
+		"go run github.com/agentconnect-go/agentconnect/cmd/fakeproconnect@latest &": "TestFiveMinutes",
 		"go run .":         "TestFiveMinutes",
 		"go run ./example": "TestDemonstration",
 		"go run github.com/agentconnect-go/agentconnect/cmd/fakeproconnect@latest": "TestStartAndStop",
-		testCommand:                       "", // whoever reads this runs it
+		testCommand:                       "", // the command that runs this test
 		"nginx -p \"$PWD\" -c nginx.conf": "TestBehindNginx",
 	}
 	for _, doc := range documents(t) {
