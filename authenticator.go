@@ -12,6 +12,7 @@ import (
 	"github.com/agentconnect-go/agentconnect/internal/pending"
 	"github.com/agentconnect-go/agentconnect/internal/provider"
 	"github.com/agentconnect-go/agentconnect/internal/seal"
+	"github.com/agentconnect-go/agentconnect/internal/settings"
 	"github.com/agentconnect-go/agentconnect/internal/tokens"
 	"github.com/agentconnect-go/agentconnect/internal/weburl"
 )
@@ -110,7 +111,7 @@ func (a *Authenticator) Ready(ctx context.Context) error {
 func (c *config) provider() provider.Config {
 	p := provider.Config{
 		Issuer:       c.issuer,
-		SameOrigin:   environmentOf(c.issuer) != "",
+		SameOrigin:   settings.EnvironmentOf(c.issuer) != "",
 		ClientID:     c.clientID,
 		ClientSecret: c.clientSecret,
 		Scopes:       c.scopes,

@@ -7,6 +7,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/agentconnect-go/agentconnect/internal/doctor"
+	"github.com/agentconnect-go/agentconnect/internal/settings"
 )
 
 // Check looks at everything that a login will need, before a service opens: that
@@ -27,14 +28,14 @@ import (
 // routes' own Require demand.
 func (a *Authenticator) Check(ctx context.Context) Findings {
 	c := a.config
-	known := environmentOf(c.issuer)
+	known := settings.EnvironmentOf(c.issuer)
 	found := doctor.Examine(ctx, doctor.Settings{
 		Provider:         a.provider,
 		Now:              c.now,
 		Issuer:           c.issuer,
 		Environment:      string(c.environment),
-		Known:            string(known),
-		RIE:              known.isRIE(),
+		Known:            known,
+		RIE:              settings.IsRIE(known),
 		RedirectURL:      c.redirectURL,
 		PostLogoutURL:    c.postLogoutURL,
 		IDTokenAlg:       string(c.idTokenAlg),

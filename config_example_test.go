@@ -24,10 +24,10 @@ func ExampleNew_incorrect() {
 		fmt.Println("\nThe first one:", problem.Option, "is", problem.Reason)
 	}
 	// Output:
-	// agentconnect: WithRedirectURL (PROCONNECT_REDIRECT_URL or AGENTCONNECT_REDIRECT_URL): insecure: "http://localhost:8080/callback" is on this machine; AgentConnect's production accepts neither http nor localhost
+	// agentconnect: WithRedirectURL (PROCONNECT_REDIRECT_URL or AGENTCONNECT_REDIRECT_URL): insecure: "http://localhost:8080/callback" is on this machine; ProConnect's production accepts neither http nor localhost
 	// agentconnect: WithPostLogoutRedirectURL (PROCONNECT_POST_LOGOUT_REDIRECT_URL or AGENTCONNECT_POST_LOGOUT_REDIRECT_URL): invalid: the value of 30 bytes is not an absolute https URL
 	// agentconnect: WithScopes (PROCONNECT_SCOPES or AGENTCONNECT_SCOPES): missing: openid must be among the scopes (OpenID Connect Core 1.0, section 3.1.2.1)
-	// agentconnect: WithClient (PROCONNECT_CLIENT_SECRET or AGENTCONNECT_CLIENT_SECRET): missing: give the client_secret that AgentConnect handed out
+	// agentconnect: WithClient (PROCONNECT_CLIENT_SECRET or AGENTCONNECT_CLIENT_SECRET): missing: give the client_secret that ProConnect handed out to this service
 	// agentconnect: WithLevel: conflict: no single acr value satisfies all the levels together
 	//
 	// The first one: WithRedirectURL (PROCONNECT_REDIRECT_URL or AGENTCONNECT_REDIRECT_URL) is insecure

@@ -1,18 +1,17 @@
 package agentconnect
 
 import (
-	"cmp"
 	"context"
 	"html/template"
 	"log/slog"
 	"net/http"
-	"os"
 	"strings"
 	"time"
 
 	"github.com/alexedwards/scs/v2"
 
 	"github.com/agentconnect-go/agentconnect/internal/records"
+	"github.com/agentconnect-go/agentconnect/internal/settings"
 	"github.com/agentconnect-go/agentconnect/internal/wording"
 )
 
@@ -37,33 +36,7 @@ const (
 
 // Issuer returns the issuer URL of the environment's OpenID provider, and ""
 // for anything but the four environments of this package.
-func (e Environment) Issuer() string {
-	switch e {
-	case Integration:
-		return "https://fca.integ01.dev-agentconnect.fr/api/v2"
-	case Production:
-		return "https://auth.agentconnect.gouv.fr/api/v2"
-	case IntegrationRIE:
-		return "https://fca.integ02.agentconnect.rie.gouv.fr/api/v2"
-	case ProductionRIE:
-		return "https://auth.agentconnect.rie.gouv.fr/api/v2"
-	}
-	return ""
-}
-
-func (e Environment) isProduction() bool { return e == Production || e == ProductionRIE }
-
-func (e Environment) isRIE() bool { return e == IntegrationRIE || e == ProductionRIE }
-
-// environmentOf returns the environment whose issuer it is, "" for another one.
-func environmentOf(issuer string) Environment {
-	for _, e := range []Environment{Integration, Production, IntegrationRIE, ProductionRIE} {
-		if e.Issuer() == issuer {
-			return e
-		}
-	}
-	return ""
-}
+func (e Environment) Issuer() string { return settings.IssuerOf(string(e)) }
 
 // An Alg is a signature algorithm as AgentConnect's registration form names
 // it (JSON Web Algorithms, RFC 7518 section 3.1).
@@ -408,27 +381,16 @@ func WithPageTemplate(t *template.Template, style string) Option {
 // to different values, New reports a conflict.
 func FromEnv() Option {
 	return func(c *config) {
-		read := func(option, name string) string {
-			v, former := os.Getenv("PROCONNECT_"+name), os.Getenv("AGENTCONNECT_"+name)
-			if v != "" && former != "" && v != former {
-				c.ambiguous = append(c.ambiguous, ambiguous{option, name, former})
-			}
-			return cmp.Or(v, former)
+		p := c.problems
+		settings.ReadProvider(p, &c.environment, &c.issuer)
+		settings.Read(p, settings.ClientID, &c.clientID)
+		settings.Read(p, settings.ClientSecret, &c.clientSecret)
+		settings.Read(p, settings.RedirectURL, &c.redirectURI)
+		settings.Read(p, settings.PostLogoutRedirectURL, &c.postLogoutRedirectURI)
+		settings.Read(p, settings.IDTokenAlg, &c.idTokenAlg)
+		settings.Read(p, settings.UserinfoAlg, &c.userinfoAlg)
+		if scopes := p.Get(settings.Scopes); scopes != "" {
+			c.scopes = strings.Fields(scopes)
 		}
-		set := func(option, name string, record func(string)) {
-			if v := read(option, name); v != "" {
-				record(v)
-			}
-		}
-		if environment, issuer := read(optEnvironment, "ENVIRONMENT"), read(optIssuer, "ISSUER"); environment != "" || issuer != "" {
-			c.environment, c.issuer = Environment(environment), issuer
-		}
-		set(optClientID, "CLIENT_ID", func(v string) { c.clientID = v })
-		set(optSecret, "CLIENT_SECRET", func(v string) { c.clientSecret = v })
-		set(optRedirect, "REDIRECT_URL", func(v string) { c.redirectURI = v })
-		set(optPostLogout, "POST_LOGOUT_REDIRECT_URL", func(v string) { c.postLogoutRedirectURI = v })
-		set(optIDTokenAlg, "ID_TOKEN_ALG", func(v string) { c.idTokenAlg = Alg(v) })
-		set(optUserinfoAlg, "USERINFO_ALG", func(v string) { c.userinfoAlg = Alg(v) })
-		set(optScopes, "SCOPES", func(v string) { c.scopes = strings.Fields(v) })
 	}
 }

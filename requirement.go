@@ -7,9 +7,9 @@ import (
 	"strings"
 	"unicode"
 
-	"github.com/agentconnect-go/agentconnect/internal/weburl"
-
 	"github.com/agentconnect-go/agentconnect/internal/email"
+	"github.com/agentconnect-go/agentconnect/internal/settings"
+	"github.com/agentconnect-go/agentconnect/internal/weburl"
 )
 
 // The values of acr that ProConnect gives: how sure it is of who the agent
@@ -235,7 +235,7 @@ func checkEach(rule, what string, values []string, ok func(string) bool) error {
 	}
 	for _, v := range values {
 		if !ok(v) {
-			return fmt.Errorf("%s: %s is not %s", rule, quoteShort(v), what)
+			return fmt.Errorf("%s: %s is not %s", rule, settings.Quote(v), what)
 		}
 	}
 	return nil
@@ -296,7 +296,7 @@ func (c *config) check(rs requirements) ([]string, error) {
 			return nil, errors.New("a requirement is the zero value, or a condition without a function")
 		case r.scopes != nil && !slices.ContainsFunc(r.scopes, func(scope string) bool { return slices.Contains(c.scopes, scope) }):
 			return nil, fmt.Errorf("a rule reads what comes with the scope %s, which WithScopes does not ask for", strings.Join(r.scopes, " or "))
-		case r.roles != nil && environmentOf(c.issuer).isRIE() && !slices.Contains(r.roles, RoleAgentPublic):
+		case r.roles != nil && settings.IsRIE(settings.EnvironmentOf(c.issuer)) && !slices.Contains(r.roles, RoleAgentPublic):
 			return nil, errors.New("Role: on the RIE every agent has the role agent_public and no other; this rule refuses everybody there")
 		}
 	}

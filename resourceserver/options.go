@@ -1,19 +1,13 @@
 package resourceserver
 
 import (
-	"cmp"
-	"errors"
-	"fmt"
 	"log/slog"
 	"net/http"
-	"net/url"
-	"os"
-	"slices"
 	"strings"
 	"time"
 
 	"github.com/agentconnect-go/agentconnect"
-	"github.com/agentconnect-go/agentconnect/internal/weburl"
+	"github.com/agentconnect-go/agentconnect/internal/settings"
 )
 
 const (
@@ -38,7 +32,7 @@ type config struct {
 	logger       *slog.Logger
 	errorHandler agentconnect.ErrorHandler
 	now          func() time.Time
-	conflicts    problems // variables of the environment with two values
+	problems     *settings.Problems // of what the options record
 }
 
 // WithEnvironment chooses the ProConnect that issues the tokens. Required, unless
@@ -107,122 +101,37 @@ func WithErrorHandler(h agentconnect.ErrorHandler) Option {
 // called AGENTCONNECT_….
 func FromEnv() Option {
 	return func(c *config) {
-		read := func(option, name string) string {
-			v, former := os.Getenv("PROCONNECT_"+name), os.Getenv("AGENTCONNECT_"+name)
-			if v != "" && former != "" && v != former {
-				c.conflicts.add(option, "conflict", fmt.Sprintf("PROCONNECT_%s and AGENTCONNECT_%s are both set, to different values; keep one", name, name))
-			}
-			return cmp.Or(v, former)
-		}
-		if environment, issuer := read(optEnvironment, "ENVIRONMENT"), read(optIssuer, "ISSUER"); environment != "" || issuer != "" {
-			c.environment, c.issuer = agentconnect.Environment(environment), issuer
-		}
-		c.clientID = cmp.Or(read(optClientID, "CLIENT_ID"), c.clientID)
-		c.clientSecret = cmp.Or(read(optSecret, "CLIENT_SECRET"), c.clientSecret)
+		settings.ReadProvider(c.problems, &c.environment, &c.issuer)
+		settings.Read(c.problems, settings.ClientID, &c.clientID)
+		settings.Read(c.problems, settings.ClientSecret, &c.clientSecret)
 	}
 }
 
 // configure returns the settings of New. It makes no network call.
 func configure(serveError agentconnect.ErrorHandler, opts []Option) (*config, error) {
+	p := &settings.Problems{}
 	c := &config{
 		alg:          agentconnect.Unsigned,
 		httpClient:   &http.Client{},
 		logger:       slog.Default(),
 		errorHandler: serveError,
 		now:          time.Now,
+		problems:     p,
 	}
-	var p problems
-	for i, opt := range opts {
-		if opt == nil {
-			p.add(fmt.Sprintf("option %d", i+1), "missing", "it is nil")
-			continue
-		}
-		opt(c)
-	}
-	p = append(p, c.conflicts...)
-	p.issuer(c)
-	p.client(c)
-	p.tokens(c)
-	p.hooks(c)
-	return c, errors.Join(p...)
-}
-
-// problems collects what is wrong with the settings. A detail quotes no setting,
-// which could be the secret in the wrong place.
-type problems []error
-
-func (p *problems) add(option, reason, detail string) {
-	*p = append(*p, &agentconnect.ConfigError{Option: option, Reason: reason, Detail: detail})
-}
-
-// Where the operator finds a setting that the environment can give.
-const (
-	optEnvironment = "WithEnvironment (PROCONNECT_ENVIRONMENT or AGENTCONNECT_ENVIRONMENT)"
-	optIssuer      = "WithIssuer (PROCONNECT_ISSUER or AGENTCONNECT_ISSUER)"
-	optClientID    = "WithClient (PROCONNECT_CLIENT_ID or AGENTCONNECT_CLIENT_ID)"
-	optSecret      = "WithClient (PROCONNECT_CLIENT_SECRET or AGENTCONNECT_CLIENT_SECRET)"
-)
-
-func (p *problems) issuer(c *config) {
-	switch {
-	case c.environment == "" && c.issuer == "":
-		p.add(optEnvironment, "missing", "say which ProConnect issues the tokens: integration, production, integration-rie or production-rie (or give WithIssuer, PROCONNECT_ISSUER)")
-	case c.environment != "" && c.issuer != "":
-		p.add(optIssuer, "conflict", "an issuer and an environment are both given; keep one")
-	case c.environment != "":
-		if c.issuer = c.environment.Issuer(); c.issuer == "" {
-			p.add(optEnvironment, "invalid", "it is not one of integration, production, integration-rie, production-rie")
-		}
-	default:
-		u, err := url.Parse(c.issuer)
-		switch {
-		case err != nil || u.Host == "" || u.User != nil || strings.ContainsAny(c.issuer, "?#") || u.String() != c.issuer:
-			p.add(optIssuer, "invalid", "it is not an absolute URL without query and fragment, as the provider spells it")
-		case u.Scheme != "https" && !(u.Scheme == "http" && weburl.IsLoopback(u.Hostname())):
-			p.add(optIssuer, "insecure", "it is not https; only a loopback address may do without")
-		}
-	}
-}
-
-func (p *problems) client(c *config) {
-	for _, f := range []struct{ option, value, what string }{
-		{optClientID, c.clientID, "client_id"},
-		{optSecret, c.clientSecret, "client_secret"},
-	} {
-		switch {
-		case f.value == "":
-			p.add(f.option, "missing", "give the "+f.what+" that ProConnect handed out to this API")
-		case strings.TrimSpace(f.value) != f.value:
-			p.add(f.option, "invalid", "the value begins or ends with white space")
-		}
-	}
-}
-
-func (p *problems) tokens(c *config) {
-	if len(c.clients) == 0 {
-		p.add("WithAllowedClients", "missing", "list the client_id of each service that may call; ProConnect tells any client about any token")
-	}
+	settings.Record(p, c, opts)
+	p.Hide(c.clientSecret)
+	c.issuer = p.Issuer(string(c.environment), c.issuer)
+	p.Client(c.clientID, c.clientSecret, "this API")
+	p.Want(len(c.clients) > 0, "WithAllowedClients", "list the client_id of each service that may call; ProConnect tells any client about any token")
 	for _, id := range c.clients {
 		if id == "" || strings.TrimSpace(id) != id {
-			p.add("WithAllowedClients", "invalid", "a client_id is empty, or begins or ends with white space")
+			p.Add("WithAllowedClients", "invalid", "a client_id is empty, or begins or ends with white space")
 		}
 	}
-	if !slices.Contains([]agentconnect.Alg{agentconnect.RS256, agentconnect.ES256, agentconnect.HS256, agentconnect.Unsigned}, c.alg) {
-		p.add("WithIntrospectionAlg", "invalid", "it is not one of RS256, ES256, HS256, none")
-	}
+	p.AlgOrNone("WithIntrospectionAlg", string(c.alg))
 	if c.cache != 0 && (c.cache < minCache || c.cache > maxCache) {
-		p.add("WithCache", "invalid", fmt.Sprintf("%v is not between %v and %v", c.cache, minCache, maxCache))
+		p.Add("WithCache", "invalid", "%v is not between %v and %v", c.cache, minCache, maxCache)
 	}
-}
-
-func (p *problems) hooks(c *config) {
-	if c.httpClient == nil {
-		p.add("WithHTTPClient", "missing", "the client is nil")
-	}
-	if c.logger == nil {
-		p.add("WithLogger", "missing", "the logger is nil; slog.New(slog.DiscardHandler) logs nothing")
-	}
-	if c.errorHandler == nil {
-		p.add("WithErrorHandler", "missing", "the function is nil")
-	}
+	p.Calls(c.httpClient, c.logger, c.errorHandler != nil)
+	return c, p.Err(func(problem settings.Problem) error { return (*agentconnect.ConfigError)(&problem) })
 }

@@ -12,6 +12,7 @@ import (
 
 	"github.com/agentconnect-go/agentconnect"
 	"github.com/agentconnect-go/agentconnect/internal/provider"
+	"github.com/agentconnect-go/agentconnect/internal/settings"
 )
 
 // A Server keeps calls without a good access token out of the routes of an API. Its
@@ -44,7 +45,7 @@ func New(opts ...Option) (*Server, error) {
 		now:          c.now,
 		provider: provider.New(provider.Config{
 			Issuer:           c.issuer,
-			SameOrigin:       isEnvironment(c.issuer),
+			SameOrigin:       settings.EnvironmentOf(c.issuer) != "",
 			ClientID:         c.clientID,
 			ClientSecret:     c.clientSecret,
 			IntrospectionAlg: jose.SignatureAlgorithm(c.alg),
@@ -55,13 +56,6 @@ func New(opts ...Option) (*Server, error) {
 	}
 	s.tokens = newTokens(c.now, c.cache, s.introspect)
 	return s, nil
-}
-
-// isEnvironment reports whether an issuer is that of an environment, however it was
-// named. All its endpoints are on its own origin.
-func isEnvironment(issuer string) bool {
-	environments := []agentconnect.Environment{agentconnect.Integration, agentconnect.Production, agentconnect.IntegrationRIE, agentconnect.ProductionRIE}
-	return slices.ContainsFunc(environments, func(e agentconnect.Environment) bool { return e.Issuer() == issuer })
 }
 
 // Format writes the issuer alone, whatever the verb: fmt would write the secret of
@@ -113,7 +107,7 @@ func (s *Server) RequireToken(next http.Handler) http.Handler { return s.protect
 // a malformed pattern: such a route would refuse everybody.
 func (s *Server) RequireScopes(scopes ...string) func(http.Handler) http.Handler {
 	for _, scope := range scopes {
-		if !provider.IsScope(scope) {
+		if !settings.IsScope(scope) {
 			panic(fmt.Sprintf("agentconnect: RequireScopes: %q is not a scope", scope))
 		}
 	}

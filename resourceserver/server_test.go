@@ -704,7 +704,7 @@ func TestNewProblems(t *testing.T) {
 		{"an issuer with a query", other("https://provider.example?a=b"), []string{"WithIssuer (PROCONNECT_ISSUER or AGENTCONNECT_ISSUER): invalid"}},
 		{"an issuer in unusual spelling", other("https://provider.example/é"), []string{"WithIssuer (PROCONNECT_ISSUER or AGENTCONNECT_ISSUER): invalid"}},
 		{"an issuer in clear", other("http://provider.example"), []string{"WithIssuer (PROCONNECT_ISSUER or AGENTCONNECT_ISSUER): insecure"}},
-		{"an issuer of another scheme", other("ftp://provider.example"), []string{"WithIssuer (PROCONNECT_ISSUER or AGENTCONNECT_ISSUER): insecure"}},
+		{"an issuer of another scheme", other("ftp://provider.example"), []string{"WithIssuer (PROCONNECT_ISSUER or AGENTCONNECT_ISSUER): invalid"}},
 		{"an issuer on this machine", other("http://localhost:8080/api/v2"), nil},
 		{"neither issuer nor environment", other(""), []string{"WithEnvironment (PROCONNECT_ENVIRONMENT or AGENTCONNECT_ENVIRONMENT): missing"}},
 		{"a secret with a space", []resourceserver.Option{resourceserver.WithClient("api", " secret-of-the-api")}, []string{"WithClient (PROCONNECT_CLIENT_SECRET or AGENTCONNECT_CLIENT_SECRET): invalid"}},
@@ -732,6 +732,40 @@ func TestNewProblems(t *testing.T) {
 				t.Errorf("the error contains the secret: %v", err)
 			}
 		})
+	}
+}
+
+// A detail says what is wrong, what belongs there, and shows a typing error.
+func TestNewSaysWhatIsWrong(t *testing.T) {
+	t.Parallel()
+	issuer := func(issuer string) []resourceserver.Option {
+		return []resourceserver.Option{resourceserver.WithEnvironment(""), resourceserver.WithIssuer(issuer)}
+	}
+	for _, tt := range []struct {
+		opts []resourceserver.Option
+		want string
+	}{
+		{[]resourceserver.Option{resourceserver.WithEnvironment("staging")}, `"staging" is not one of integration, production`},
+		{[]resourceserver.Option{resourceserver.WithIntrospectionAlg("RS265")}, `"RS265" is not one of RS256, ES256, HS256, none`},
+		{[]resourceserver.Option{resourceserver.WithIntrospectionAlg("secret-of-the-api")}, `"[redacted]" is not one of`},
+		{issuer("provider"), `"provider" is not an absolute https URL`},
+		{issuer("https://a:b@provider.example"), "has no user name and no password"},
+		{issuer("https://provider.example#"), `"https://provider.example#" has a fragment`},
+		{issuer("https://provider.example?a=b"), "an issuer has no query"},
+		{issuer("HTTPS://provider.example"), `"https://provider.example" says the same`},
+		{issuer("http://provider.example"), `"http://provider.example" is http`},
+		{issuer("http://provider.example/secret-of-the-api"), `"http://provider.example/[redacted]" is http`},
+		{issuer(""), "integration, production, integration-rie or production-rie"},
+		{[]resourceserver.Option{resourceserver.WithClient("", "secret-of-the-api")}, "give the client_id that ProConnect handed out to this API"},
+	} {
+		_, err := resourceserver.New(append([]resourceserver.Option{
+			resourceserver.WithEnvironment(agentconnect.Production),
+			resourceserver.WithClient("api", "secret-of-the-api"),
+			resourceserver.WithAllowedClients("service"),
+		}, tt.opts...)...)
+		if got := fmt.Sprint(err); !strings.Contains(got, tt.want) || strings.Contains(got, "secret-of-the-api") {
+			t.Errorf("got %s, want …%s…, and no secret", got, tt.want)
+		}
 	}
 }
 

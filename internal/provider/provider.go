@@ -9,12 +9,9 @@ package provider
 import (
 	"log/slog"
 	"net/http"
-	"strings"
 	"time"
 
 	"github.com/go-jose/go-jose/v4"
-
-	"github.com/agentconnect-go/agentconnect/internal/weburl"
 )
 
 // ClockTolerance is how far the provider's clock and ours may be apart.
@@ -44,11 +41,6 @@ type Config struct {
 	Logger *slog.Logger
 	// Now tells the time.
 	Now func() time.Time
-}
-
-// IsScope reports whether s is a scope-token (RFC 6749 section 3.3).
-func IsScope(s string) bool {
-	return s != "" && weburl.IsPrintableASCII(s) && !strings.ContainsAny(s, `"\`)
 }
 
 // A Provider is ProConnect, as one registration sees it. Its methods can be called

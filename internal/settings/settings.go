@@ -1,0 +1,91 @@
+// Package settings judges settings: the rules that a service provider and a resource
+// server have in common, and those that need nothing but the value. It collects what is
+// wrong, in words that show no secret, and reads the variables of the environment.
+package settings
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+)
+
+// A Problem is one thing that is wrong with the settings.
+type Problem struct {
+	Option string // the name of the function that records the setting
+	Reason string // "missing", "invalid", "insecure" or "conflict"
+	Detail string // a sentence
+}
+
+// Problems collects what is wrong with the settings. Its methods judge: each adds what
+// it finds.
+type Problems struct {
+	list    []Problem
+	secrets []string
+}
+
+// Record applies the options to the settings c.
+func Record[C any, O ~func(C)](p *Problems, c C, opts []O) {
+	for i, opt := range opts {
+		if opt == nil {
+			p.Add(fmt.Sprintf("option %d", i+1), "missing", "it is nil")
+			continue
+		}
+		opt(c)
+	}
+}
+
+// Hide has no problem that is added from now on show the secrets.
+func (p *Problems) Hide(secrets ...string) {
+	for _, secret := range secrets {
+		if secret = strings.TrimSpace(secret); secret != "" {
+			p.secrets = append(p.secrets, secret)
+		}
+	}
+}
+
+// Add adds a problem with a formatted detail, which shows no secret.
+func (p *Problems) Add(option, reason, format string, args ...any) {
+	for i, arg := range args {
+		args[i] = p.redact(arg)
+	}
+	p.list = append(p.list, Problem{option, reason, fmt.Sprintf(format, args...)})
+}
+
+// Err returns all problems joined, each as the error that convert makes of it, or nil
+// if there are none.
+func (p *Problems) Err(convert func(Problem) error) error {
+	var errs []error
+	for _, problem := range p.list {
+		errs = append(errs, convert(problem))
+	}
+	return errors.Join(errs...)
+}
+
+// redact takes the secrets out of what a detail quotes: before it is quoted, which
+// could escape them.
+func (p *Problems) redact(arg any) any {
+	switch a := arg.(type) {
+	case string:
+		for _, secret := range p.secrets {
+			a = strings.ReplaceAll(a, secret, "[redacted]")
+		}
+		return a
+	case error:
+		return p.redact(a.Error())
+	}
+	return arg
+}
+
+// shown quotes a value that is not what belongs there.
+func (p *Problems) shown(value string) string {
+	return Quote(fmt.Sprint(p.redact(value)))
+}
+
+// Quote quotes a value that may be a typing error, or the client secret in the wrong
+// place: it shows no more than 16 bytes, and ProConnect's secrets have 64 characters.
+func Quote(value string) string {
+	if len(value) > 16 {
+		return fmt.Sprintf("the value of %d bytes", len(value))
+	}
+	return fmt.Sprintf("%q", value)
+}
