@@ -12,13 +12,6 @@ import (
 // errDeparted is why a login that was verified, and accepted by the hook, fails.
 var errDeparted = errors.New("the agent's sessions were ended during the login")
 
-// An admission is a login that succeeded.
-type admission struct {
-	session  *session
-	returnTo string   // a local page
-	cookies  []string // of the application: Set-Cookie lines of the login hook
-}
-
 // verifiedLogin is a login about which everything was verified.
 type verifiedLogin struct {
 	agent    Agent
@@ -81,7 +74,7 @@ func (a *Authenticator) admit(ctx context.Context, r *http.Request, v verifiedLo
 		}}
 		return nil, refusal
 	}
-	a.emit(ctx, agentEvent(EventLoginSucceeded, v.agent))
+	a.events.emit(ctx, agentEvent(EventLoginSucceeded, v.agent))
 	return &admission{session, a.config.returnTo(login.ReturnTo), header.Values("Set-Cookie")}, nil
 }
 

@@ -292,3 +292,10 @@ func (a Agent) LogValue() slog.Value {
 		slog.String("acr", a.ACR),
 	)
 }
+
+// The bits of acr, roles and amr among the claims that are there and empty.
+const (
+	emptyACR = 1 << (textClaimCount - 1 + iota) // the last of textClaimNames
+	emptyRoles
+	emptyAMR
+)

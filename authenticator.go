@@ -4,17 +4,17 @@ import (
 	"context"
 	"fmt"
 	"net/http"
-	"strings"
 	"sync"
+	"time"
 
 	"github.com/go-jose/go-jose/v4"
 
 	"github.com/agentconnect-go/agentconnect/internal/pending"
 	"github.com/agentconnect-go/agentconnect/internal/provider"
+	"github.com/agentconnect-go/agentconnect/internal/records"
 	"github.com/agentconnect-go/agentconnect/internal/seal"
 	"github.com/agentconnect-go/agentconnect/internal/settings"
 	"github.com/agentconnect-go/agentconnect/internal/tokens"
-	"github.com/agentconnect-go/agentconnect/internal/weburl"
 )
 
 // An Authenticator logs agents in and out, and keeps strangers out of routes.
@@ -24,6 +24,7 @@ import (
 type Authenticator struct {
 	config   *config
 	provider *provider.Provider
+	events   announcer
 	sessions *sessions
 	fresh    *freshCookie
 	pending  *pending.Keeper
@@ -72,6 +73,7 @@ func New(opts ...Option) (*Authenticator, error) {
 	*a = Authenticator{
 		config:   c,
 		provider: provider.New(c.provider()),
+		events:   announcer{c.events, c.logger, c.now},
 		sessions: sessions,
 		fresh:    fresh,
 		pending:  pending.New(c.cookieName, c.secureCookies, pendings, c.now, c.otherCookieNames...),
@@ -127,25 +129,16 @@ func (c *config) provider() provider.Config {
 	return p
 }
 
-// Handler serves the four routes: the login and the logout at the paths of
-// [WithLoginPath] and [WithLogoutPath], the two callbacks at the paths of the
-// registered URLs. It goes by the path that the browser asked for, so it can be
-// mounted at the root or, also behind http.StripPrefix, under a prefix that those
-// paths begin with. Any other path is not found.
-func (a *Authenticator) Handler() http.Handler {
-	routes := map[string]http.HandlerFunc{
-		a.config.loginPath:                  a.Login,
-		a.config.logoutPath:                 a.Logout,
-		weburl.Path(a.config.redirectURL):   a.Callback,
-		weburl.Path(a.config.postLogoutURL): a.LogoutCallback,
-	}
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		path, _, _ := strings.Cut(requestTarget(r), "?")
-		handler, ok := routes[path]
-		if !ok {
-			http.NotFound(w, r)
-			return
-		}
-		handler(w, r)
+// newTokenKeeper returns the keeper of the tokens of sessions in a store.
+func newTokenKeeper(c *config, store records.Store, p *provider.Provider) *tokens.Keeper {
+	return tokens.New(tokens.Config{
+		Store: store,
+		Create: func(ctx context.Context, name string, record []byte, expires time.Time) error {
+			return store.Create(ctx, name, record, expires)
+		},
+		Provider: p,
+		Now:      c.now,
+		Logger:   c.logger,
+		Revoke:   c.revokeAtLogout,
 	})
 }

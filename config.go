@@ -303,3 +303,16 @@ func (c *config) cookieNames() []string {
 func (c *config) purpose(use string) string {
 	return use + "\x00" + c.issuer + "\x00" + c.clientID
 }
+
+// check checks what a route or every login demands, and returns the acr values that
+// satisfy all the levels, nil if no level is demanded.
+func (c *config) check(rs requirements) ([]string, error) {
+	return rs.check(c.scopes, settings.IsRIE(settings.EnvironmentOf(c.issuer)))
+}
+
+// warnOfLoop says at the wiring that a level can make ProConnect loop.
+func (c *config) warnOfLoop(acr []string) {
+	if loopsByEmail(acr) {
+		c.logger.Warn("agentconnect: agents whose identity provider only gives eidas0 never get past ProConnect's code by e-mail at this level; demand MFA() or MinEIDAS(2) instead", "accepted_acr", acr)
+	}
+}

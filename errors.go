@@ -9,7 +9,6 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
-	"slices"
 	"strconv"
 
 	"github.com/agentconnect-go/agentconnect/internal/pending"
@@ -294,70 +293,4 @@ func asError(err error) *Error {
 		return newError(CodeUnknownState, err)
 	}
 	return newError(CodeInternal, fmt.Errorf("unexpected: %w", err))
-}
-
-// meaningOf returns what a refusal means.
-func meaningOf(e *Error) wording.Meaning {
-	switch {
-	case e.Code == CodeForbidden && e.loginRefused:
-		return wording.ForbiddenAtLogin()
-	case e.Code == CodeInsufficientLevel && slices.Equal(e.AcceptedACR, []string{ACRCertificationDirigeant}):
-		return wording.NotCertified()
-	case e.Code == CodeSessionStore && e.logoutFailed:
-		return wording.LogoutIncomplete()
-	}
-	return wording.Of(string(e.Code))
-}
-
-// providerRefusal is what an error of the provider's redirect amounts to, where
-// the login demanded one of the acr values.
-//
-// Anybody can forge both texts. They only choose one of our own explanations, and
-// only as ProConnect sends them: an error with the one description that belongs to
-// it, to the letter.
-func providerRefusal(name, description string, acr []string) *Error {
-	code := codeOf(name, description)
-	refusal := newError(code, nil)
-	if code == CodeInsufficientLevel {
-		if acr == nil { // nothing was demanded
-			refusal = newError(CodeAccessDenied, nil)
-		} else {
-			refusal = levelRefusal(acr)
-		}
-	}
-	refusal.ProviderError, refusal.ProviderDescription = name, description
-	return refusal
-}
-
-func codeOf(name, description string) Code {
-	const technical = "authentication aborted due to a technical error on the authorization server"
-	switch name {
-	case "access_denied":
-		switch description {
-		case "authentication aborted due to invalid identity":
-			return CodeIdentityRefused
-		case "authentication aborted due to a configuration limitation":
-			return CodeDomainRefused
-		case "user authentication aborted":
-			return CodeProviderSessionLost
-		case "requested ACRs could not be satisfied":
-			return CodeInsufficientLevel
-		}
-		return CodeAccessDenied
-	case "login_required":
-		return CodeLoginRequired
-	case "idp_hint_not_found":
-		return CodeIdPHintNotFound
-	case "temporarily_unavailable":
-		return CodeProviderUnavailable
-	case "invalid_request":
-		if description == technical { // the identity provider's error, not ours
-			return CodeProviderError
-		}
-		return CodeRequestRejected
-	case "invalid_scope", "unauthorized_client", "unsupported_response_type", "unsupported_response_mode",
-		"request_not_supported", "request_uri_not_supported", "registration_not_supported", "invalid_request_uri", "invalid_request_object":
-		return CodeRequestRejected
-	}
-	return CodeProviderError
 }

@@ -46,14 +46,20 @@ type Event struct {
 	Code Code
 }
 
-// emit tells the application what happened, and logs it, unless it is a refusal,
-// which [Authenticator.refuse] logs.
-func (a *Authenticator) emit(ctx context.Context, e Event) {
-	e.Time = a.config.now()
+// An announcer tells the application what happens, and logs it.
+type announcer struct {
+	tell   func(context.Context, Event)
+	logger *slog.Logger
+	now    func() time.Time
+}
+
+// emit announces an event. A refusal is not logged here: refuse does.
+func (a announcer) emit(ctx context.Context, e Event) {
+	e.Time = a.now()
 	if e.Code == "" {
-		a.config.logger.LogAttrs(ctx, slog.LevelInfo, "agentconnect: "+string(e.Kind), e.logAttrs()...)
+		a.logger.LogAttrs(ctx, slog.LevelInfo, "agentconnect: "+string(e.Kind), e.logAttrs()...)
 	}
-	a.config.events(ctx, e)
+	a.tell(ctx, e)
 }
 
 // agentEvent is an event about an agent.

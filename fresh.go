@@ -11,9 +11,6 @@ import (
 	"github.com/agentconnect-go/agentconnect/internal/seal"
 )
 
-// freshPeriod is how long a session is new.
-const freshPeriod = time.Minute
-
 // A freshCookie tells that this browser was given a session a moment ago. A
 // browser that has it and comes as a stranger lost the session on the way: another
 // login would lose it again, and send the browser round until it gives up.

@@ -1,30 +1,22 @@
 package agentconnect
 
 import (
-	"cmp"
 	"context"
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/base64"
-	"encoding/json"
-	"errors"
 	"log/slog"
 	"net/http"
 	"strings"
 	"time"
 
-	"github.com/agentconnect-go/agentconnect/internal/cookies"
 	"github.com/agentconnect-go/agentconnect/internal/pending"
 	"github.com/agentconnect-go/agentconnect/internal/provider"
 	"github.com/agentconnect-go/agentconnect/internal/weburl"
 )
 
-const (
-	// maxForm bounds the body of a login form.
-	maxForm = 64 << 10
-	// callbackTimeout bounds everything that a callback asks of the provider.
-	callbackTimeout = 30 * time.Second
-)
+// callbackTimeout bounds everything that a callback asks of the provider.
+const callbackTimeout = 30 * time.Second
 
 // Login starts a login: it redirects to the provider (Core 1.0 section 3.1.2.1)
 // with a new state, nonce and PKCE challenge (RFC 7636), and keeps them in a
@@ -129,7 +121,7 @@ func (a *Authenticator) Callback(w http.ResponseWriter, r *http.Request) {
 func (a *Authenticator) refuseLogin(w http.ResponseWriter, r *http.Request, login *pending.Login, refusal *Error) {
 	refusal.loginRefused, refusal.ReturnTo, refusal.AcceptedACR = true, a.config.returnTo(login.ReturnTo), login.ACR
 	refusal.AuthorizeURL = a.provider.SupportURL((&loginRequest{ACR: login.ACR}).params(a.config.askAMR)...)
-	a.emit(r.Context(), Event{Kind: EventLoginRefused, Code: refusal.Code})
+	a.events.emit(r.Context(), Event{Kind: EventLoginRefused, Code: refusal.Code})
 	if login.Silent {
 		a.config.logger.LogAttrs(r.Context(), slog.LevelDebug, "agentconnect: no silent login", refusal.logAttrs()...)
 		redirect(w, refusal.ReturnTo)
@@ -216,198 +208,78 @@ func (a *Authenticator) replaceSession(r *http.Request, newer *session) {
 	}
 }
 
-// Logout ends the session, then sends the browser to the provider, so that it
-// ends its own (OpenID Connect RP-Initiated Logout 1.0), with the ID token as
-// id_token_hint and a state; the provider sends it on to
-// [Authenticator.LogoutCallback]. The session ends first, whatever becomes of
-// the rest.
-//
-// It takes POST. GET shows a page with a button and ends nothing, so that no
-// image and no link of another site can log an agent out; a form of another site
-// is refused, by Sec-Fetch-Site and Origin. Without a session it goes to the home
-// page; a session that is over also ends at the provider, which may still know the
-// agent. When the store cannot delete the session, the agent is told so (503), and
-// the browser forgets it.
-//
-// A form with the field "login", the path and query of the application's login as
-// [Authenticator.LoginURL] returns them, is that of "log in with another account":
-// the login starts when the provider has ended its session.
-//
-// A script is answered 200 with a JSON object: its member location is where the
-// script has to send the browser, so that the provider's session ends too. htmx gets
-// HX-Redirect as well.
-func (a *Authenticator) Logout(w http.ResponseWriter, r *http.Request) {
-	noStore(w)
-	switch r.Method {
-	case http.MethodPost:
-	case http.MethodGet, http.MethodHead:
-		a.serveLogoutPage(w, r)
-		return
-	default:
-		a.refuseMethod(w, r, "GET, HEAD, POST")
-		return
+// Handler serves the four routes: the login and the logout at the paths of
+// [WithLoginPath] and [WithLogoutPath], the two callbacks at the paths of the
+// registered URLs. It goes by the path that the browser asked for, so it can be
+// mounted at the root or, also behind http.StripPrefix, under a prefix that those
+// paths begin with. Any other path is not found.
+func (a *Authenticator) Handler() http.Handler {
+	routes := map[string]http.HandlerFunc{
+		a.config.loginPath:                  a.Login,
+		a.config.logoutPath:                 a.Logout,
+		weburl.Path(a.config.redirectURL):   a.Callback,
+		weburl.Path(a.config.postLogoutURL): a.LogoutCallback,
 	}
-	if err := a.origin.Check(r); err != nil {
-		a.refuse(w, r, newError(CodeCrossOrigin, err))
-		return
-	}
-	r.Body = http.MaxBytesReader(w, r.Body, maxForm)
-	r.ParseForm() // a form that cannot be read is a logout without fields
-	next := a.loginAfterLogout(r.PostForm.Get(fieldLogin))
-	hint, _ := a.links.Open(r.PostForm.Get(fieldIDTokenHint), fieldIDTokenHint)
-	idToken := string(hint)
-
-	ended, err := a.endSessions(r)
-	a.sessions.forgetCookies(w, r)
-	a.fresh.forget(w, r)
-	if err != nil {
-		refusal := newError(CodeSessionStore, err)
-		refusal.logoutFailed = true
-		a.refuse(w, r, refusal)
-		return
-	}
-	if len(ended) == 0 && next == "" {
-		sendTo(w, r, a.config.homePath)
-		return
-	}
-	for _, session := range ended {
-		idToken = cmp.Or(idToken, session.idToken)
-		a.emit(r.Context(), agentEvent(EventLoggedOut, session.agent))
-		a.config.logoutHook(r.Context(), &Logout{session.agent, session.account, r, headerWriter{w.Header()}})
-	}
-	a.logOutOfProvider(w, r, idToken, next)
-}
-
-// endSessions deletes every session whose token the browser presents, with what is
-// kept of it, and returns
-// those that there were: also one that is over, which the provider's may outlive.
-func (a *Authenticator) endSessions(r *http.Request) ([]*session, error) {
-	ctx := context.WithoutCancel(r.Context()) // a browser that leaves has logged out
-	var ended []*session
-	var errs []error
-	for _, p := range a.sessions.presented(r) {
-		session, err := a.sessions.findWithIDToken(ctx, p)
-		if session != nil {
-			ended = append(ended, session)
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		path, _, _ := strings.Cut(requestTarget(r), "?")
+		handler, ok := routes[path]
+		if !ok {
+			http.NotFound(w, r)
+			return
 		}
-		errs = append(errs, err, a.sessions.destroy(ctx, p.token))
-		a.endTokensOf(ctx, p.token) // also when the session could not be read
-	}
-	return ended, errors.Join(errs...)
+		handler(w, r)
+	})
 }
 
-const (
-	// fieldLogin is the field of a logout's form that names a login to go on with:
-	// a login with another account.
-	fieldLogin = "login"
-	// fieldIDTokenHint is the field that has the sealed ID token of a login that
-	// was refused, and so left a session at the provider and none here.
-	fieldIDTokenHint = "id_token_hint"
-	// maxLoginAfterLogout bounds what the cookie of a logout keeps.
-	maxLoginAfterLogout = 512
-	// logoutLifetime is how long the provider may take to send the browser back, and
-	// how long no public page tries to log it in again while it has not come back.
-	logoutLifetime = time.Hour
-)
-
-// loginAfterLogout returns the login that a form names, and "" for anything but
-// a login of this application.
-func (a *Authenticator) loginAfterLogout(link string) string {
-	path, _, _ := strings.Cut(link, "?")
-	if path != a.config.loginPath || !weburl.IsPrintableASCII(link) {
-		return ""
-	}
-	if len(link) > maxLoginAfterLogout {
-		return path
-	}
-	return link
-}
-
-// logOutOfProvider sends the browser to the provider's end_session_endpoint, and
-// from there on to a login, if next is one. When the provider has no such endpoint
-// or is away, it goes on at once.
-func (a *Authenticator) logOutOfProvider(w http.ResponseWriter, r *http.Request, idToken, next string) {
-	state := randomText()
-	name := logoutCookieOf(a.config.cookieName)
-	http.SetCookie(w, cookies.New(name, a.logouts.Seal([]byte(state+" "+next), name), int(logoutLifetime.Seconds()), a.config.secureCookies))
-	m, err := a.provider.Metadata(r.Context())
-	if err != nil || m.EndSessionEndpoint == "" {
-		a.goOnLoggedOut(w, r, next)
-		return
-	}
-	sendTo(w, r, a.provider.EndSessionURL(m, idToken, state))
-}
-
-// goOnLoggedOut sends a browser from a logout that ended to a login, or to the page
-// of those who are logged out.
-func (a *Authenticator) goOnLoggedOut(w http.ResponseWriter, r *http.Request, next string) {
-	sendTo(w, r, cmp.Or(next, a.config.loggedOutPath))
-}
-
-// logoutCookieOf names the cookie of a logout under way.
-func logoutCookieOf(stem string) string { return stem + "-logout" }
-
-// isLoggingOut reports whether a logout of this browser has not come back from the
-// provider, which may then still know the agent.
-func (a *Authenticator) isLoggingOut(r *http.Request) bool {
-	return len(cookies.Named(r, logoutCookieOf(a.config.cookieName))) > 0
-}
-
-// LogoutCallback is where the provider sends the browser after a logout, at the
-// registered post_logout_redirect_uri. It goes on to the page of [WithLoggedOutPath],
-// or to the login with another account. The session
-// ended before; when the state is the one of a logout of this browser, whatever
-// it still has is forgotten as well. A wrong or missing state changes nothing. It
-// takes GET.
-func (a *Authenticator) LogoutCallback(w http.ResponseWriter, r *http.Request) {
-	noStore(w)
-	if r.Method != http.MethodGet {
-		a.refuseMethod(w, r, "GET")
-		return
-	}
-	for _, stem := range a.config.cookieNames() {
-		name := logoutCookieOf(stem)
-		logout, _ := a.logouts.Open(cookies.Value(r, name), name)
-		state, next, ok := strings.Cut(string(logout), " ")
-		if !ok || r.URL.Query().Get("state") != state {
-			continue
+// providerRefusal is what an error of the provider's redirect amounts to, where
+// the login demanded one of the acr values.
+//
+// Anybody can forge both texts. They only choose one of our own explanations, and
+// only as ProConnect sends them: an error with the one description that belongs to
+// it, to the letter.
+func providerRefusal(name, description string, acr []string) *Error {
+	code := codeOf(name, description)
+	refusal := newError(code, nil)
+	if code == CodeInsufficientLevel {
+		if acr == nil { // nothing was demanded
+			refusal = newError(CodeAccessDenied, nil)
+		} else {
+			refusal = levelRefusal(acr)
 		}
-		http.SetCookie(w, cookies.New(name, "", -1, a.config.secureCookies))
-		a.goOnLoggedOut(w, r, next)
-		return
 	}
-	redirect(w, a.config.homePath)
+	refusal.ProviderError, refusal.ProviderDescription = name, description
+	return refusal
 }
 
-// redirect sends a browser to a URL that is known to be good, with GET.
-// http.Redirect would rewrite it.
-func redirect(w http.ResponseWriter, location string) {
-	w.Header().Set("Location", location)
-	w.WriteHeader(http.StatusSeeOther)
-}
-
-// sendTo is redirect, and tells a script, which could not follow a redirect to
-// another site, where to send its browser: in a JSON object with the member location,
-// and to htmx in a header of its own.
-func sendTo(w http.ResponseWriter, r *http.Request, location string) {
-	if isForPerson(r) || isPlainProgram(r) {
-		redirect(w, location)
-		return
+func codeOf(name, description string) Code {
+	const technical = "authentication aborted due to a technical error on the authorization server"
+	switch name {
+	case "access_denied":
+		switch description {
+		case "authentication aborted due to invalid identity":
+			return CodeIdentityRefused
+		case "authentication aborted due to a configuration limitation":
+			return CodeDomainRefused
+		case "user authentication aborted":
+			return CodeProviderSessionLost
+		case "requested ACRs could not be satisfied":
+			return CodeInsufficientLevel
+		}
+		return CodeAccessDenied
+	case "login_required":
+		return CodeLoginRequired
+	case "idp_hint_not_found":
+		return CodeIdPHintNotFound
+	case "temporarily_unavailable":
+		return CodeProviderUnavailable
+	case "invalid_request":
+		if description == technical { // the identity provider's error, not ours
+			return CodeProviderError
+		}
+		return CodeRequestRejected
+	case "invalid_scope", "unauthorized_client", "unsupported_response_type", "unsupported_response_mode",
+		"request_not_supported", "request_uri_not_supported", "registration_not_supported", "invalid_request_uri", "invalid_request_object":
+		return CodeRequestRejected
 	}
-	h := w.Header()
-	h.Set("Content-Type", "application/json")
-	h.Set("X-Content-Type-Options", "nosniff")
-	if isHTMX(r.Header) {
-		h.Set("HX-Redirect", location)
-	}
-	json.NewEncoder(w).Encode(map[string]string{"location": location})
-}
-
-// noStore keeps every cache from keeping the answer (RFC 9111 section 5.2.2.5).
-func noStore(w http.ResponseWriter) { w.Header().Set("Cache-Control", "no-store") }
-
-// refuseMethod answers a method that a handler does not take.
-func (a *Authenticator) refuseMethod(w http.ResponseWriter, r *http.Request, allow string) {
-	w.Header().Set("Allow", allow)
-	a.refuse(w, r, errorf(CodeMethodNotAllowed, "the handler takes %s", allow))
+	return CodeProviderError
 }

@@ -1,7 +1,6 @@
 package agentconnect
 
 import (
-	"cmp"
 	"crypto/rand"
 	"encoding/base64"
 	"encoding/json"
@@ -14,7 +13,6 @@ import (
 
 	"golang.org/x/oauth2"
 
-	"github.com/agentconnect-go/agentconnect/internal/cookies"
 	"github.com/agentconnect-go/agentconnect/internal/email"
 	"github.com/agentconnect-go/agentconnect/internal/pending"
 	"github.com/agentconnect-go/agentconnect/internal/provider"
@@ -259,7 +257,7 @@ func (a *Authenticator) startLogin(w http.ResponseWriter, r *http.Request, login
 	if session := sessionFrom(r.Context()); session != nil && login.ACR != nil {
 		kind = EventStepUpStarted
 	}
-	a.emit(r.Context(), Event{Kind: kind, AcceptedACR: login.ACR})
+	a.events.emit(r.Context(), Event{Kind: kind, AcceptedACR: login.ACR})
 	redirect(w, a.provider.AuthURL(m, sent(underWay), login.params(a.config.askAMR)...))
 }
 
@@ -294,25 +292,26 @@ func randomText() string {
 	return base64.RawURLEncoding.EncodeToString(b[:])
 }
 
-// The provider's session may outlive one that was idle for too long here, and would
-// log the next person at the computer in with one click. So a browser whose session
-// ended by the idle timeout has a cookie that says so, and its next login first ends
-// the provider's session. It is not signed: all that it can do is that.
-
-func (a *Authenticator) idleCookieName() string { return a.config.cookieName + "-idle" }
-
-// endProviderSession sends a browser whose session ended by the idle timeout to the
-// provider's logout, once, from where it comes back to the login. It reports whether
-// it did.
-func (a *Authenticator) endProviderSession(w http.ResponseWriter, r *http.Request, login *loginRequest) bool {
-	if len(cookies.Named(r, a.idleCookieName())) == 0 {
-		return false
+// loginURL returns the path of the login that comes back to target.
+func (a *Authenticator) loginURL(target string) string {
+	if target == "" || target == a.config.homePath {
+		return a.config.loginPath
 	}
-	http.SetCookie(w, cookies.New(a.idleCookieName(), "", -1, a.config.secureCookies))
-	next := ""
-	if r.Method == http.MethodGet {
-		next = a.loginAfterLogout(requestTarget(r)) // with its hints
+	return a.config.loginPath + "?return_to=" + url.QueryEscape(target)
+}
+
+// returnTo returns the page to come back to after a login: target when it is a
+// page of this application and none of our own routes (which would log in
+// again, or out), otherwise the home page.
+func (c *config) returnTo(target string) string {
+	location, ok := weburl.Local(target)
+	if !ok {
+		return c.homePath
 	}
-	a.logOutOfProvider(w, r, "", cmp.Or(next, a.loginURL(a.config.returnTo(login.ReturnTo))))
-	return true
+	for _, own := range []string{c.loginPath, c.logoutPath, weburl.Path(c.redirectURL), weburl.Path(c.postLogoutURL)} {
+		if weburl.SamePage(location, own) {
+			return c.homePath
+		}
+	}
+	return location
 }

@@ -139,7 +139,7 @@ func (a *Authenticator) identify(w http.ResponseWriter, r *http.Request) (*sessi
 	case valid:
 		return session, err
 	case over:
-		a.emit(r.Context(), agentEvent(EventSessionExpired, session.agent))
+		a.events.emit(r.Context(), agentEvent(EventSessionExpired, session.agent))
 	case idle:
 		a.endIdle(w, r, session)
 	}
@@ -148,7 +148,7 @@ func (a *Authenticator) identify(w http.ResponseWriter, r *http.Request) (*sessi
 
 // endIdle ends a session that was idle for too long, as its own cookie shows.
 func (a *Authenticator) endIdle(w http.ResponseWriter, r *http.Request, session *session) {
-	a.emit(r.Context(), agentEvent(EventSessionExpired, session.agent))
+	a.events.emit(r.Context(), agentEvent(EventSessionExpired, session.agent))
 	if err := a.sessions.destroy(r.Context(), session.token); err != nil {
 		a.config.logger.WarnContext(r.Context(), "agentconnect: a session that is over could not be deleted", "cause", err)
 	}
@@ -219,7 +219,7 @@ func (a *Authenticator) refuseAgent(w http.ResponseWriter, r *http.Request, lack
 	if isNavigation(r) {
 		lacking.ReturnTo = a.config.returnTo(requestTarget(r))
 	}
-	a.emit(r.Context(), Event{Kind: EventAccessRefused, Code: lacking.Code})
+	a.events.emit(r.Context(), Event{Kind: EventAccessRefused, Code: lacking.Code})
 	a.refuse(w, r, lacking)
 }
 
@@ -235,14 +235,6 @@ func (a *Authenticator) stepUp(w http.ResponseWriter, r *http.Request, acr []str
 		login.LoginHint = session.agent.Email
 	}
 	a.startLogin(w, r, login)
-}
-
-// loginURL returns the path of the login that comes back to target.
-func (a *Authenticator) loginURL(target string) string {
-	if target == "" || target == a.config.homePath {
-		return a.config.loginPath
-	}
-	return a.config.loginPath + "?return_to=" + url.QueryEscape(target)
 }
 
 // pageOf returns the page that a request which is no navigation came from, by

@@ -2,11 +2,15 @@ package agentconnect
 
 import (
 	"net/http"
+	"net/url"
 	"slices"
 	"strings"
 
 	"github.com/agentconnect-go/agentconnect/internal/negotiation"
 )
+
+// maxForm bounds the body of a form of ours.
+const maxForm = 64 << 10
 
 // isNavigation reports whether a person opens a page with the request, as opposed
 // to a script, an image, a frame, a prefetch, a program. Only such a request may
@@ -89,3 +93,13 @@ func isFormPost(r *http.Request) bool {
 // language returns the language of a page: French, or English where the
 // browser prefers it (RFC 9110 section 12.5.4).
 func language(r *http.Request) string { return negotiation.Language(r.Header, "fr", "en") }
+
+// requestTarget returns the path and query that the browser asked for. It is
+// read from the request line, which http.StripPrefix and routers leave alone.
+func requestTarget(r *http.Request) string {
+	u, err := url.ParseRequestURI(r.RequestURI)
+	if err != nil { // a request that no server received: httptest, a caller's own
+		u = r.URL
+	}
+	return (&url.URL{Path: u.Path, RawPath: u.RawPath, RawQuery: u.RawQuery}).RequestURI()
+}

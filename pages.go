@@ -358,3 +358,63 @@ func nonEmpty(texts ...string) []string {
 	}
 	return kept
 }
+
+// redirect sends a browser to a URL that is known to be good, with GET.
+// http.Redirect would rewrite it.
+func redirect(w http.ResponseWriter, location string) {
+	w.Header().Set("Location", location)
+	w.WriteHeader(http.StatusSeeOther)
+}
+
+// noStore keeps every cache from keeping the answer (RFC 9111 section 5.2.2.5).
+func noStore(w http.ResponseWriter) { w.Header().Set("Cache-Control", "no-store") }
+
+// refuseMethod answers a method that a handler does not take.
+func (a *Authenticator) refuseMethod(w http.ResponseWriter, r *http.Request, allow string) {
+	w.Header().Set("Allow", allow)
+	a.refuse(w, r, errorf(CodeMethodNotAllowed, "the handler takes %s", allow))
+}
+
+// sendTo is redirect, and tells a script, which could not follow a redirect to
+// another site, where to send its browser: in a JSON object with the member location,
+// and to htmx in a header of its own.
+func sendTo(w http.ResponseWriter, r *http.Request, location string) {
+	if isForPerson(r) || isPlainProgram(r) {
+		redirect(w, location)
+		return
+	}
+	h := w.Header()
+	h.Set("Content-Type", "application/json")
+	h.Set("X-Content-Type-Options", "nosniff")
+	if isHTMX(r.Header) {
+		h.Set("HX-Redirect", location)
+	}
+	json.NewEncoder(w).Encode(map[string]string{"location": location})
+}
+
+// meaningOf returns what a refusal means.
+func meaningOf(e *Error) wording.Meaning {
+	switch {
+	case e.Code == CodeForbidden && e.loginRefused:
+		return wording.ForbiddenAtLogin()
+	case e.Code == CodeInsufficientLevel && slices.Equal(e.AcceptedACR, []string{ACRCertificationDirigeant}):
+		return wording.NotCertified()
+	case e.Code == CodeSessionStore && e.logoutFailed:
+		return wording.LogoutIncomplete()
+	}
+	return wording.Of(string(e.Code))
+}
+
+const (
+	// fieldLogin is the field of a logout's form that names a login to go on with:
+	// a login with another account.
+	fieldLogin = "login"
+	// fieldIDTokenHint is the field that has the sealed ID token of a login that
+	// was refused, and so left a session at the provider and none here.
+	fieldIDTokenHint = "id_token_hint"
+	// maxLoginAfterLogout bounds what the cookie of a logout keeps.
+	maxLoginAfterLogout = 512
+	// logoutLifetime is how long the provider may take to send the browser back, and
+	// how long no public page tries to log it in again while it has not come back.
+	logoutLifetime = time.Hour
+)

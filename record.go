@@ -31,13 +31,6 @@ const recordVersion = 2
 
 const recordHeaderLen = 1 + 8 + 8 + 8 + 16 + 4 + 16 + 4 + 4
 
-// The bits of acr, roles and amr among the claims that are there and empty.
-const (
-	emptyACR = 1 << (textClaimCount - 1 + iota) // the last of textClaimNames
-	emptyRoles
-	emptyAMR
-)
-
 var errRecord = errors.New("agentconnect: unreadable session record")
 
 // encodeRecord returns the record of a session.

@@ -284,19 +284,19 @@ func (r Requirement) Met(agent Agent) bool {
 // requirements is what a route, or every login, demands.
 type requirements []Requirement
 
-// check checks what a route or every login demands, of the settings, and returns
-// the acr values that satisfy all the levels, nil when no level is demanded. It
-// refuses what no agent can meet.
-func (c *config) check(rs requirements) ([]string, error) {
+// check returns the acr values that satisfy all the levels, nil if no level is
+// demanded. It refuses what no agent can meet: with the scopes that are asked for, and
+// on the RIE if that is the network.
+func (rs requirements) check(scopes []string, rie bool) ([]string, error) {
 	for _, r := range rs {
 		switch {
 		case r.problem != nil:
 			return nil, r.problem
 		case r.acr == nil && r.allows == nil:
 			return nil, errors.New("a requirement is the zero value, or a condition without a function")
-		case r.scopes != nil && !slices.ContainsFunc(r.scopes, func(scope string) bool { return slices.Contains(c.scopes, scope) }):
+		case r.scopes != nil && !slices.ContainsFunc(r.scopes, func(scope string) bool { return slices.Contains(scopes, scope) }):
 			return nil, fmt.Errorf("a rule reads what comes with the scope %s, which WithScopes does not ask for", strings.Join(r.scopes, " or "))
-		case r.roles != nil && settings.IsRIE(settings.EnvironmentOf(c.issuer)) && !slices.Contains(r.roles, RoleAgentPublic):
+		case r.roles != nil && rie && !slices.Contains(r.roles, RoleAgentPublic):
 			return nil, errors.New("Role: on the RIE every agent has the role agent_public and no other; this rule refuses everybody there")
 		}
 	}
@@ -328,13 +328,6 @@ func (rs requirements) acceptedACR() ([]string, error) {
 // eidas0-mfa, which is not enough, so that it sends another.
 func loopsByEmail(acr []string) bool {
 	return slices.Contains(acr, ACREIDAS1MFA) && !slices.Contains(acr, ACREIDAS1) && !slices.Contains(acr, ACREIDAS0MFA)
-}
-
-// warnOfLoop says at the wiring that a level can make ProConnect loop.
-func (c *config) warnOfLoop(acr []string) {
-	if loopsByEmail(acr) {
-		c.logger.Warn("agentconnect: agents whose identity provider only gives eidas0 never get past ProConnect's code by e-mail at this level; demand MFA() or MinEIDAS(2) instead", "accepted_acr", acr)
-	}
 }
 
 // lacking is the one check of what is demanded: at a login, on a route, of a

@@ -303,3 +303,13 @@ func fingerprint(text string) (f [16]byte) {
 	copy(f[:], sum[:])
 	return f
 }
+
+// An admission is a login that succeeded.
+type admission struct {
+	session  *session
+	returnTo string   // a local page
+	cookies  []string // of the application: Set-Cookie lines of the login hook
+}
+
+// freshPeriod is how long a session is new.
+const freshPeriod = time.Minute

@@ -4,13 +4,11 @@ import (
 	"context"
 	"errors"
 	"net/http"
-	"time"
 
 	"golang.org/x/oauth2"
 
 	"github.com/agentconnect-go/agentconnect/internal/flight"
 	"github.com/agentconnect-go/agentconnect/internal/provider"
-	"github.com/agentconnect-go/agentconnect/internal/records"
 	"github.com/agentconnect-go/agentconnect/internal/tokens"
 )
 
@@ -21,20 +19,6 @@ import (
 // [Authenticator.StartLogin].
 var ErrLoginNeeded = tokens.ErrLoginNeeded
 
-// newTokenKeeper returns the keeper of the tokens of sessions in a store.
-func newTokenKeeper(c *config, store records.Store, p *provider.Provider) *tokens.Keeper {
-	return tokens.New(tokens.Config{
-		Store: store,
-		Create: func(ctx context.Context, name string, record []byte, expires time.Time) error {
-			return store.Create(ctx, name, record, expires)
-		},
-		Provider: p,
-		Now:      c.now,
-		Logger:   c.logger,
-		Revoke:   c.revokeAtLogout,
-	})
-}
-
 // tokensOf returns what the keeper knows of a session.
 func (a *Authenticator) tokensOf(s *session) tokens.Session {
 	return tokens.Session{
@@ -43,7 +27,7 @@ func (a *Authenticator) tokensOf(s *session) tokens.Session {
 		Sub:     s.agent.Sub,
 		Created: s.created,
 		Expires: s.expires,
-		Renewed: func(ctx context.Context) { a.emit(ctx, agentEvent(EventTokenRefreshed, s.agent)) },
+		Renewed: func(ctx context.Context) { a.events.emit(ctx, agentEvent(EventTokenRefreshed, s.agent)) },
 	}
 }
 
