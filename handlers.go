@@ -111,7 +111,7 @@ func (a *Authenticator) Callback(w http.ResponseWriter, r *http.Request) {
 	}
 	a.replaceSession(r, admitted.session)
 	a.give(w, r, admitted)
-	a.fresh.set(w, admitted.session)
+	a.fresh.set(w, r, admitted.session)
 	redirect(w, admitted.returnTo)
 }
 

@@ -193,7 +193,7 @@ func (a *Authenticator) refuseStranger(w http.ResponseWriter, r *http.Request, g
 		a.refuse(w, r, refusal)
 		return
 	}
-	if cause := a.fresh.lost(r); cause != nil {
+	if cause := a.lost(w, r); cause != nil {
 		a.fresh.forget(w, r) // one page: the next login may work
 		refusal := newError(CodeSessionLost, cause)
 		refusal.ReturnTo = a.config.returnTo(requestTarget(r))

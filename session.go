@@ -174,6 +174,31 @@ func (s *sessions) read(ctx context.Context, p presentedToken) (*session, []byte
 	return session, record, nil
 }
 
+// What the store has of a token that is no session.
+type recordState int
+
+const (
+	recordReadable   recordState = iota // none, or one of this Authenticator, or no answer
+	recordForeign                       // a session of another Authenticator
+	recordUnreadable                    // of another version, sealed with another key, or garbage
+)
+
+// recordOf says what the store has of a token, for a request that found no session.
+func (s *sessions) recordOf(ctx context.Context, token string) recordState {
+	record, found, err := s.store.FindKey(ctx, s.store.Key(token))
+	if err != nil || !found {
+		return recordReadable
+	}
+	session, err := decodeRecord(record)
+	switch {
+	case err != nil:
+		return recordUnreadable
+	case [8]byte(session.login[:8]) != s.cookies[0].mark:
+		return recordForeign
+	}
+	return recordReadable
+}
+
 // identify returns the session of a request, and whether it is valid.
 func (s *sessions) identify(r *http.Request) (*session, verdict, error) {
 	session, err := s.find(r)

@@ -296,3 +296,86 @@ func TestThreatCookiesAreNotPassedOn(t *testing.T) {
 		t.Errorf("got %q passed on, want nothing", got)
 	}
 }
+
+// A session that was just given and whose record cannot be read is not lost: a login
+// replaces it. Only when that one gives such a record again is there a page, and no
+// loop.
+func TestThreatUnreadableNewSession(t *testing.T) {
+	t.Parallel()
+	key, otherKey := []byte(strings.Repeat("k", 32)), []byte(strings.Repeat("o", 32))
+	rewritten := func(change func([]byte) []byte) func(*app) *app {
+		return func(a *app) *app {
+			records, _ := a.store.All()
+			for key, record := range records {
+				a.store.MemStore.Commit(key, change(slices.Clone(record)), time.Now().Add(time.Hour))
+			}
+			return a
+		}
+	}
+	for _, tt := range []struct {
+		name string
+		opts []agentconnect.Option
+		next func(*app) *app // the instance of the next hop
+		ends bool            // on a page, when it happens twice
+	}{
+		{"another version", nil, rewritten(func(b []byte) []byte { b[0]++; return b }), true},
+		{"garbage", nil, rewritten(func([]byte) []byte { return []byte("session") }), true},
+		{"nothing in it", nil, rewritten(func([]byte) []byte { return nil }), true},
+		{"no key of the seal", []agentconnect.Option{agentconnect.WithSealedSessions(key)}, func(a *app) *app {
+			return a.another(agentconnect.WithSealedSessions(otherKey))
+		}, true},
+		{"another Authenticator", nil, func(a *app) *app {
+			return a.another(agentconnect.WithRedirectURL(a.public+"/second/callback"), agentconnect.WithLoginPath("/login"))
+		}, false},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			a := newApp(t, tt.opts...)
+			b := a.browser()
+			login := func() {
+				t.Helper()
+				b.app = a
+				callback := b.callback("/login?return_to=/dossiers/7", "marie")
+				if p := b.navigate(callback.String()); p.location() != "/dossiers/7" {
+					t.Fatalf("callback: got status %d to %q, want the page", p.StatusCode, p.location())
+				}
+			}
+			login()
+			b.app = tt.next(a)
+			for _, method := range []string{"HEAD", "GET", "GET"} { // twice: the agent goes back
+				p := b.do(method, "/dossiers/7", http.Header{"Sec-Fetch-Mode": {"navigate"}}, "")
+				if p.location() != "/login?return_to=%2Fdossiers%2F7" {
+					t.Fatalf("%s after a login: got status %d to %q, want the login", method, p.StatusCode, p.location())
+				}
+			}
+			if tt.ends { // the record goes while the login is under way: nothing was lost
+				records, _ := a.store.All()
+				for key := range records {
+					a.store.MemStore.Delete(key)
+				}
+				if p := b.navigate("/dossiers/7"); p.StatusCode != http.StatusSeeOther {
+					t.Errorf("without the record: got status %d, want the login", p.StatusCode)
+				}
+			}
+			login()
+			if got := b.sub(); got != a.agentSub("marie") {
+				t.Errorf("got agent %q, want marie", got)
+			}
+			b.app = tt.next(a)
+			p := b.navigate("/dossiers/7")
+			if !tt.ends {
+				if p.location() != "/login?return_to=%2Fdossiers%2F7" {
+					t.Errorf("after another login: got status %d to %q, want the login", p.StatusCode, p.location())
+				}
+				return
+			}
+			b.checkErrorPage(p, refusal{code: agentconnect.CodeSessionLost, again: "/login?return_to=%2Fdossiers%2F7"})
+			if !strings.Contains(a.logs.String(), "WithSealedSessions") {
+				t.Errorf("got the log %s, want the likely cause", a.logs)
+			}
+			if p := b.navigate("/dossiers/7"); p.StatusCode != http.StatusSeeOther {
+				t.Errorf("again: got status %d, want a login: the page is shown once", p.StatusCode)
+			}
+		})
+	}
+}
