@@ -9,6 +9,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/agentconnect-go/agentconnect/example/internal/chromium"
+	"github.com/agentconnect-go/agentconnect/example/internal/ci"
 	"github.com/agentconnect-go/agentconnect/example/internal/servers"
 )
 
@@ -37,10 +39,12 @@ func composed(t *testing.T, service string, ports *strings.Replacer) environment
 
 // TestCompose does by hand what compose.yaml says: it builds both programs with the
 // commands of their container files, runs them with the environment that they are
-// given there, beside a Redis, and logs an agent in and out.
+// given there, beside a Redis, and logs an agent in and out. Then Playwright's turn.
 func TestCompose(t *testing.T) {
 	t.Parallel()
 	build := regexp.MustCompile(`(?m)^RUN (.*go build .*)-o /(\S+) (\S+)$`)
+	// Programs for any machine, but made of what the compiler has made already.
+	here := strings.NewReplacer("CGO_ENABLED=0 ", "", "-trimpath ", "")
 	bin := t.TempDir()
 	for _, name := range []string{"Containerfile", "../cmd/fakeproconnect/Containerfile"} {
 		file, err := os.ReadFile(name)
@@ -51,10 +55,13 @@ func TestCompose(t *testing.T) {
 		if command == nil {
 			t.Fatalf("%s builds nothing", name)
 		}
+		if !strings.Contains(command[1], "CGO_ENABLED=0 ") {
+			t.Errorf("%s builds a program that needs a C library, which the image has not", name)
+		}
 		if !strings.Contains(string(file), `ENTRYPOINT ["/`+command[2]+`"]`) {
 			t.Errorf("%s does not run what it builds", name)
 		}
-		cmd := exec.Command("sh", "-c", command[1]+"-o "+filepath.Join(bin, command[2])+" "+command[3])
+		cmd := exec.Command("sh", "-c", here.Replace(command[1])+"-o "+filepath.Join(bin, command[2])+" "+command[3])
 		cmd.Dir = ".."
 		if out, err := cmd.CombinedOutput(); err != nil {
 			t.Fatalf("%s: %v\n%s", name, err, out)
@@ -88,4 +95,28 @@ func TestCompose(t *testing.T) {
 		t.Errorf("got the keys %q in Redis, want the session", keys)
 	}
 	b.post(c.url+"/logout", nil).wantStatus(t, 200).wantAt(t, c.url+"/").wantPage(t, "Vous êtes déconnecté")
+
+	t.Run("Playwright", func(t *testing.T) { testPlaywright(t, c.url, "http://"+provider) })
+}
+
+// testPlaywright runs the recipe of docs/testing.md for Playwright.
+func testPlaywright(t *testing.T, application, provider string) {
+	cli, err := filepath.Abs("internal/playwright/node_modules/@playwright/test/cli.js")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := os.Stat(cli); err != nil {
+		ci.Missing(t, "Playwright is not installed: run `npm ci --prefix example/internal/playwright`")
+	}
+	node, err := exec.LookPath("node")
+	if err != nil {
+		ci.Missing(t, "node is not installed: apt-get install nodejs")
+	}
+	cmd := exec.CommandContext(t.Context(), node, cli, "test", "--output", t.TempDir())
+	cmd.Dir = "internal/playwright"
+	cmd.Env = append(os.Environ(), "APP_URL="+application, "FAKE_URL="+provider, "CHROMIUM="+chromium.Path(t))
+	output, err := cmd.CombinedOutput()
+	if err != nil || !strings.Contains(string(output), "3 passed") {
+		t.Errorf("got %v, want three tests that pass:\n%s", err, output)
+	}
 }

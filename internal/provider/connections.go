@@ -77,7 +77,8 @@ func (t *ownTransport) RoundTrip(r *http.Request) (*http.Response, error) {
 // keepQuiet has a transport use quietConns. What an application has set to dial in
 // its own way stays.
 func keepQuiet(t *http.Transport) {
-	if t.Dial != nil || t.DialTLS != nil || t.DialTLSContext != nil { //lint:ignore SA1019 an application may have set them
+	//lint:ignore SA1019 an application may have set them
+	if t.Dial != nil || t.DialTLS != nil || t.DialTLSContext != nil {
 		return
 	}
 	t.ReadBufferSize = smallestBuffer

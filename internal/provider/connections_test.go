@@ -419,7 +419,10 @@ func TestFailedCalls(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			config := plain.config
-			config.Client = &http.Client{Timeout: 300 * time.Millisecond}
+			config.Client = &http.Client{Timeout: 30 * time.Second}
+			if tt.kind == Timeout {
+				config.Client.Timeout = 300 * time.Millisecond
+			}
 			_, err := New(config).Exchange(tt.ctx, &Metadata{TokenEndpoint: tt.endpoint}, "code", Login{})
 			if failure := asFailure(t, err); failure.Kind != tt.kind || !strings.HasPrefix(failure.Error(), tt.want) {
 				t.Errorf("got %s, %v, want %s, %s", failure.Kind, failure, tt.kind, tt.want)

@@ -32,10 +32,7 @@ type Browser struct {
 // its data; it ends with the test. Certificates are not verified.
 func Start(tb testing.TB) *Browser {
 	tb.Helper()
-	path, err := installed()
-	if err != nil {
-		ci.Missing(tb, "Chromium is not installed: install Debian's package chromium")
-	}
+	path := Path(tb)
 	options := slices.Concat(chromedp.DefaultExecAllocatorOptions[:], []chromedp.ExecAllocatorOption{
 		chromedp.ExecPath(path),
 		chromedp.Flag("accept-lang", "fr-FR,fr"),
@@ -56,10 +53,15 @@ func Start(tb testing.TB) *Browser {
 	return &Browser{tb, ctx}
 }
 
-// installed returns the path of Chromium.
-func installed() (string, error) {
-	if path, err := exec.LookPath("chromium"); err == nil {
-		return path, nil
+// Path returns where Chromium is.
+func Path(tb testing.TB) string {
+	tb.Helper()
+	path, err := exec.LookPath("chromium")
+	if err != nil {
+		path, err = exec.LookPath("chromium-browser") // of other distributions
 	}
-	return exec.LookPath("chromium-browser") // of other distributions
+	if err != nil {
+		ci.Missing(tb, "Chromium is not installed: install Debian's package chromium")
+	}
+	return path
 }
