@@ -55,26 +55,19 @@ type ButtonOptions struct {
 // without the logo that the charter demands.
 func (a *Authenticator) Button(o ButtonOptions) template.HTML {
 	button := struct {
-		Lang, LogInWith, About, NewWindow string
-		Brand                             wording.Brand
-		Link                              bool
-		Image                             string
-		LoginPath, LoginURL, ReturnTo     string
-		Hidden                            map[string]string
+		wording.ButtonLabels
+		Brand                         wording.Brand
+		Link                          bool
+		Image                         string
+		LoginPath, LoginURL, ReturnTo string
+		Hidden                        map[string]string
 	}{
-		Lang:      "fr",
-		LogInWith: "S’identifier avec",
-		About:     "Qu’est-ce que ProConnect ?",
-		NewWindow: "nouvelle fenêtre",
-		Brand:     a.config.brand,
-		Link:      o.Link,
-		Image:     o.Image,
-		LoginPath: a.config.loginPath,
-		Hidden:    o.Hidden,
-	}
-	if primary, _, _ := strings.Cut(strings.ToLower(o.Lang), "-"); primary == "en" {
-		button.Lang, button.LogInWith = "en", "Sign in with"
-		button.About, button.NewWindow = "What is ProConnect?", "new window"
+		ButtonLabels: wording.ButtonIn(o.Lang),
+		Brand:        a.config.brand,
+		Link:         o.Link,
+		Image:        o.Image,
+		LoginPath:    a.config.loginPath,
+		Hidden:       o.Hidden,
 	}
 	if target := a.config.returnTo(o.ReturnTo); target != a.config.homePath {
 		button.ReturnTo = target

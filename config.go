@@ -261,7 +261,7 @@ func (c *config) validateCookies(p *settings.Problems) {
 // validatePages checks the template and whom the agents can ask for help.
 func (c *config) validatePages(p *settings.Problems) {
 	p.SupportContact(c.supportContact)
-	if printable(c.serviceName) != c.serviceName {
+	if wording.Printable(c.serviceName) != c.serviceName {
 		p.Add("WithServiceName", "invalid", "the name has characters that are not printable")
 	}
 	if c.pageTemplate == nil {

@@ -2,8 +2,6 @@ package agentconnect
 
 import (
 	"context"
-	"crypto/rand"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -13,6 +11,7 @@ import (
 
 	"github.com/agentconnect-go/agentconnect/internal/pending"
 	"github.com/agentconnect-go/agentconnect/internal/provider"
+	"github.com/agentconnect-go/agentconnect/internal/refused"
 	"github.com/agentconnect-go/agentconnect/internal/wording"
 )
 
@@ -208,54 +207,25 @@ func formatText(s fmt.State, verb rune, text string) {
 // (CodeUnauthenticated).
 type ErrorHandler func(w http.ResponseWriter, r *http.Request, err *Error)
 
-// logLevel tells what an operator should look at from what people do.
-func (e *Error) logLevel() slog.Level {
-	switch {
-	case e.Status >= http.StatusInternalServerError:
-		return slog.LevelError
-	case e.Code == CodeUnauthenticated:
-		return slog.LevelDebug
-	}
-	return slog.LevelWarn
-}
-
 // report gives a refusal its ID and logs it.
 func (e *Error) report(ctx context.Context, logger *slog.Logger) {
-	var id [8]byte
-	rand.Read(id[:])
-	e.ID = hex.EncodeToString(id[:])
-	logger.LogAttrs(ctx, e.logLevel(), "agentconnect: refused", e.logAttrs()...)
+	e.ID = refused.NewID()
+	e.line().Log(ctx, logger)
 }
 
-// retryLater is when a request that was refused for a while may be tried again, in
-// seconds.
-const retryLater = "10"
-
-// sayWhenToRetry sets Retry-After where the refusal is for a while (RFC 9110 section
-// 10.2.3).
-func (e *Error) sayWhenToRetry(h http.Header) {
-	if e.Status == http.StatusServiceUnavailable {
-		h.Set("Retry-After", retryLater)
-	}
-}
-
-// logAttrs is the one line of a refusal. The provider's words are untrusted,
-// and anybody can forge them: only an error of the shape that RFC 6749 section
-// 4.1.2.1 gives it is logged, and no description.
-func (e *Error) logAttrs() []slog.Attr {
-	attrs := []slog.Attr{
-		slog.String("code", string(e.Code)),
-		slog.Int("status", e.Status),
-		slog.String("error_id", e.ID),
-	}
+// line is what the log says of a refusal. The provider's words are untrusted, and
+// anybody can forge them: only an error of the shape that RFC 6749 section 4.1.2.1
+// gives it is logged, and no description.
+func (e *Error) line() refused.Line {
+	l := refused.Line{Code: string(e.Code), Status: e.Status, ID: e.ID, Cause: e.cause}
 	if provider.IsErrorName(e.ProviderError) {
-		attrs = append(attrs, slog.String("provider_error", e.ProviderError))
+		l.ProviderError = e.ProviderError
 	}
-	if e.cause != nil {
-		attrs = append(attrs, slog.String("cause", e.cause.Error()))
-	}
-	return attrs
+	return l
 }
+
+// logAttrs returns what the line says.
+func (e *Error) logAttrs() []slog.Attr { return e.line().Attrs() }
 
 // refusalOf is the refusal that a failure of the provider amounts to.
 func refusalOf(f *provider.Failure) *Error {

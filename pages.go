@@ -11,8 +11,8 @@ import (
 	"slices"
 	"strings"
 	"time"
-	"unicode"
 
+	"github.com/agentconnect-go/agentconnect/internal/refused"
 	"github.com/agentconnect-go/agentconnect/internal/wording"
 )
 
@@ -63,35 +63,11 @@ type PageSupport struct {
 // A PageFact is a name and its value.
 type PageFact struct{ Name, Value string }
 
-// wordsOf returns the labels of the pages.
-func wordsOf(lang string) map[string]string {
-	if lang == "en" {
-		return map[string]string{
-			"LogIn":   "Log in again",
-			"Home":    "Home page",
-			"Demands": "What is demanded here:",
-			"Support": "Information for support",
-			"Contact": "If you need help:",
-			"Copy":    "All of it, to be copied",
-			"CopyHow": "Select the whole text, and copy it into your message:",
-		}
-	}
-	return map[string]string{
-		"LogIn":   "Se connecter de nouveau",
-		"Home":    "Page d’accueil",
-		"Demands": "Ce qui est demandé ici :",
-		"Support": "Informations pour l’assistance",
-		"Contact": "Si vous avez besoin d’aide :",
-		"Copy":    "Toutes les informations, à copier",
-		"CopyHow": "Sélectionnez tout le texte, puis copiez-le dans votre message :",
-	}
-}
-
 // refuse logs a refusal and has it answered.
 func (a *Authenticator) refuse(w http.ResponseWriter, r *http.Request, e *Error) {
 	noStore(w)
 	e.report(r.Context(), a.config.logger)
-	e.sayWhenToRetry(w.Header())
+	refused.SayWhenToRetry(w.Header(), e.Status)
 	a.config.errorHandler(w, r, e)
 }
 
@@ -110,7 +86,7 @@ func (a *Authenticator) ServeError(w http.ResponseWriter, r *http.Request, e *Er
 		own.Status = e.Code.status()
 		e = &own
 	}
-	e.sayWhenToRetry(w.Header())
+	refused.SayWhenToRetry(w.Header(), e.Status)
 	if isForPerson(r) && (e.Code != CodeUnauthenticated || isFormPost(r)) {
 		a.servePage(w, r, e.Status, a.errorPage(language(r), e))
 		return
@@ -127,7 +103,7 @@ func (a *Authenticator) errorPage(lang string, e *Error) *Page {
 		Service:    a.config.serviceName,
 		Title:      a.config.brand.In(text.Title),
 		Paragraphs: []string{a.config.brand.In(text.Happened)},
-		Words:      wordsOf(lang),
+		Words:      wording.PageWords(lang),
 		Home:       a.config.homePath,
 		Forms:      a.offeredForms(lang, m.Offers, e),
 		Support:    a.support(lang, e),
@@ -152,39 +128,36 @@ func (a *Authenticator) errorPage(lang string, e *Error) *Page {
 // offeredForms returns the forms of a refusal's page. Both end the provider's
 // session too, which would otherwise answer for the same account again.
 func (a *Authenticator) offeredForms(lang string, offers wording.Offer, e *Error) []PageForm {
-	other, logOut := "Se connecter avec un autre compte", "Se déconnecter"
-	if lang == "en" {
-		other, logOut = "Log in with another account", "Log out"
-	}
+	labels := wording.LabelsIn(lang)
 	var forms []PageForm
 	if offers&wording.OtherAccount != 0 {
 		fields := map[string]string{fieldLogin: a.loginAgain(e)}
 		if e.idTokenHint != "" {
 			fields[fieldIDTokenHint] = e.idTokenHint
 		}
-		forms = append(forms, PageForm{other, a.config.logoutPath, fields})
+		forms = append(forms, PageForm{labels.OtherAccount, a.config.logoutPath, fields})
 	}
 	if offers&wording.Logout != 0 {
-		forms = append(forms, PageForm{Label: logOut, Action: a.config.logoutPath})
+		forms = append(forms, PageForm{Label: labels.LogOut, Action: a.config.logoutPath})
 	}
 	return forms
 }
 
 // support makes what support asks for.
 func (a *Authenticator) support(lang string, e *Error) *PageSupport {
-	in := func(french, english string) string { return Reason{french, english}.in(lang) }
+	labels := wording.LabelsIn(lang)
+	answer := slices.DeleteFunc([]string{e.ProviderError, e.ProviderDescription}, func(s string) bool { return s == "" })
 	shown := []PageFact{
-		{in("Erreur", "Error"), string(e.Code)},
-		{in("Numéro", "Number"), e.ID},
-		{in("Heure", "Time"), localTime(lang, a.config.now())},
+		{labels.Error, string(e.Code)},
+		{labels.Number, e.ID},
+		{labels.Time, wording.LocalTime(lang, a.config.now())},
 	}
 	folded := []PageFact{
-		{in("Service (client_id)", "Service (client_id)"), a.config.clientID},
-		{in("Fournisseur", "Provider"), a.config.issuer},
-		{in("Environnement", "Environment"), string(a.config.environment)},
-		{in("URL d’autorisation", "Authorization URL"), e.AuthorizeURL},
-		{in("Réponse du fournisseur (texte non vérifié)", "The provider’s answer (unverified text)"),
-			printable(strings.Join(nonEmpty(e.ProviderError, e.ProviderDescription), " – "))},
+		{labels.Service, a.config.clientID},
+		{labels.Provider, a.config.issuer},
+		{labels.Environment, string(a.config.environment)},
+		{labels.AuthorizeURL, e.AuthorizeURL},
+		{labels.ProviderAnswer, wording.Printable(strings.Join(answer, " – "))},
 	}
 	s := &PageSupport{Contact: a.config.supportContact, ContactURL: contactURL(a.config.supportContact)}
 	var all strings.Builder
@@ -195,37 +168,24 @@ func (a *Authenticator) support(lang string, e *Error) *PageSupport {
 		if i < len(shown) {
 			s.Facts = append(s.Facts, fact)
 		}
-		all.WriteString(fact.Name + in(" : ", ": ") + fact.Value + "\n")
+		all.WriteString(fact.Name + labels.Colon + fact.Value + "\n")
 	}
 	s.All = all.String()
 	return s
 }
 
-// localTime returns a time as the agents' clocks show it.
-func localTime(lang string, t time.Time) string {
-	place := Reason{"heure de Paris", "Paris time"}.in(lang)
-	paris, err := time.LoadLocation("Europe/Paris")
-	if err != nil { // this system knows no time zones
-		paris, place = time.UTC, "UTC"
-	}
-	return t.In(paris).Format("02/01/2006 15:04:05 ") + "(" + place + ")"
-}
-
 // serveLogoutPage shows the button that logs out.
 func (a *Authenticator) serveLogoutPage(w http.ResponseWriter, r *http.Request) {
 	lang := language(r)
+	labels := wording.LabelsIn(lang)
 	p := &Page{
-		Lang:       "fr",
+		Lang:       lang,
 		Service:    a.config.serviceName,
-		Title:      "Se déconnecter",
-		Paragraphs: []string{a.config.brand.In("Voulez-vous vous déconnecter de ce service et de ProConnect ?")},
-		Words:      wordsOf(lang),
+		Title:      labels.LogOut,
+		Paragraphs: []string{a.config.brand.In(labels.WantLogOut)},
+		Words:      wording.PageWords(lang),
 		Home:       a.config.homePath,
-		Forms:      []PageForm{{Label: "Se déconnecter", Action: a.config.logoutPath}},
-	}
-	if lang == "en" {
-		p.Lang, p.Title, p.Forms[0].Label = "en", "Log out", "Log out"
-		p.Paragraphs = []string{a.config.brand.In("Do you want to log out of this service and of ProConnect?")}
+		Forms:      []PageForm{{Label: labels.LogOut, Action: a.config.logoutPath}},
 	}
 	a.servePage(w, r, http.StatusOK, p)
 }
@@ -271,54 +231,27 @@ func pagePolicy(style string, form bool) string {
 	return policy
 }
 
-// A problem is what a program is answered (RFC 9457), in English.
-type problem struct {
-	Type        string   `json:"type"`
-	Title       string   `json:"title"`
-	Status      int      `json:"status"`
-	Detail      string   `json:"detail"`
-	Code        Code     `json:"code"`
-	ErrorID     string   `json:"error_id,omitempty"`
-	LoginURL    string   `json:"login_url,omitempty"`
-	AcceptedACR []string `json:"accepted_acr,omitempty"`
-	Reasons     []string `json:"reasons,omitempty"`
-}
-
-func newProblem(e *Error, title, detail string) *problem {
-	p := &problem{
-		Type:        "about:blank",
-		Title:       title,
+// serveProblem answers a program (RFC 9457).
+func (a *Authenticator) serveProblem(w http.ResponseWriter, r *http.Request, e *Error) {
+	m := meaningOf(e)
+	p := refused.Problem{
+		Title:       a.config.brand.In(m.English.Title),
+		Detail:      a.config.brand.In(m.English.Happened),
 		Status:      e.Status,
-		Detail:      detail,
-		Code:        e.Code,
+		Code:        string(e.Code),
 		ErrorID:     e.ID,
 		AcceptedACR: e.AcceptedACR,
 	}
 	for _, reason := range e.Reasons {
 		p.Reasons = append(p.Reasons, reason.in("en"))
 	}
-	return p
-}
-
-func (p *problem) serve(w http.ResponseWriter) {
-	h := w.Header()
-	h.Set("Content-Type", "application/problem+json")
-	h.Set("X-Content-Type-Options", "nosniff")
-	w.WriteHeader(p.Status)
-	json.NewEncoder(w).Encode(p)
-}
-
-// serveProblem answers a program (RFC 9457).
-func (a *Authenticator) serveProblem(w http.ResponseWriter, r *http.Request, e *Error) {
-	m := meaningOf(e)
-	p := newProblem(e, a.config.brand.In(m.English.Title), a.config.brand.In(m.English.Happened))
 	if m.Offers&wording.Login != 0 {
 		p.LoginURL = a.loginAgain(e)
 	}
 	if isHTMX(r.Header) && (e.Code == CodeUnauthenticated || e.Code == CodeNotNavigation || e.Code == CodeInsufficientLevel) {
 		w.Header().Set("HX-Redirect", p.LoginURL)
 	}
-	p.serve(w)
+	p.Serve(w)
 }
 
 // loginAgain returns the login that could mend a refusal: at the level that is
@@ -336,27 +269,6 @@ func contactURL(contact string) string {
 		return contact
 	}
 	return "mailto:" + contact
-}
-
-// printable replaces what a text of others could disturb the page with:
-// control characters, and those that change the direction of writing.
-func printable(text string) string {
-	return strings.Map(func(r rune) rune {
-		if unicode.IsPrint(r) {
-			return r
-		}
-		return unicode.ReplacementChar
-	}, text)
-}
-
-func nonEmpty(texts ...string) []string {
-	var kept []string
-	for _, t := range texts {
-		if t != "" {
-			kept = append(kept, t)
-		}
-	}
-	return kept
 }
 
 // redirect sends a browser to a URL that is known to be good, with GET.

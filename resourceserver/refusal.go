@@ -1,19 +1,17 @@
 package resourceserver
 
 import (
+	"cmp"
 	"context"
-	"crypto/rand"
-	"encoding/hex"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"log/slog"
 	"net/http"
 	"strconv"
 	"strings"
 
 	"github.com/agentconnect-go/agentconnect"
 	"github.com/agentconnect-go/agentconnect/internal/provider"
+	"github.com/agentconnect-go/agentconnect/internal/refused"
 )
 
 // The codes of refusals that only a resource server has. Others are those of package
@@ -28,9 +26,6 @@ const (
 	// CodeOverloaded: the provider is being asked about too many tokens (503).
 	CodeOverloaded agentconnect.Code = "overloaded"
 )
-
-// retryAfter is when a caller may try again after an answer of 503, in seconds.
-const retryAfter = "5"
 
 // A refusal says why a call is refused.
 type refusal struct {
@@ -135,55 +130,28 @@ func (s *Server) refuse(w http.ResponseWriter, r *http.Request, err error, scope
 	if m.challenge {
 		w.Header().Set("WWW-Authenticate", challengeOf(s.issuer, why.code, scopes))
 	}
-	if m.status == http.StatusServiceUnavailable {
-		w.Header().Set("Retry-After", retryAfter)
-	}
-	e := &agentconnect.Error{Code: why.code, Status: m.status, ID: newID(), Reasons: why.reasons}
-	s.log(r, e, why.cause)
+	refused.SayWhenToRetry(w.Header(), m.status)
+	e := &agentconnect.Error{Code: why.code, Status: m.status, ID: refused.NewID(), Reasons: why.reasons}
+	refused.Line{Code: string(e.Code), Status: e.Status, ID: e.ID, Cause: why.cause}.Log(r.Context(), s.logger)
 	s.errorHandler(w, r, e)
-}
-
-func newID() string {
-	var id [8]byte
-	rand.Read(id[:])
-	return hex.EncodeToString(id[:])
-}
-
-// log writes the line of a refusal. A caller that left is nobody's failure.
-func (s *Server) log(r *http.Request, e *agentconnect.Error, cause error) {
-	level := slog.LevelWarn
-	switch {
-	case e.Code == agentconnect.CodeUnauthenticated, errors.Is(r.Context().Err(), context.Canceled):
-		level = slog.LevelDebug
-	case e.Status >= http.StatusInternalServerError:
-		level = slog.LevelError
-	}
-	attrs := []slog.Attr{slog.String("code", string(e.Code)), slog.Int("status", e.Status), slog.String("error_id", e.ID)}
-	if cause != nil {
-		attrs = append(attrs, slog.String("cause", cause.Error()))
-	}
-	s.logger.LogAttrs(r.Context(), level, "agentconnect: refused", attrs...)
 }
 
 // ServeError is the default [agentconnect.ErrorHandler] of a Server: a problem (RFC
 // 9457), in English, with the members code, error_id and, where they apply, reasons.
 // The headers of RFC 6750 and Retry-After are already set, also for another handler.
+// A Status of 0 is that of the code.
 func (s *Server) ServeError(w http.ResponseWriter, _ *http.Request, e *agentconnect.Error) {
 	m := meaningOf(e.Code)
-	problem := struct {
-		Type    string            `json:"type"`
-		Title   string            `json:"title"`
-		Status  int               `json:"status"`
-		Detail  string            `json:"detail"`
-		Code    agentconnect.Code `json:"code"`
-		ErrorID string            `json:"error_id"`
-		Reasons []string          `json:"reasons,omitempty"`
-	}{Type: "about:blank", Title: m.title, Status: e.Status, Detail: m.detail, Code: e.Code, ErrorID: e.ID}
-	for _, reason := range e.Reasons {
-		problem.Reasons = append(problem.Reasons, reason.English)
+	p := refused.Problem{
+		Title:   m.title,
+		Detail:  m.detail,
+		Status:  cmp.Or(e.Status, m.status),
+		Code:    string(e.Code),
+		ErrorID: e.ID,
 	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.Header().Set("X-Content-Type-Options", "nosniff")
-	w.WriteHeader(e.Status)
-	json.NewEncoder(w).Encode(problem)
+	for _, reason := range e.Reasons {
+		p.Reasons = append(p.Reasons, cmp.Or(reason.English, reason.French))
+	}
+	refused.SayWhenToRetry(w.Header(), p.Status)
+	p.Serve(w)
 }

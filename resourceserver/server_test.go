@@ -667,6 +667,19 @@ func TestResourceServerErrorHandler(t *testing.T) {
 	}
 }
 
+// A refusal of the application's own is answered as ours are.
+func TestServeOwnError(t *testing.T) {
+	t.Parallel()
+	a := newAPI(t, agentconnect.Unsigned)
+	w := httptest.NewRecorder()
+	a.rs.ServeError(w, httptest.NewRequest("GET", "/", nil), &agentconnect.Error{
+		Code: agentconnect.CodeProviderUnavailable, Reasons: []agentconnect.Reason{{French: "une raison"}},
+	})
+	if got := w.Body.String(); w.Code != http.StatusServiceUnavailable || w.Header().Get("Retry-After") == "" || !strings.Contains(got, `"status":503`) || !strings.Contains(got, `"reasons":["une raison"]`) {
+		t.Errorf("got status %d, header %v, %s, want that of the code, when to retry, and the reason", w.Code, w.Header(), got)
+	}
+}
+
 func TestNewProblems(t *testing.T) {
 	t.Parallel()
 	other := func(issuer string) []resourceserver.Option {

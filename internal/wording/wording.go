@@ -1,6 +1,7 @@
-// Package wording is what people are told about a refusal: a row for each code, with
-// the status of the answer, what the page offers, and the explanation in French and in
-// English. It knows codes by their names, and nothing of requests, sessions and pages.
+// Package wording is what people are told, in French and in English. For a refusal it is
+// a row for each code, with the status of the answer, what the page offers, and the
+// explanation. For pages and button it is their labels. It knows codes by their names,
+// and nothing of requests, sessions and pages.
 package wording
 
 import (

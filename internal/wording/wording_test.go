@@ -1,8 +1,10 @@
 package wording_test
 
 import (
+	"reflect"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/agentconnect-go/agentconnect/internal/wording"
 )
@@ -54,6 +56,58 @@ func TestBrand(t *testing.T) {
 		}
 		if got := wording.ProConnect.In(text); got != text {
 			t.Errorf("%q: got %q, want it as it is", text, got)
+		}
+	}
+}
+
+// Every label has a text in both languages.
+func TestLabels(t *testing.T) {
+	t.Parallel()
+	french, english := wording.PageWords("fr"), wording.PageWords("en")
+	if len(french) != len(english) {
+		t.Errorf("got %d labels in French and %d in English", len(french), len(english))
+	}
+	for name := range french {
+		if french[name] == "" || english[name] == "" || french[name] == english[name] {
+			t.Errorf("%s: got %q and %q, want two texts", name, french[name], english[name])
+		}
+	}
+	for _, lang := range []string{"fr", "en"} {
+		for _, labels := range []any{wording.LabelsIn(lang), wording.ButtonIn(lang)} {
+			v := reflect.ValueOf(labels)
+			for i := range v.NumField() {
+				if v.Field(i).String() == "" {
+					t.Errorf("%s: got no text for %s", lang, v.Type().Field(i).Name)
+				}
+			}
+		}
+	}
+	for lang, want := range map[string]string{"en": "en", "EN": "en", "en-GB": "en", "fr": "fr", "": "fr", "de": "fr", "english": "fr"} {
+		if got := wording.ButtonIn(lang).Lang; got != want {
+			t.Errorf("%q: got the button in %q, want %q", lang, got, want)
+		}
+	}
+}
+
+func TestLocalTime(t *testing.T) {
+	t.Parallel()
+	summer := time.Date(2026, 7, 14, 22, 30, 5, 0, time.UTC)
+	for lang, want := range map[string]string{"fr": "15/07/2026 00:30:05 (heure de Paris)", "en": "15/07/2026 00:30:05 (Paris time)"} {
+		if got := wording.LocalTime(lang, summer); got != want {
+			t.Errorf("%s: got %q, want %q", lang, got, want)
+		}
+	}
+}
+
+func TestPrintable(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]string{
+		"Démarches & Co <b>": "Démarches & Co <b>",
+		"a\r\nb":             "a\uFFFD\uFFFDb",
+		"a\u202eb\x00":       "a\uFFFDb\uFFFD",
+	} {
+		if got := wording.Printable(text); got != want {
+			t.Errorf("%q: got %q, want %q", text, got, want)
 		}
 	}
 }
