@@ -9,7 +9,6 @@ import (
 	"net/http"
 	"net/url"
 	"path"
-	"reflect"
 	"slices"
 	"strings"
 	"time"
@@ -214,10 +213,8 @@ func (c *config) validatePaths(p *settings.Problems) {
 }
 
 func (c *config) validateSession(p *settings.Problems) {
-	p.Want(!isNil(c.sessionStore), "WithSessionStore", "the store is nil")
-	if c.sessionLifetime < minLifetime || c.sessionLifetime > maxLifetime {
-		p.Add("WithSessionLifetime", "invalid", "%v is not between %v and %v", c.sessionLifetime, minLifetime, maxLifetime)
-	}
+	p.Want(!settings.IsNil(c.sessionStore), "WithSessionStore", "the store is nil")
+	p.Between("WithSessionLifetime", c.sessionLifetime, minLifetime, maxLifetime)
 	if c.sessionIdle != 0 && (c.sessionIdle < minIdleTimeout || c.sessionIdle > c.sessionLifetime) {
 		p.Add("WithIdleTimeout", "invalid", "%v is not between %v and the session's lifetime, %v", c.sessionIdle, minIdleTimeout, c.sessionLifetime)
 	}
@@ -277,15 +274,6 @@ func (c *config) validatePages(p *settings.Problems) {
 			return
 		}
 	}
-}
-
-// isNil reports whether a store is nil or a nil pointer in an interface.
-func isNil(store scs.Store) bool {
-	if store == nil {
-		return true
-	}
-	v := reflect.ValueOf(store)
-	return v.Kind() == reflect.Pointer && v.IsNil()
 }
 
 // secrets returns the client secrets, the current one first.

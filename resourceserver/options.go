@@ -129,8 +129,8 @@ func configure(serveError agentconnect.ErrorHandler, opts []Option) (*config, er
 		}
 	}
 	p.AlgOrNone("WithIntrospectionAlg", string(c.alg))
-	if c.cache != 0 && (c.cache < minCache || c.cache > maxCache) {
-		p.Add("WithCache", "invalid", "%v is not between %v and %v", c.cache, minCache, maxCache)
+	if c.cache != 0 {
+		p.Between("WithCache", c.cache, minCache, maxCache)
 	}
 	p.Calls(c.httpClient, c.logger, c.errorHandler != nil)
 	return c, p.Err(func(problem settings.Problem) error { return (*agentconnect.ConfigError)(&problem) })

@@ -4,8 +4,10 @@ import (
 	"log/slog"
 	"net/http"
 	"net/url"
+	"reflect"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/agentconnect-go/agentconnect/internal/email"
 	"github.com/agentconnect-go/agentconnect/internal/weburl"
@@ -61,6 +63,19 @@ func (p *Problems) Calls(client *http.Client, logger *slog.Logger, hasErrorHandl
 func (p *Problems) Want(given bool, option, detail string) {
 	if !given {
 		p.Add(option, "missing", "%s", detail)
+	}
+}
+
+// IsNil reports whether the value of an interface is nil, or a nil pointer.
+func IsNil(value any) bool {
+	v := reflect.ValueOf(value)
+	return value == nil || v.Kind() == reflect.Pointer && v.IsNil()
+}
+
+// Between judges a duration.
+func (p *Problems) Between(option string, d, shortest, longest time.Duration) {
+	if d < shortest || d > longest {
+		p.Add(option, "invalid", "%v is not between %v and %v", d, shortest, longest)
 	}
 }
 

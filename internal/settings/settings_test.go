@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/agentconnect-go/agentconnect/internal/settings"
 )
@@ -50,6 +51,20 @@ func TestProblemsShowNoSecret(t *testing.T) {
 	p.Alg("x", "RS265")
 	if got, want := text(p), `x: invalid: "RS265" is not one of RS256, ES256, HS256`; got != want {
 		t.Errorf("got %s, want %s", got, want)
+	}
+}
+
+func TestBetween(t *testing.T) {
+	t.Parallel()
+	for d, want := range map[time.Duration]string{
+		time.Second: "<nil>", time.Minute: "<nil>",
+		time.Second - 1: "x: invalid: 999.999999ms is not between 1s and 1m0s", time.Minute + 1: "x: invalid: 1m0.000000001s is not between 1s and 1m0s",
+	} {
+		p := &settings.Problems{}
+		p.Between("x", d, time.Second, time.Minute)
+		if got := text(p); got != want {
+			t.Errorf("%v: got %s, want %s", d, got, want)
+		}
 	}
 }
 
