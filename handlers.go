@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/agentconnect-go/agentconnect/internal/navigation"
 	"github.com/agentconnect-go/agentconnect/internal/pending"
 	"github.com/agentconnect-go/agentconnect/internal/provider"
 	"github.com/agentconnect-go/agentconnect/internal/weburl"
@@ -221,7 +222,7 @@ func (a *Authenticator) Handler() http.Handler {
 		weburl.Path(a.config.postLogoutURL): a.LogoutCallback,
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		path, _, _ := strings.Cut(requestTarget(r), "?")
+		path, _, _ := strings.Cut(navigation.Target(r), "?")
 		handler, ok := routes[path]
 		if !ok {
 			http.NotFound(w, r)

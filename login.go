@@ -14,6 +14,7 @@ import (
 	"golang.org/x/oauth2"
 
 	"github.com/agentconnect-go/agentconnect/internal/email"
+	"github.com/agentconnect-go/agentconnect/internal/navigation"
 	"github.com/agentconnect-go/agentconnect/internal/pending"
 	"github.com/agentconnect-go/agentconnect/internal/provider"
 	"github.com/agentconnect-go/agentconnect/internal/weburl"
@@ -225,7 +226,7 @@ func (a *Authenticator) visitorsLogin(form url.Values) (*loginRequest, error) {
 // startLogin keeps a new pending login in the browser and redirects it to the
 // provider.
 func (a *Authenticator) startLogin(w http.ResponseWriter, r *http.Request, login *loginRequest) {
-	if !mayStartLogin(r) {
+	if !navigation.MayStartLogin(r) {
 		refusal := newError(CodeNotNavigation, nil)
 		refusal.ReturnTo, refusal.AcceptedACR = a.config.returnTo(login.ReturnTo), login.ACR
 		a.refuse(w, r, refusal)

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/agentconnect-go/agentconnect/internal/cookies"
+	"github.com/agentconnect-go/agentconnect/internal/navigation"
 	"github.com/agentconnect-go/agentconnect/internal/weburl"
 )
 
@@ -173,7 +174,7 @@ func (a *Authenticator) endProviderSession(w http.ResponseWriter, r *http.Reques
 	http.SetCookie(w, cookies.New(a.idleCookieName(), "", -1, a.config.secureCookies))
 	next := ""
 	if r.Method == http.MethodGet {
-		next = a.loginAfterLogout(requestTarget(r)) // with its hints
+		next = a.loginAfterLogout(navigation.Target(r)) // with its hints
 	}
 	a.logOutOfProvider(w, r, "", cmp.Or(next, a.loginURL(a.config.returnTo(login.ReturnTo))))
 	return true

@@ -10,6 +10,7 @@ import (
 
 	"github.com/agentconnect-go/agentconnect/internal/cookies"
 	"github.com/agentconnect-go/agentconnect/internal/email"
+	"github.com/agentconnect-go/agentconnect/internal/navigation"
 )
 
 // RequireAgent lets through to next the requests of agents who are logged in,
@@ -187,7 +188,7 @@ func dependsOnAgent(h http.Header) {
 // refuseStranger sends a stranger to the login, or says that one is needed.
 // Where a level is demanded the login asks for it at once, rather than twice.
 func (a *Authenticator) refuseStranger(w http.ResponseWriter, r *http.Request, g guard) {
-	if !isNavigation(r) {
+	if !navigation.Is(r) {
 		refusal := newError(CodeUnauthenticated, nil)
 		refusal.ReturnTo = a.pageOf(r)
 		a.refuse(w, r, refusal)
@@ -196,7 +197,7 @@ func (a *Authenticator) refuseStranger(w http.ResponseWriter, r *http.Request, g
 	if cause := a.lost(w, r); cause != nil {
 		a.fresh.forget(w, r) // one page: the next login may work
 		refusal := newError(CodeSessionLost, cause)
-		refusal.ReturnTo = a.config.returnTo(requestTarget(r))
+		refusal.ReturnTo = a.config.returnTo(navigation.Target(r))
 		a.refuse(w, r, refusal)
 		return
 	}
@@ -204,20 +205,20 @@ func (a *Authenticator) refuseStranger(w http.ResponseWriter, r *http.Request, g
 	case g.asks:
 		a.stepUp(w, r, g.acr)
 	default:
-		redirect(w, a.loginURL(requestTarget(r)))
+		redirect(w, a.loginURL(navigation.Target(r)))
 	}
 }
 
 // refuseAgent sends an agent to step up where that helps, and otherwise says
 // what lacks.
 func (a *Authenticator) refuseAgent(w http.ResponseWriter, r *http.Request, lacking *Error) {
-	if lacking.Code == CodeInsufficientLevel && isNavigation(r) {
+	if lacking.Code == CodeInsufficientLevel && navigation.Is(r) {
 		a.stepUp(w, r, lacking.AcceptedACR)
 		return
 	}
 	lacking.ReturnTo = a.pageOf(r)
-	if isNavigation(r) {
-		lacking.ReturnTo = a.config.returnTo(requestTarget(r))
+	if navigation.Is(r) {
+		lacking.ReturnTo = a.config.returnTo(navigation.Target(r))
 	}
 	a.events.emit(r.Context(), Event{Kind: EventAccessRefused, Code: lacking.Code})
 	a.refuse(w, r, lacking)
@@ -227,10 +228,10 @@ func (a *Authenticator) refuseAgent(w http.ResponseWriter, r *http.Request, lack
 // logged in, to come back to the same page.
 func (a *Authenticator) stepUp(w http.ResponseWriter, r *http.Request, acr []string) {
 	if r.Method == http.MethodHead { // starts nothing
-		redirect(w, a.loginURL(requestTarget(r)))
+		redirect(w, a.loginURL(navigation.Target(r)))
 		return
 	}
-	login := &loginRequest{ReturnTo: requestTarget(r), ACR: acr}
+	login := &loginRequest{ReturnTo: navigation.Target(r), ACR: acr}
 	if session := sessionFrom(r.Context()); session != nil && email.Valid(session.agent.Email) {
 		login.LoginHint = session.agent.Email
 	}
@@ -243,7 +244,7 @@ func (a *Authenticator) stepUp(w http.ResponseWriter, r *http.Request, acr []str
 // opens in place of a navigation is itself the page.
 func (a *Authenticator) pageOf(r *http.Request) string {
 	if r.Method == http.MethodGet && r.Header.Get("HX-Boosted") == "true" {
-		return a.config.returnTo(requestTarget(r))
+		return a.config.returnTo(navigation.Target(r))
 	}
 	referer, err := url.Parse(r.Referer())
 	if err != nil || referer.Host != a.config.redirectURL.Host {

@@ -12,6 +12,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/agentconnect-go/agentconnect/internal/navigation"
+	"github.com/agentconnect-go/agentconnect/internal/negotiation"
 	"github.com/agentconnect-go/agentconnect/internal/refused"
 	"github.com/agentconnect-go/agentconnect/internal/wording"
 )
@@ -87,8 +89,8 @@ func (a *Authenticator) ServeError(w http.ResponseWriter, r *http.Request, e *Er
 		e = &own
 	}
 	refused.SayWhenToRetry(w.Header(), e.Status)
-	if isForPerson(r) && (e.Code != CodeUnauthenticated || isFormPost(r)) {
-		a.servePage(w, r, e.Status, a.errorPage(language(r), e))
+	if navigation.IsForPerson(r) && (e.Code != CodeUnauthenticated || navigation.IsFormPost(r)) {
+		a.servePage(w, r, e.Status, a.errorPage(negotiation.Language(r.Header, "fr", "en"), e))
 		return
 	}
 	a.serveProblem(w, r, e)
@@ -176,7 +178,7 @@ func (a *Authenticator) support(lang string, e *Error) *PageSupport {
 
 // serveLogoutPage shows the button that logs out.
 func (a *Authenticator) serveLogoutPage(w http.ResponseWriter, r *http.Request) {
-	lang := language(r)
+	lang := negotiation.Language(r.Header, "fr", "en")
 	labels := wording.LabelsIn(lang)
 	p := &Page{
 		Lang:       lang,
@@ -248,7 +250,7 @@ func (a *Authenticator) serveProblem(w http.ResponseWriter, r *http.Request, e *
 	if m.Offers&wording.Login != 0 {
 		p.LoginURL = a.loginAgain(e)
 	}
-	if isHTMX(r.Header) && (e.Code == CodeUnauthenticated || e.Code == CodeNotNavigation || e.Code == CodeInsufficientLevel) {
+	if navigation.IsHTMX(r.Header) && (e.Code == CodeUnauthenticated || e.Code == CodeNotNavigation || e.Code == CodeInsufficientLevel) {
 		w.Header().Set("HX-Redirect", p.LoginURL)
 	}
 	p.Serve(w)
@@ -271,6 +273,9 @@ func contactURL(contact string) string {
 	return "mailto:" + contact
 }
 
+// maxForm bounds the body of a form of ours.
+const maxForm = 64 << 10
+
 // redirect sends a browser to a URL that is known to be good, with GET.
 // http.Redirect would rewrite it.
 func redirect(w http.ResponseWriter, location string) {
@@ -291,14 +296,14 @@ func (a *Authenticator) refuseMethod(w http.ResponseWriter, r *http.Request, all
 // another site, where to send its browser: in a JSON object with the member location,
 // and to htmx in a header of its own.
 func sendTo(w http.ResponseWriter, r *http.Request, location string) {
-	if isForPerson(r) || isPlainProgram(r) {
+	if navigation.IsForPerson(r) || navigation.IsPlainProgram(r) {
 		redirect(w, location)
 		return
 	}
 	h := w.Header()
 	h.Set("Content-Type", "application/json")
 	h.Set("X-Content-Type-Options", "nosniff")
-	if isHTMX(r.Header) {
+	if navigation.IsHTMX(r.Header) {
 		h.Set("HX-Redirect", location)
 	}
 	json.NewEncoder(w).Encode(map[string]string{"location": location})

@@ -10,6 +10,7 @@ import (
 	"github.com/agentconnect-go/agentconnect/internal/email"
 	"github.com/agentconnect-go/agentconnect/internal/settings"
 	"github.com/agentconnect-go/agentconnect/internal/weburl"
+	"github.com/agentconnect-go/agentconnect/internal/wording"
 )
 
 // The values of acr that ProConnect gives: how sure it is of who the agent
@@ -111,7 +112,7 @@ func Role(roles ...string) Requirement {
 	roles = slices.Clone(roles)
 	var french, english []string
 	for _, role := range roles {
-		name := roleName(role)
+		name := wording.Role(role)
 		french, english = append(french, name.French), append(english, name.English)
 	}
 	return Requirement{
@@ -122,27 +123,8 @@ func Role(roles ...string) Requirement {
 		},
 		scopes:  []string{"roles"},
 		roles:   roles,
-		problem: checkEach("Role", "a role that ProConnect gives", roles, func(role string) bool { return roleName(role) != Reason{} }),
+		problem: checkEach("Role", "a role that ProConnect gives", roles, func(role string) bool { return wording.Role(role) != wording.Phrase{} }),
 	}
-}
-
-// roleName is a role in words.
-func roleName(role string) Reason {
-	switch role {
-	case RoleAgentPublic:
-		return Reason{"un agent public", "a public agent"}
-	case RoleAgentPublicEtat:
-		return Reason{"un agent public de l’État", "a public agent of the State"}
-	case RoleAgentPublicTerritorial:
-		return Reason{"un agent public territorial", "a public agent of a local authority"}
-	case RoleAgentPublicHospitalier:
-		return Reason{"un agent public hospitalier", "a public agent of a hospital"}
-	case RoleAgentPublicL1003:
-		return Reason{"un agent d’un organisme chargé d’une mission de service public", "an agent of a body that is charged with a public service"}
-	case RoleDirigeant:
-		return Reason{"une personne qui dirige une organisation", "a person who heads an organisation"}
-	}
-	return Reason{}
 }
 
 // EmailDomain accepts agents whose e-mail address is in one of the domains,
@@ -161,7 +143,7 @@ func EmailDomain(domains ...string) Requirement {
 			English: "an e-mail address in the domain " + strings.Join(domains, " or "),
 		},
 		scopes:  []string{"email"},
-		problem: checkEach("EmailDomain", "the domain of an e-mail address", domains, isDomain),
+		problem: checkEach("EmailDomain", "the domain of an e-mail address", domains, email.IsDomain),
 	}
 }
 
@@ -239,18 +221,6 @@ func checkEach(rule, what string, values []string, ok func(string) bool) error {
 		}
 	}
 	return nil
-}
-
-// isDomain reports whether s is a domain as it follows the "@" of an e-mail
-// address: two labels or more, of letters, digits and hyphens.
-func isDomain(s string) bool {
-	odd := func(r rune) bool { return r != '-' && !unicode.IsLetter(r) && !unicode.IsDigit(r) }
-	for label := range strings.SplitSeq(s, ".") {
-		if label == "" || strings.ContainsFunc(label, odd) || strings.HasPrefix(label, "-") || strings.HasSuffix(label, "-") {
-			return false
-		}
-	}
-	return strings.Contains(s, ".")
 }
 
 // isDigits reports whether s is n digits.
@@ -354,37 +324,6 @@ func (rs requirements) lacking(agent Agent, acr []string) *Error {
 // levelRefusal is the refusal of a login whose acr is none of those.
 func levelRefusal(acr []string) *Error {
 	err := errorf(CodeInsufficientLevel, "the acr of the login is not one of those demanded")
-	err.Reasons, err.AcceptedACR = []Reason{levelReason(acr)}, acr
+	err.Reasons, err.AcceptedACR = []Reason{Reason(wording.Level(acr))}, acr
 	return err
-}
-
-// levelReason says to a person what a list of accepted acr values is.
-func levelReason(acr []string) Reason {
-	for _, level := range []struct {
-		r               Requirement
-		french, english string
-	}{
-		{MFA(), "une connexion avec plusieurs facteurs d’authentification (mot de passe et code, carte agent…)", "a login with several authentication factors (password and code, agent card…)"},
-		{MinEIDAS(1), "une connexion de niveau eIDAS 1 (faible) au moins", "a login at eIDAS level 1 (low) or higher"},
-		{MinEIDAS(2), "une connexion de niveau eIDAS 2 (substantiel) au moins", "a login at eIDAS level 2 (substantial) or higher"},
-		{MinEIDAS(3), "une connexion de niveau eIDAS 3 (élevé)", "a login at eIDAS level 3 (high)"},
-		{CertificationDirigeant(), "la certification que vous représentez légalement votre organisation", "the certification that you legally represent your organisation"},
-	} {
-		if slices.Equal(acr, level.r.acr) {
-			return Reason{level.french, level.english}
-		}
-	}
-	var french, english []string
-	for _, value := range acr {
-		level, mfa := strings.CutSuffix(strings.Replace(value, "eidas", "eIDAS ", 1), "-mfa")
-		switch {
-		case value == ACRCertificationDirigeant:
-			french, english = append(french, "dirigeant certifié"), append(english, "certified company head")
-		case mfa:
-			french, english = append(french, level+" avec plusieurs facteurs"), append(english, level+" with several factors")
-		default:
-			french, english = append(french, level), append(english, level)
-		}
-	}
-	return Reason{"une connexion de niveau " + strings.Join(french, " ou "), "a login at the level " + strings.Join(english, " or ")}
 }

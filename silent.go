@@ -2,10 +2,10 @@ package agentconnect
 
 import (
 	"net/http"
-	"strings"
 	"time"
 
 	"github.com/agentconnect-go/agentconnect/internal/cookies"
+	"github.com/agentconnect-go/agentconnect/internal/navigation"
 )
 
 // silentPeriod is how long a browser is left in peace after a silent try.
@@ -26,7 +26,7 @@ const silentPeriod = time.Hour
 // answer, the page is served to a stranger.
 func (a *Authenticator) SilentLogin(next http.Handler) http.Handler {
 	return a.LoadAgent(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if sessionFrom(r.Context()) != nil || r.Method != http.MethodGet || !isNavigation(r) || !saysItIsBrowser(r.Header) {
+		if sessionFrom(r.Context()) != nil || r.Method != http.MethodGet || !navigation.Is(r) || !navigation.SaysBrowser(r.Header) {
 			next.ServeHTTP(w, r)
 			return
 		}
@@ -38,7 +38,7 @@ func (a *Authenticator) SilentLogin(next http.Handler) http.Handler {
 				break
 			}
 			a.setSilentCookie(w, silentTried)
-			a.startLogin(w, r, &loginRequest{ReturnTo: requestTarget(r), ACR: a.config.acr, Prompt: "none"})
+			a.startLogin(w, r, &loginRequest{ReturnTo: navigation.Target(r), ACR: a.config.acr, Prompt: "none"})
 			return
 		}
 		next.ServeHTTP(w, r)
@@ -61,19 +61,4 @@ func (a *Authenticator) setSilentCookie(w http.ResponseWriter, value string) {
 // for one: its agent is not logged in without being asked.
 func (a *Authenticator) hadSession(r *http.Request) bool {
 	return len(a.sessions.presented(r)) > 0 || len(cookies.Named(r, a.idleCookieName())) > 0
-}
-
-// saysItIsBrowser reports whether a request has Fetch Metadata, and does not come
-// from a crawler that says so.
-func saysItIsBrowser(h http.Header) bool {
-	if h.Get("Sec-Fetch-Mode") == "" || h.Get("Sec-Fetch-Dest") == "" {
-		return false
-	}
-	userAgent := strings.ToLower(h.Get("User-Agent"))
-	for _, word := range []string{"bot", "crawl", "spider", "slurp", "preview"} {
-		if strings.Contains(userAgent, word) {
-			return false
-		}
-	}
-	return true
 }

@@ -1,4 +1,7 @@
-package agentconnect
+// Package navigation tells a person who opens a page from a script, a frame, an image,
+// a prefetch or a program: by what the request says of itself. It knows requests, and
+// nothing of what is answered.
+package navigation
 
 import (
 	"net/http"
@@ -9,20 +12,17 @@ import (
 	"github.com/agentconnect-go/agentconnect/internal/negotiation"
 )
 
-// maxForm bounds the body of a form of ours.
-const maxForm = 64 << 10
-
-// isNavigation reports whether a person opens a page with the request, as opposed
+// Is reports whether a person opens a page with the request, as opposed
 // to a script, an image, a frame, a prefetch, a program. Only such a request may
 // start a login by itself: any other would end the login that a tab of this browser
 // has under way, or end where nobody sees it.
-func isNavigation(r *http.Request) bool {
-	return (r.Method == http.MethodGet || r.Method == http.MethodHead) && isForPerson(r)
+func Is(r *http.Request) bool {
+	return (r.Method == http.MethodGet || r.Method == http.MethodHead) && IsForPerson(r)
 }
 
-// isForPerson reports whether a person sees the answer in a tab of its own: by Fetch
+// IsForPerson reports whether a person sees the answer in a tab of its own: by Fetch
 // Metadata, which all current browsers send to trustworthy origins, or by Accept.
-func isForPerson(r *http.Request) bool {
+func IsForPerson(r *http.Request) bool {
 	if isAheadOfPerson(r.Header) || isOfScript(r.Header) {
 		return false
 	}
@@ -35,18 +35,18 @@ func isForPerson(r *http.Request) bool {
 	return r.Header.Get("X-Requested-With") == "" && negotiation.MediaType(r.Header, "text/html").Precision == 3 && !prefersJSON(r.Header)
 }
 
-// mayStartLogin reports whether the request may start the login that it asks for:
+// MayStartLogin reports whether the request may start the login that it asks for:
 // a person's does, and one that says nothing at all about what it is, as programs
 // send and no browser.
-func mayStartLogin(r *http.Request) bool {
-	return isForPerson(r) || isPlainProgram(r)
+func MayStartLogin(r *http.Request) bool {
+	return IsForPerson(r) || IsPlainProgram(r)
 }
 
-// isPlainProgram reports whether a program that is no browser sent the request, and
+// IsPlainProgram reports whether a program that is no browser sent the request, and
 // does not say what answer it takes.
-func isPlainProgram(r *http.Request) bool {
+func IsPlainProgram(r *http.Request) bool {
 	h := r.Header
-	return !isAheadOfPerson(h) && h.Get("Sec-Fetch-Mode") == "" && h.Get("X-Requested-With") == "" && !isHTMX(h) && h.Get("Accept") == ""
+	return !isAheadOfPerson(h) && h.Get("Sec-Fetch-Mode") == "" && h.Get("X-Requested-With") == "" && !IsHTMX(h) && h.Get("Accept") == ""
 }
 
 // isAheadOfPerson reports whether a browser, or a library in it, fetches the page
@@ -67,11 +67,11 @@ func isAheadOfPerson(h http.Header) bool {
 
 // isOfScript reports whether a library of scripts says that it sent the request.
 func isOfScript(h http.Header) bool {
-	return strings.EqualFold(h.Get("X-Requested-With"), "XMLHttpRequest") || isHTMX(h)
+	return strings.EqualFold(h.Get("X-Requested-With"), "XMLHttpRequest") || IsHTMX(h)
 }
 
-// isHTMX reports whether htmx sent the request: it follows the header HX-Redirect.
-func isHTMX(h http.Header) bool { return h.Get("HX-Request") == "true" }
+// IsHTMX reports whether htmx sent the request: it follows the header HX-Redirect.
+func IsHTMX(h http.Header) bool { return h.Get("HX-Request") == "true" }
 
 // prefersJSON reports whether Accept names JSON and prefers it to a page.
 func prefersJSON(h http.Header) bool {
@@ -84,22 +84,33 @@ func prefersJSON(h http.Header) bool {
 	return negotiation.MediaType(h, "application/json").Over(html) || negotiation.MediaType(h, "application/problem+json").Over(html)
 }
 
-// isFormPost reports whether a browser sends a form: what it gets is shown to a
+// IsFormPost reports whether a browser sends a form: what it gets is shown to a
 // person, though it is not a page to come back to.
-func isFormPost(r *http.Request) bool {
-	return r.Method == http.MethodPost && r.Header.Get("Sec-Fetch-Mode") == "navigate" && isForPerson(r) && negotiation.MediaType(r.Header, "text/html").Precision == 3
+func IsFormPost(r *http.Request) bool {
+	return r.Method == http.MethodPost && r.Header.Get("Sec-Fetch-Mode") == "navigate" && IsForPerson(r) && negotiation.MediaType(r.Header, "text/html").Precision == 3
 }
 
-// language returns the language of a page: French, or English where the
-// browser prefers it (RFC 9110 section 12.5.4).
-func language(r *http.Request) string { return negotiation.Language(r.Header, "fr", "en") }
-
-// requestTarget returns the path and query that the browser asked for. It is
+// Target returns the path and query that the browser asked for. It is
 // read from the request line, which http.StripPrefix and routers leave alone.
-func requestTarget(r *http.Request) string {
+func Target(r *http.Request) string {
 	u, err := url.ParseRequestURI(r.RequestURI)
 	if err != nil { // a request that no server received: httptest, a caller's own
 		u = r.URL
 	}
 	return (&url.URL{Path: u.Path, RawPath: u.RawPath, RawQuery: u.RawQuery}).RequestURI()
+}
+
+// SaysBrowser reports whether a request has Fetch Metadata, and does not come
+// from a crawler that says so.
+func SaysBrowser(h http.Header) bool {
+	if h.Get("Sec-Fetch-Mode") == "" || h.Get("Sec-Fetch-Dest") == "" {
+		return false
+	}
+	userAgent := strings.ToLower(h.Get("User-Agent"))
+	for _, word := range []string{"bot", "crawl", "spider", "slurp", "preview"} {
+		if strings.Contains(userAgent, word) {
+			return false
+		}
+	}
+	return true
 }
