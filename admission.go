@@ -34,7 +34,7 @@ func (a *Authenticator) admit(ctx context.Context, r *http.Request, v verifiedLo
 	session := &session{token: v.token, cookie: a.sessions.cookies[0], agent: v.agent}
 	session.login = session.cookie.loginID(v.state)
 	if size := len(encodeRecord(session, v.idToken)); size > maxRecord {
-		return nil, errorf(CodeInvalidUserinfo, "the claims and the ID token take %d bytes, of %d at most", size, maxRecord)
+		return nil, errorf(codeInvalidUserinfo, "the claims and the ID token take %d bytes, of %d at most", size, maxRecord)
 	}
 	departure, err := a.sessions.departure(ctx, v.agent.Sub)
 	if err != nil {

@@ -71,7 +71,7 @@ func TestCertificationDirigeant(t *testing.T) {
 			agentconnect.WithRedirectURL(s.url+"/callback"),
 			agentconnect.WithErrorHandler(func(w http.ResponseWriter, r *http.Request, e *agentconnect.Error) {
 				switch e.Code {
-				case agentconnect.CodeAccessDenied, agentconnect.CodeInsufficientLevel:
+				case "access_denied", agentconnect.CodeInsufficientLevel:
 					http.Redirect(w, r, "/autrement?page="+url.QueryEscape(e.ReturnTo), http.StatusSeeOther)
 				default:
 					s.auth.ServeError(w, r, e)
@@ -127,7 +127,7 @@ func TestSupportInformation(t *testing.T) {
 		": " + a.provider.Client.ID + "\n",
 		": " + a.provider.Issuer + "\n",
 		"(heure de Paris)",
-		"<dd>" + string(agentconnect.CodeProviderSessionLost) + "</dd>",
+		"<dd>" + string("provider_session_lost") + "</dd>",
 		"access_denied",
 		"support@demarches.example.gouv.fr",
 		a.provider.Issuer + "/authorize?",

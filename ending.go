@@ -7,13 +7,8 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/agentconnect-go/agentconnect/internal/records"
 	"github.com/agentconnect-go/agentconnect/internal/tokens"
 )
-
-// ErrStoreNotIterable is what [Authenticator.EndSessionsOf] returns when the
-// session store cannot list its sessions.
-var ErrStoreNotIterable = records.ErrNotIterable
 
 // departureLife is how long the store remembers that an agent's sessions were
 // ended: longer than a login can take between its hook and its session.
@@ -28,7 +23,7 @@ const departureLife = time.Hour
 //
 // It reads every session of the store, which must be able to list them
 // (scs.IterableStore or scs.IterableCtxStore: scs's memory store, pgxstore and
-// goredisstore are), and returns [ErrStoreNotIterable] when it cannot.
+// goredisstore are), and returns an error when it cannot.
 //
 // An error means that sessions of the agent may live on: those that could not be
 // deleted, or could not be read. The error says how many. An instance that lacks a

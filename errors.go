@@ -33,76 +33,76 @@ const (
 	// CodeLoginRefused: the application's login hook refused the agent (403).
 	CodeLoginRefused Code = "login_refused"
 
-	// CodeMethodNotAllowed: the handler does not take this method (405).
-	CodeMethodNotAllowed Code = "method_not_allowed"
-	// CodeCrossOrigin: another site sent the request (403).
-	CodeCrossOrigin Code = "cross_origin"
-	// CodeInvalidRequest: the parameters of the request are missing, repeated,
+	// codeMethodNotAllowed: the handler does not take this method (405).
+	codeMethodNotAllowed Code = "method_not_allowed"
+	// codeCrossOrigin: another site sent the request (403).
+	codeCrossOrigin Code = "cross_origin"
+	// codeInvalidRequest: the parameters of the request are missing, repeated,
 	// oversized or contradictory (400).
-	CodeInvalidRequest Code = "invalid_request"
-	// CodeNotNavigation: a prefetch, a script, a frame or an image asked for a login,
+	codeInvalidRequest Code = "invalid_request"
+	// codeNotNavigation: a prefetch, a script, a frame or an image asked for a login,
 	// which only a person's navigation starts (403).
-	CodeNotNavigation Code = "not_navigation"
-	// CodeUnknownState: this browser has no login under way that comes back: it
+	codeNotNavigation Code = "not_navigation"
+	// codeUnknownState: this browser has no login under way that comes back: it
 	// ended, took longer than ten minutes, gave way to newer ones, or is another
 	// browser's (400).
-	CodeUnknownState Code = "unknown_state"
-	// CodeIssuerMismatch: the answer does not come from the provider that was
+	codeUnknownState Code = "unknown_state"
+	// codeIssuerMismatch: the answer does not come from the provider that was
 	// asked (400; RFC 9207).
-	CodeIssuerMismatch Code = "issuer_mismatch"
+	codeIssuerMismatch Code = "issuer_mismatch"
 
-	// CodeAccessDenied: the provider says access_denied, and nothing that explains
+	// codeAccessDenied: the provider says access_denied, and nothing that explains
 	// it (403).
-	CodeAccessDenied Code = "access_denied"
-	// CodeIdentityRefused: the provider does not let this agent in: the service
+	codeAccessDenied Code = "access_denied"
+	// codeIdentityRefused: the provider does not let this agent in: the service
 	// takes public agents only and this person is none, or the account is blocked
 	// (403).
-	CodeIdentityRefused Code = "identity_refused"
-	// CodeDomainRefused: the service's registration does not accept the domain of
+	codeIdentityRefused Code = "identity_refused"
+	// codeDomainRefused: the service's registration does not accept the domain of
 	// the agent's e-mail address (403).
-	CodeDomainRefused Code = "domain_refused"
-	// CodeProviderSessionLost: the login was aborted at the provider: it lost its own
+	codeDomainRefused Code = "domain_refused"
+	// codeProviderSessionLost: the login was aborted at the provider: it lost its own
 	// session (back button, blocked cookies), or the agent gave up (403).
-	CodeProviderSessionLost Code = "provider_session_lost"
-	// CodeLoginRequired: the provider says login_required: nobody is logged in
+	codeProviderSessionLost Code = "provider_session_lost"
+	// codeLoginRequired: the provider says login_required: nobody is logged in
 	// there, and the login was asked to be silent (403).
-	CodeLoginRequired Code = "login_required"
-	// CodeIdPHintNotFound: the provider knows no identity provider of the
+	codeLoginRequired Code = "login_required"
+	// codeIdPHintNotFound: the provider knows no identity provider of the
 	// idp_hint (400).
-	CodeIdPHintNotFound Code = "idp_hint_not_found"
-	// CodeProviderError: the provider, or the agent's identity provider, failed
+	codeIdPHintNotFound Code = "idp_hint_not_found"
+	// codeProviderError: the provider, or the agent's identity provider, failed
 	// (502).
-	CodeProviderError Code = "provider_error"
-	// CodeRequestRejected: the provider does not accept what the application asks
+	codeProviderError Code = "provider_error"
+	// codeRequestRejected: the provider does not accept what the application asks
 	// for, such as a scope that it was not granted: no agent can log in until the
 	// application or its registration is corrected (500).
-	CodeRequestRejected Code = "request_rejected"
+	codeRequestRejected Code = "request_rejected"
 
 	// CodeProviderUnavailable: the provider cannot be reached, or says that it
 	// is overloaded (503).
 	CodeProviderUnavailable Code = "provider_unavailable"
 	// CodeProviderTimeout: the provider did not answer in time (504).
 	CodeProviderTimeout Code = "provider_timeout"
-	// CodeProviderAnswer: the provider's answer is not what the protocol says (502).
-	CodeProviderAnswer Code = "provider_answer"
-	// CodeInvalidGrant: the provider does not accept the code: too old, or used
+	// codeProviderAnswer: the provider's answer is not what the protocol says (502).
+	codeProviderAnswer Code = "provider_answer"
+	// codeInvalidGrant: the provider does not accept the code: too old, or used
 	// before (400).
-	CodeInvalidGrant Code = "invalid_grant"
-	// CodeInvalidClient: the provider does not accept the application's
+	codeInvalidGrant Code = "invalid_grant"
+	// codeInvalidClient: the provider does not accept the application's
 	// credentials (500).
-	CodeInvalidClient Code = "invalid_client"
-	// CodeInvalidIDToken: the ID token does not pass its verification (502).
-	CodeInvalidIDToken Code = "invalid_id_token"
-	// CodeInvalidUserinfo: the userinfo does not pass its verification (502).
-	CodeInvalidUserinfo Code = "invalid_userinfo"
+	codeInvalidClient Code = "invalid_client"
+	// codeInvalidIDToken: the ID token does not pass its verification (502).
+	codeInvalidIDToken Code = "invalid_id_token"
+	// codeInvalidUserinfo: the userinfo does not pass its verification (502).
+	codeInvalidUserinfo Code = "invalid_userinfo"
 
 	// CodeSessionStore: the session store does not answer (503). At a logout the
 	// browser forgot the session, and the store could not delete it.
 	CodeSessionStore Code = "session_store"
-	// CodeSessionLost: the browser was just given a session, and comes back without
+	// codeSessionLost: the browser was just given a session, and comes back without
 	// it: the store, its instances or their clocks disagree, or cookies are lost on
 	// the way; the log says more (503).
-	CodeSessionLost Code = "session_lost"
+	codeSessionLost Code = "session_lost"
 	// CodeInternal: a hook or the application failed (500).
 	CodeInternal Code = "internal"
 )
@@ -235,17 +235,17 @@ func refusalOf(f *provider.Failure) *Error {
 	case provider.Timeout:
 		return newError(CodeProviderTimeout, f)
 	case provider.BadAnswer:
-		return newError(CodeProviderAnswer, f)
+		return newError(codeProviderAnswer, f)
 	case provider.WrongIssuer:
-		return newError(CodeIssuerMismatch, f)
+		return newError(codeIssuerMismatch, f)
 	case provider.InvalidGrant:
-		return newError(CodeInvalidGrant, f)
+		return newError(codeInvalidGrant, f)
 	case provider.InvalidClient:
-		return newError(CodeInvalidClient, f)
+		return newError(codeInvalidClient, f)
 	case provider.InvalidIDToken:
-		return newError(CodeInvalidIDToken, f)
+		return newError(codeInvalidIDToken, f)
 	case provider.InvalidUserinfo:
-		return newError(CodeInvalidUserinfo, f)
+		return newError(codeInvalidUserinfo, f)
 	}
 	return newError(CodeInternal, f)
 }
@@ -260,7 +260,7 @@ func asError(err error) *Error {
 		return &copied
 	}
 	if errors.Is(err, pending.ErrEnded) {
-		return newError(CodeUnknownState, err)
+		return newError(codeUnknownState, err)
 	}
 	return newError(CodeInternal, fmt.Errorf("unexpected: %w", err))
 }

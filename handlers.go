@@ -47,12 +47,12 @@ func (a *Authenticator) Login(w http.ResponseWriter, r *http.Request) {
 	}
 	r.Body = http.MaxBytesReader(w, r.Body, maxForm)
 	if err := r.ParseForm(); err != nil {
-		a.refuse(w, r, errorf(CodeInvalidRequest, "the login's parameters cannot be read"))
+		a.refuse(w, r, errorf(codeInvalidRequest, "the login's parameters cannot be read"))
 		return
 	}
 	login, err := a.visitorsLogin(r.Form)
 	if err != nil {
-		refusal := newError(CodeInvalidRequest, err)
+		refusal := newError(codeInvalidRequest, err)
 		refusal.ReturnTo = a.config.returnTo(r.Form.Get("return_to"))
 		a.refuse(w, r, refusal)
 		return
@@ -83,7 +83,7 @@ func (a *Authenticator) Callback(w http.ResponseWriter, r *http.Request) {
 	}
 	callback, err := provider.ParseCallback(r.URL.RawQuery)
 	if err != nil {
-		a.refuse(w, r, newError(CodeInvalidRequest, err))
+		a.refuse(w, r, newError(codeInvalidRequest, err))
 		return
 	}
 	login := a.pending.Find(r, callback.State)
@@ -145,7 +145,7 @@ func (a *Authenticator) callbackWithoutLogin(w http.ResponseWriter, r *http.Requ
 		redirect(w, page)
 		return
 	}
-	refusal := errorf(CodeUnknownState, "this browser has no pending login with this state")
+	refusal := errorf(codeUnknownState, "this browser has no pending login with this state")
 	refusal.ReturnTo = page
 	a.refuse(w, r, refusal)
 }
@@ -182,7 +182,7 @@ func (a *Authenticator) finishLogin(ctx context.Context, r *http.Request, callba
 	}
 	agent, err := agentFromClaims(userinfo)
 	if err != nil {
-		return nil, newError(CodeInvalidUserinfo, err)
+		return nil, newError(codeInvalidUserinfo, err)
 	}
 	agent.setAuthentication(tokens.ID.Claims)
 
@@ -243,7 +243,7 @@ func providerRefusal(name, description string, acr []string) *Error {
 	refusal := newError(code, nil)
 	if code == CodeInsufficientLevel {
 		if acr == nil { // nothing was demanded
-			refusal = newError(CodeAccessDenied, nil)
+			refusal = newError(codeAccessDenied, nil)
 		} else {
 			refusal = levelRefusal(acr)
 		}
@@ -258,29 +258,29 @@ func codeOf(name, description string) Code {
 	case "access_denied":
 		switch description {
 		case "authentication aborted due to invalid identity":
-			return CodeIdentityRefused
+			return codeIdentityRefused
 		case "authentication aborted due to a configuration limitation":
-			return CodeDomainRefused
+			return codeDomainRefused
 		case "user authentication aborted":
-			return CodeProviderSessionLost
+			return codeProviderSessionLost
 		case "requested ACRs could not be satisfied":
 			return CodeInsufficientLevel
 		}
-		return CodeAccessDenied
+		return codeAccessDenied
 	case "login_required":
-		return CodeLoginRequired
+		return codeLoginRequired
 	case "idp_hint_not_found":
-		return CodeIdPHintNotFound
+		return codeIdPHintNotFound
 	case "temporarily_unavailable":
 		return CodeProviderUnavailable
 	case "invalid_request":
 		if description == technical { // the identity provider's error, not ours
-			return CodeProviderError
+			return codeProviderError
 		}
-		return CodeRequestRejected
+		return codeRequestRejected
 	case "invalid_scope", "unauthorized_client", "unsupported_response_type", "unsupported_response_mode",
 		"request_not_supported", "request_uri_not_supported", "registration_not_supported", "invalid_request_uri", "invalid_request_object":
-		return CodeRequestRejected
+		return codeRequestRejected
 	}
-	return CodeProviderError
+	return codeProviderError
 }

@@ -153,13 +153,13 @@ func (a *Authenticator) newLogin(o LoginOptions) (*loginRequest, error) {
 // StartLogin starts a login as [Authenticator.Login] does, from a handler of
 // the application, with options. Of the request only its cookies are looked at, and
 // whether it is a person's navigation. It writes the answer: a redirect to the
-// provider, or a refusal when it is none (CodeNotNavigation), an option is malformed
-// (CodeInvalidRequest) or the provider is away.
+// provider, or a refusal when it is none (codeNotNavigation), an option is malformed
+// (codeInvalidRequest) or the provider is away.
 func (a *Authenticator) StartLogin(w http.ResponseWriter, r *http.Request, o LoginOptions) {
 	noStore(w)
 	login, err := a.newLogin(o)
 	if err != nil {
-		a.refuse(w, r, newError(CodeInvalidRequest, err))
+		a.refuse(w, r, newError(codeInvalidRequest, err))
 		return
 	}
 	a.startLogin(w, r, login)
@@ -227,7 +227,7 @@ func (a *Authenticator) visitorsLogin(form url.Values) (*loginRequest, error) {
 // provider.
 func (a *Authenticator) startLogin(w http.ResponseWriter, r *http.Request, login *loginRequest) {
 	if !navigation.MayStartLogin(r) {
-		refusal := newError(CodeNotNavigation, nil)
+		refusal := newError(codeNotNavigation, nil)
 		refusal.ReturnTo, refusal.AcceptedACR = a.config.returnTo(login.ReturnTo), login.ACR
 		a.refuse(w, r, refusal)
 		return

@@ -413,5 +413,5 @@ func TestLoginURLThatNoLongerOpens(t *testing.T) {
 		t.Fatal(err)
 	}
 	b := a.browser()
-	b.refused(refusal{code: agentconnect.CodeInvalidRequest, again: "/login?return_to=%2Fdossiers%2F7%3Ftri%3Ddate%23piece"}, func() page { return b.navigate(link) })
+	b.refused(refusal{code: "invalid_request", again: "/login?return_to=%2Fdossiers%2F7%3Ftri%3Ddate%23piece"}, func() page { return b.navigate(link) })
 }

@@ -44,7 +44,7 @@ func (a *Authenticator) Logout(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if err := a.origin.Check(r); err != nil {
-		a.refuse(w, r, newError(CodeCrossOrigin, err))
+		a.refuse(w, r, newError(codeCrossOrigin, err))
 		return
 	}
 	r.Body = http.MaxBytesReader(w, r.Body, maxForm)

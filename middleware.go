@@ -196,7 +196,7 @@ func (a *Authenticator) refuseStranger(w http.ResponseWriter, r *http.Request, g
 	}
 	if cause := a.lost(w, r); cause != nil {
 		a.fresh.forget(w, r) // one page: the next login may work
-		refusal := newError(CodeSessionLost, cause)
+		refusal := newError(codeSessionLost, cause)
 		refusal.ReturnTo = a.config.returnTo(navigation.Target(r))
 		a.refuse(w, r, refusal)
 		return

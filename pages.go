@@ -118,7 +118,7 @@ func (a *Authenticator) errorPage(lang string, e *Error) *Page {
 		p.Paragraphs = append(p.Paragraphs, reason.in(lang)) // a sentence of the application's
 	}
 	p.Paragraphs = append(p.Paragraphs, a.config.brand.In(text.Means), a.config.brand.In(text.Todo))
-	if e.Code == CodeAccessDenied && len(e.AcceptedACR) > 0 { // the level may be why
+	if e.Code == codeAccessDenied && len(e.AcceptedACR) > 0 { // the level may be why
 		p.Paragraphs = append(p.Paragraphs, wording.Of(string(CodeInsufficientLevel)).In(lang).Todo)
 	}
 	if m.Offers&wording.Login != 0 {
@@ -250,7 +250,7 @@ func (a *Authenticator) serveProblem(w http.ResponseWriter, r *http.Request, e *
 	if m.Offers&wording.Login != 0 {
 		p.LoginURL = a.loginAgain(e)
 	}
-	if navigation.IsHTMX(r.Header) && (e.Code == CodeUnauthenticated || e.Code == CodeNotNavigation || e.Code == CodeInsufficientLevel) {
+	if navigation.IsHTMX(r.Header) && (e.Code == CodeUnauthenticated || e.Code == codeNotNavigation || e.Code == CodeInsufficientLevel) {
 		w.Header().Set("HX-Redirect", p.LoginURL)
 	}
 	p.Serve(w)
@@ -289,7 +289,7 @@ func noStore(w http.ResponseWriter) { w.Header().Set("Cache-Control", "no-store"
 // refuseMethod answers a method that a handler does not take.
 func (a *Authenticator) refuseMethod(w http.ResponseWriter, r *http.Request, allow string) {
 	w.Header().Set("Allow", allow)
-	a.refuse(w, r, errorf(CodeMethodNotAllowed, "the handler takes %s", allow))
+	a.refuse(w, r, errorf(codeMethodNotAllowed, "the handler takes %s", allow))
 }
 
 // sendTo is redirect, and tells a script, which could not follow a redirect to

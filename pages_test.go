@@ -321,8 +321,8 @@ func TestProblemsOfEveryCode(t *testing.T) {
 			}
 			login, ok := got["login_url"]
 			if want := !slices.Contains([]agentconnect.Code{
-				agentconnect.CodeForbidden, agentconnect.CodeLoginRefused, agentconnect.CodeIdentityRefused, agentconnect.CodeDomainRefused, agentconnect.CodeMethodNotAllowed, agentconnect.CodeCrossOrigin,
-				agentconnect.CodeRequestRejected, agentconnect.CodeInvalidClient, agentconnect.CodeSessionStore,
+				agentconnect.CodeForbidden, agentconnect.CodeLoginRefused, "identity_refused", "domain_refused", "method_not_allowed", "cross_origin",
+				"request_rejected", "invalid_client", agentconnect.CodeSessionStore,
 			}, code); ok != want {
 				t.Errorf("%s: got login_url %v, want one where a new login can help: %t", code, login, want)
 			}
@@ -421,15 +421,15 @@ func TestPagesSayWhy(t *testing.T) {
 		fr, en   string // the paragraph beside the three of the code
 		provider string // what the provider says, for support
 	}{
-		{"nothing", agentconnect.Error{Code: agentconnect.CodeProviderError}, "", "", ""},
-		{"an error", agentconnect.Error{Code: agentconnect.CodeProviderError, ProviderError: "server_error"}, "", "", "server_error"},
-		{"a description", agentconnect.Error{Code: agentconnect.CodeProviderError, ProviderDescription: "later"}, "", "", "later"},
-		{"both", agentconnect.Error{Code: agentconnect.CodeAccessDenied, ProviderError: "access_denied", ProviderDescription: "later"}, "", "", "access_denied – later"},
-		{"denied where a level was demanded", agentconnect.Error{Code: agentconnect.CodeAccessDenied, AcceptedACR: acr},
+		{"nothing", agentconnect.Error{Code: "provider_error"}, "", "", ""},
+		{"an error", agentconnect.Error{Code: "provider_error", ProviderError: "server_error"}, "", "", "server_error"},
+		{"a description", agentconnect.Error{Code: "provider_error", ProviderDescription: "later"}, "", "", "later"},
+		{"both", agentconnect.Error{Code: "access_denied", ProviderError: "access_denied", ProviderDescription: "later"}, "", "", "access_denied – later"},
+		{"denied where a level was demanded", agentconnect.Error{Code: "access_denied", AcceptedACR: acr},
 			"Connectez-vous de nouveau avec un moyen d’authentification plus sûr. Si votre administration n’en propose pas, adressez-vous à son service informatique.",
 			"Log in again with a stronger means of authentication. If your administration offers none, ask its IT department.", ""},
-		{"denied where none was", agentconnect.Error{Code: agentconnect.CodeAccessDenied}, "", "", ""},
-		{"another error where a level was demanded", agentconnect.Error{Code: agentconnect.CodeProviderError, AcceptedACR: acr}, "", "", ""},
+		{"denied where none was", agentconnect.Error{Code: "access_denied"}, "", "", ""},
+		{"another error where a level was demanded", agentconnect.Error{Code: "provider_error", AcceptedACR: acr}, "", "", ""},
 		{"the hook's reason", agentconnect.Error{Code: agentconnect.CodeLoginRefused, Reasons: hook}, "Votre compte est clos.", "Your account is closed.", ""},
 	} {
 		for lang, want := range map[string]string{"fr": tt.fr, "en": tt.en} {
@@ -509,16 +509,16 @@ func TestRefusalsInTheLog(t *testing.T) {
 	}{
 		{"a stranger", func(_ *app, b *browser) { b.fetch("/dossiers") }, "DEBUG", agentconnect.CodeUnauthenticated, nil},
 		{"a role that lacks", func(_ *app, b *browser) { b.login("/agents-publics", "karim") }, "WARN", agentconnect.CodeForbidden, nil},
-		{"a callback of nobody", func(_ *app, b *browser) { b.navigate("/callback?code=x") }, "WARN", agentconnect.CodeInvalidRequest, map[string]string{"cause": "the parameter state is missing"}},
+		{"a callback of nobody", func(_ *app, b *browser) { b.navigate("/callback?code=x") }, "WARN", "invalid_request", map[string]string{"cause": "the parameter state is missing"}},
 		{"a store that is down", func(a *app, b *browser) {
 			a.store.setFailure(errors.New("down"))
 			b.setCookie("agentconnect", strings.Repeat("s", 43))
 			b.navigate("/dossiers")
 		}, "ERROR", agentconnect.CodeSessionStore, map[string]string{"cause": "session store: down"}},
-		{"an error of the provider", callback("server_error"), "ERROR", agentconnect.CodeProviderError, map[string]string{"provider_error": "server_error"}},
-		{"of 64 letters", callback(strings.Repeat("x", 64)), "ERROR", agentconnect.CodeProviderError, map[string]string{"provider_error": strings.Repeat("x", 64)}},
-		{"of 65 letters", callback(strings.Repeat("x", 65)), "ERROR", agentconnect.CodeProviderError, nil},
-		{"that is no name", callback("Marie a@b.example"), "ERROR", agentconnect.CodeProviderError, nil},
+		{"an error of the provider", callback("server_error"), "ERROR", "provider_error", map[string]string{"provider_error": "server_error"}},
+		{"of 64 letters", callback(strings.Repeat("x", 64)), "ERROR", "provider_error", map[string]string{"provider_error": strings.Repeat("x", 64)}},
+		{"of 65 letters", callback(strings.Repeat("x", 65)), "ERROR", "provider_error", nil},
+		{"that is no name", callback("Marie a@b.example"), "ERROR", "provider_error", nil},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
@@ -609,7 +609,7 @@ func TestPagesEscapeWhatOthersSay(t *testing.T) {
 	auth := pagesAuth(t, agentconnect.WithSupportContact("https://assistance.example.gouv.fr/?a=1&b=<i>"))
 	for _, lang := range []string{"fr", "en"} {
 		doc := checkPage(t, serveError(auth, lang, agentconnect.Error{
-			Code: agentconnect.CodeProviderError, ID: markup,
+			Code: "provider_error", ID: markup,
 			ProviderError: markup, ProviderDescription: "description " + markup,
 			Reasons:  []agentconnect.Reason{{French: "fr " + markup, English: "en " + markup}},
 			ReturnTo: `/x?"><script>alert(1)</script>`,
@@ -702,17 +702,17 @@ func TestErrorHandler(t *testing.T) {
 				status int
 				html   bool
 			}{
-				{"a callback without parameters", func(b *browser) page { return b.navigate("/callback") }, agentconnect.CodeInvalidRequest, 400, true},
-				{"a callback of nobody", func(b *browser) page { return b.navigate("/callback?code=abcdefgh&state=" + strings.Repeat("s", 43)) }, agentconnect.CodeUnknownState, 400, true},
-				{"a method", func(b *browser) page { return b.do(http.MethodPut, "/login", nil, "") }, agentconnect.CodeMethodNotAllowed, 405, false},
+				{"a callback without parameters", func(b *browser) page { return b.navigate("/callback") }, "invalid_request", 400, true},
+				{"a callback of nobody", func(b *browser) page { return b.navigate("/callback?code=abcdefgh&state=" + strings.Repeat("s", 43)) }, "unknown_state", 400, true},
+				{"a method", func(b *browser) page { return b.do(http.MethodPut, "/login", nil, "") }, "method_not_allowed", 405, false},
 				{"a stranger's fetch", func(b *browser) page { return b.fetch("/dossiers") }, agentconnect.CodeUnauthenticated, 401, false},
 				{"a stranger's form", func(b *browser) page { return b.post("/dossiers", nil) }, agentconnect.CodeUnauthenticated, 401, true},
 				{"a logout of another site", func(b *browser) page {
 					return b.do(http.MethodPost, "/logout", http.Header{"Sec-Fetch-Site": {"cross-site"}, "Sec-Fetch-Mode": {"navigate"}, "Accept": {"text/html"}}, "")
-				}, agentconnect.CodeCrossOrigin, 403, true},
+				}, "cross_origin", 403, true},
 				{"a refused login", func(b *browser) page {
 					return b.navigate(b.callback("/login", "marie", agentconnecttest.Refusing()).String())
-				}, agentconnect.CodeProviderSessionLost, 403, true},
+				}, "provider_session_lost", 403, true},
 				{"a role that lacks", func(b *browser) page {
 					b.login("/dossiers", "karim")
 					return b.navigate("/agents-publics")

@@ -18,30 +18,30 @@ import (
 // callbackRefusal is what a fault of the way back must come to.
 func callbackRefusal(f agentconnecttest.Fault) refusal {
 	started := func(code agentconnect.Code) refusal { return refusal{code: code, again: refusedPage} }
-	invalid := refusal{code: agentconnect.CodeInvalidRequest, again: "/login"}
+	invalid := refusal{code: "invalid_request", again: "/login"}
 	refusals := map[agentconnecttest.Fault]refusal{
-		agentconnecttest.Fault("callback-wrong-issuer"):   started(agentconnect.CodeIssuerMismatch),
-		agentconnecttest.Fault("callback-missing-issuer"): started(agentconnect.CodeIssuerMismatch),
-		agentconnecttest.Fault("callback-empty-issuer"):   started(agentconnect.CodeIssuerMismatch),
-		agentconnecttest.Fault("callback-issuer-slash"):   started(agentconnect.CodeIssuerMismatch),
-		agentconnecttest.Fault("callback-wrong-state"):    {code: agentconnect.CodeUnknownState, again: "/login"},
-		agentconnecttest.Fault("callback-invalid-code"):   {code: agentconnect.CodeInvalidGrant, exchanges: 1, again: refusedPage},
+		agentconnecttest.Fault("callback-wrong-issuer"):   started("issuer_mismatch"),
+		agentconnecttest.Fault("callback-missing-issuer"): started("issuer_mismatch"),
+		agentconnecttest.Fault("callback-empty-issuer"):   started("issuer_mismatch"),
+		agentconnecttest.Fault("callback-issuer-slash"):   started("issuer_mismatch"),
+		agentconnecttest.Fault("callback-wrong-state"):    {code: "unknown_state", again: "/login"},
+		agentconnecttest.Fault("callback-invalid-code"):   {code: "invalid_grant", exchanges: 1, again: refusedPage},
 
-		agentconnecttest.CallbackAccessDenied:                      started(agentconnect.CodeAccessDenied),
-		agentconnecttest.Fault("callback-aborted"):                 started(agentconnect.CodeProviderSessionLost),
-		agentconnecttest.Fault("callback-invalid-identity"):        {code: agentconnect.CodeIdentityRefused},
-		agentconnecttest.Fault("callback-limitation"):              {code: agentconnect.CodeDomainRefused},
-		agentconnecttest.Fault("callback-technical-error"):         started(agentconnect.CodeProviderError),
-		agentconnecttest.Fault("callback-idp-error"):               started(agentconnect.CodeProviderError),
-		agentconnecttest.CallbackServerError:                       started(agentconnect.CodeProviderError),
-		agentconnecttest.Fault("callback-login-required"):          started(agentconnect.CodeLoginRequired),
-		agentconnecttest.Fault("callback-invalid-scope"):           {code: agentconnect.CodeRequestRejected},
+		agentconnecttest.CallbackAccessDenied:                      started("access_denied"),
+		agentconnecttest.Fault("callback-aborted"):                 started("provider_session_lost"),
+		agentconnecttest.Fault("callback-invalid-identity"):        {code: "identity_refused"},
+		agentconnecttest.Fault("callback-limitation"):              {code: "domain_refused"},
+		agentconnecttest.Fault("callback-technical-error"):         started("provider_error"),
+		agentconnecttest.Fault("callback-idp-error"):               started("provider_error"),
+		agentconnecttest.CallbackServerError:                       started("provider_error"),
+		agentconnecttest.Fault("callback-login-required"):          started("login_required"),
+		agentconnecttest.Fault("callback-invalid-scope"):           {code: "request_rejected"},
 		agentconnecttest.Fault("callback-temporarily-unavailable"): started(agentconnect.CodeProviderUnavailable),
-		agentconnecttest.Fault("callback-invented-error"):          started(agentconnect.CodeProviderError),
-		agentconnecttest.Fault("callback-bare-error"):              started(agentconnect.CodeProviderError),
-		agentconnecttest.Fault("callback-markup-error"):            started(agentconnect.CodeProviderError),
-		agentconnecttest.Fault("callback-control-error"):           started(agentconnect.CodeProviderError),
-		agentconnecttest.Fault("callback-error-without-issuer"):    started(agentconnect.CodeIssuerMismatch),
+		agentconnecttest.Fault("callback-invented-error"):          started("provider_error"),
+		agentconnecttest.Fault("callback-bare-error"):              started("provider_error"),
+		agentconnecttest.Fault("callback-markup-error"):            started("provider_error"),
+		agentconnecttest.Fault("callback-control-error"):           started("provider_error"),
+		agentconnecttest.Fault("callback-error-without-issuer"):    started("issuer_mismatch"),
 	}
 	if r, ok := refusals[f]; ok {
 		return r
@@ -100,21 +100,21 @@ func TestThreatCallbackParameters(t *testing.T) {
 		code  agentconnect.Code // "" for a login
 	}{
 		{"as it is", func(q url.Values) string { return q.Encode() }, ""},
-		{"nothing", func(url.Values) string { return "" }, agentconnect.CodeInvalidRequest},
-		{"state alone", func(q url.Values) string { return "state=" + q.Get("state") }, agentconnect.CodeInvalidRequest},
-		{"code alone", func(q url.Values) string { return "code=" + q.Get("code") }, agentconnect.CodeInvalidRequest},
-		{"semicolons", func(q url.Values) string { return strings.ReplaceAll(q.Encode(), "&", ";") }, agentconnect.CodeInvalidRequest},
-		{"malformed escape in an unknown parameter", func(q url.Values) string { return q.Encode() + "&x=%" }, agentconnect.CodeInvalidRequest},
-		{"repeated description", func(q url.Values) string { return q.Encode() + "&error_description=a&error_description=b" }, agentconnect.CodeInvalidRequest},
-		{"description of 4097 bytes", func(q url.Values) string { return q.Encode() + "&error_description=" + long }, agentconnect.CodeInvalidRequest},
-		{"code of 4097 bytes", func(q url.Values) string { q.Set("code", long); return q.Encode() }, agentconnect.CodeInvalidRequest},
-		{"query of 8193 bytes", func(q url.Values) string { return q.Encode() + "&x=" + strings.Repeat("x", 8190-len(q.Encode())) }, agentconnect.CodeInvalidRequest},
+		{"nothing", func(url.Values) string { return "" }, "invalid_request"},
+		{"state alone", func(q url.Values) string { return "state=" + q.Get("state") }, "invalid_request"},
+		{"code alone", func(q url.Values) string { return "code=" + q.Get("code") }, "invalid_request"},
+		{"semicolons", func(q url.Values) string { return strings.ReplaceAll(q.Encode(), "&", ";") }, "invalid_request"},
+		{"malformed escape in an unknown parameter", func(q url.Values) string { return q.Encode() + "&x=%" }, "invalid_request"},
+		{"repeated description", func(q url.Values) string { return q.Encode() + "&error_description=a&error_description=b" }, "invalid_request"},
+		{"description of 4097 bytes", func(q url.Values) string { return q.Encode() + "&error_description=" + long }, "invalid_request"},
+		{"code of 4097 bytes", func(q url.Values) string { q.Set("code", long); return q.Encode() }, "invalid_request"},
+		{"query of 8193 bytes", func(q url.Values) string { return q.Encode() + "&x=" + strings.Repeat("x", 8190-len(q.Encode())) }, "invalid_request"},
 		{"query of 8192 bytes", func(q url.Values) string { return q.Encode() + "&x=" + strings.Repeat("x", 8189-len(q.Encode())) }, ""},
-		{"state one byte short", func(q url.Values) string { q.Set("state", q.Get("state")[:42]); return q.Encode() }, agentconnect.CodeUnknownState},
-		{"state one byte long", func(q url.Values) string { q.Set("state", q.Get("state")+"A"); return q.Encode() }, agentconnect.CodeUnknownState},
-		{"first bytes of the state alone", func(q url.Values) string { q.Set("state", q.Get("state")[:8]); return q.Encode() }, agentconnect.CodeUnknownState},
-		{"state of three bytes", func(q url.Values) string { q.Set("state", "abc"); return q.Encode() }, agentconnect.CodeUnknownState},
-		{"state in other case", func(q url.Values) string { q.Set("state", swapCase(q.Get("state"))); return q.Encode() }, agentconnect.CodeUnknownState},
+		{"state one byte short", func(q url.Values) string { q.Set("state", q.Get("state")[:42]); return q.Encode() }, "unknown_state"},
+		{"state one byte long", func(q url.Values) string { q.Set("state", q.Get("state")+"A"); return q.Encode() }, "unknown_state"},
+		{"first bytes of the state alone", func(q url.Values) string { q.Set("state", q.Get("state")[:8]); return q.Encode() }, "unknown_state"},
+		{"state of three bytes", func(q url.Values) string { q.Set("state", "abc"); return q.Encode() }, "unknown_state"},
+		{"state in other case", func(q url.Values) string { q.Set("state", swapCase(q.Get("state"))); return q.Encode() }, "unknown_state"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			a := a.in(t)
@@ -150,7 +150,7 @@ func TestThreatCallbackMethods(t *testing.T) {
 	callback := b.callback("/login?return_to=/dossiers/7", "karim")
 	person := http.Header{"Sec-Fetch-Mode": {"navigate"}, "Accept": {"text/html"}}
 	for _, method := range []string{"POST", "PUT", "DELETE", "PATCH", "OPTIONS"} {
-		p := b.refused(refusal{code: agentconnect.CodeMethodNotAllowed}, func() page { return b.do(method, callback.String(), person, "") })
+		p := b.refused(refusal{code: "method_not_allowed"}, func() page { return b.do(method, callback.String(), person, "") })
 		if got := p.Header.Get("Allow"); got != "GET" {
 			t.Errorf("%s: got Allow %q, want GET", method, got)
 		}
@@ -190,7 +190,7 @@ func TestThreatLoginMethods(t *testing.T) {
 // A state belongs to one browser, one login, ten minutes and one use.
 func TestThreatCallbackState(t *testing.T) {
 	t.Parallel()
-	unknown := refusal{code: agentconnect.CodeUnknownState, again: "/login"}
+	unknown := refusal{code: "unknown_state", again: "/login"}
 
 	t.Run("another browser's", func(t *testing.T) {
 		t.Parallel()
@@ -242,7 +242,7 @@ func TestThreatCallbackState(t *testing.T) {
 		callback := b.callback("/login?return_to=/dossiers/7", "karim")
 		a.clock.advance(9*time.Minute + 58*time.Second)
 		// The login is still known; the provider's code lives less long.
-		b.refused(refusal{code: agentconnect.CodeInvalidGrant, exchanges: 1, again: refusedPage}, func() page { return b.navigate(callback.String()) })
+		b.refused(refusal{code: "invalid_grant", exchanges: 1, again: refusedPage}, func() page { return b.navigate(callback.String()) })
 	})
 	t.Run("used, after which the agent goes on to the application", func(t *testing.T) {
 		t.Parallel()
@@ -276,7 +276,7 @@ func TestThreatCallbackState(t *testing.T) {
 		for name, value := range cookies {
 			b.setCookie(name, value)
 		}
-		b.refused(refusal{code: agentconnect.CodeUnknownState, again: "/login"}, func() page { return b.navigate(callback.String()) })
+		b.refused(refusal{code: "unknown_state", again: "/login"}, func() page { return b.navigate(callback.String()) })
 	})
 	t.Run("used, by an agent who logged in anew since", func(t *testing.T) {
 		t.Parallel()
@@ -314,7 +314,7 @@ func TestThreatCallbackState(t *testing.T) {
 		query := one.Query()
 		query.Set("code", two.Query().Get("code"))
 		one.RawQuery = query.Encode()
-		b.refused(refusal{code: agentconnect.CodeInvalidGrant, exchanges: 1, again: "/login"}, func() page { return b.navigate(one.String()) })
+		b.refused(refusal{code: "invalid_grant", exchanges: 1, again: "/login"}, func() page { return b.navigate(one.String()) })
 	})
 }
 
@@ -428,7 +428,7 @@ func TestThreatIssuerNotAdvertised(t *testing.T) {
 			b := a.browser()
 			callback := b.callback("/login?return_to=/dossiers/7", "karim")
 			if tt.refuse {
-				b.refused(refusal{code: agentconnect.CodeIssuerMismatch, again: refusedPage}, func() page { return b.navigate(callback.String()) })
+				b.refused(refusal{code: "issuer_mismatch", again: refusedPage}, func() page { return b.navigate(callback.String()) })
 				return
 			}
 			b.expectLogin(callback, "karim", "/dossiers/7")
@@ -454,7 +454,7 @@ func TestThreatProviderWords(t *testing.T) {
 				a.provider.Inject(agentconnecttest.CallbackError(tt.code, tt.description))
 				defer a.provider.Clear()
 				callback := b.callback("/login?return_to=/dossiers/7", "karim")
-				p := b.refused(refusal{code: agentconnect.CodeProviderError, again: refusedPage}, func() page {
+				p := b.refused(refusal{code: "provider_error", again: refusedPage}, func() page {
 					return b.do("GET", callback.String(), http.Header{"Sec-Fetch-Mode": {"navigate"}, "Accept-Language": {lang}}, "")
 				})
 				if !strings.Contains(p.body, tt.shown) || !strings.Contains(p.body, label) {
@@ -521,10 +521,10 @@ func TestThreatNoLoop(t *testing.T) {
 	var last agentconnect.Event
 	a := newApp(t, agentconnect.WithEvents(func(_ context.Context, e agentconnect.Event) { last = e }))
 	for fault, code := range map[agentconnecttest.Fault]agentconnect.Code{
-		agentconnecttest.Fault("callback-login-required"): agentconnect.CodeLoginRequired,
-		agentconnecttest.CallbackAccessDenied:             agentconnect.CodeAccessDenied,
-		agentconnecttest.Fault("token-error-500"):         agentconnect.CodeProviderAnswer,
-		agentconnecttest.Fault("id-token-wrong-nonce"):    agentconnect.CodeInvalidIDToken,
+		agentconnecttest.Fault("callback-login-required"): "login_required",
+		agentconnecttest.CallbackAccessDenied:             "access_denied",
+		agentconnecttest.Fault("token-error-500"):         "provider_answer",
+		agentconnecttest.Fault("id-token-wrong-nonce"):    "invalid_id_token",
 	} {
 		t.Run(string(fault), func(t *testing.T) {
 			a := a.in(t)
@@ -631,7 +631,7 @@ func TestThreatSecretRotation(t *testing.T) {
 			}
 			query := "/callback?" + callback.RawQuery
 			if tt.refuse {
-				b.refused(refusal{code: agentconnect.CodeUnknownState, home: "/dossiers/7"}, func() page { return b.navigate(query) })
+				b.refused(refusal{code: "unknown_state", home: "/dossiers/7"}, func() page { return b.navigate(query) })
 				return
 			}
 			if p := b.navigate(query); p.StatusCode != http.StatusSeeOther || p.location() != "/dossiers/7" {
@@ -754,10 +754,10 @@ func TestThreatPageAfterALoginThatIsOver(t *testing.T) {
 		other := a.another(agentconnect.WithClient(a.provider.Client.ID, "another secret of this client"))
 		rotated.app = other
 		again := "/login?return_to=" + url.QueryEscape(page)
-		rotated.checkErrorPage(rotated.navigate("/callback?"+callback.RawQuery), refusal{code: agentconnect.CodeUnknownState, again: again})
+		rotated.checkErrorPage(rotated.navigate("/callback?"+callback.RawQuery), refusal{code: "unknown_state", again: again})
 		callback = slow.callback("/login?return_to="+url.QueryEscape(page), "karim")
 		a.clock.advance(11 * time.Minute)
-		slow.checkErrorPage(slow.navigate(callback.String()), refusal{code: agentconnect.CodeUnknownState, again: again})
+		slow.checkErrorPage(slow.navigate(callback.String()), refusal{code: "unknown_state", again: again})
 		if cookies := slow.cookies(); len(cookies) != 0 {
 			t.Errorf("got cookies %v after a login that is over, want none", cookies)
 		}

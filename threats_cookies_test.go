@@ -151,7 +151,7 @@ func TestThreatSessionGoneAtTheNextHop(t *testing.T) {
 			}
 			tt.lose(a, b)
 			p := b.navigate("/dossiers/7")
-			id := b.checkErrorPage(p, refusal{code: agentconnect.CodeSessionLost, again: "/login?return_to=%2Fdossiers%2F7"})
+			id := b.checkErrorPage(p, refusal{code: "session_lost", again: "/login?return_to=%2Fdossiers%2F7"})
 			if !strings.Contains(a.logs.String(), tt.cause) || !strings.Contains(a.logs.String(), `"level":"ERROR"`) || id == "" {
 				t.Errorf("got the log %s, want an error that names the cause %q", a.logs, tt.cause)
 			}
@@ -369,7 +369,7 @@ func TestThreatUnreadableNewSession(t *testing.T) {
 				}
 				return
 			}
-			b.checkErrorPage(p, refusal{code: agentconnect.CodeSessionLost, again: "/login?return_to=%2Fdossiers%2F7"})
+			b.checkErrorPage(p, refusal{code: "session_lost", again: "/login?return_to=%2Fdossiers%2F7"})
 			if !strings.Contains(a.logs.String(), "WithSealedSessions") {
 				t.Errorf("got the log %s, want the likely cause", a.logs)
 			}

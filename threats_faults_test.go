@@ -200,9 +200,9 @@ func TestThreatProblems(t *testing.T) {
 	ids := map[string]bool{}
 	for path, want := range map[string]agentconnect.Code{
 		"/dossiers?a=b":                   agentconnect.CodeUnauthenticated,
-		"/callback":                       agentconnect.CodeInvalidRequest,
-		"/callback?state=x&code=":         agentconnect.CodeInvalidRequest,
-		"/callback?state=abcdefgh&code=y": agentconnect.CodeUnknownState,
+		"/callback":                       "invalid_request",
+		"/callback?state=x&code=":         "invalid_request",
+		"/callback?state=abcdefgh&code=y": "unknown_state",
 	} {
 		p := b.fetch(path)
 		if p.StatusCode != statuses()[want] || p.problem() != string(want) || !strings.Contains(p.body, `"login_url":"/login`) {

@@ -38,7 +38,7 @@ func TestThreatACRFaults(t *testing.T) {
 				callback := b.callback("/mfa-only?a=b", "marie", agentconnecttest.WithACR("eidas1-mfa"))
 				want := refusal{code: agentconnect.CodeInsufficientLevel, exchanges: 1, userinfos: 1, again: "/login?return_to=%2Fmfa-only%3Fa%3Db"}
 				if info.Fault == agentconnecttest.Fault("id-token-case-acr") { // not even an ID token
-					want.code, want.userinfos = agentconnect.CodeInvalidIDToken, 0
+					want.code, want.userinfos = "invalid_id_token", 0
 				}
 				p := b.refused(want, func() page { return b.navigate(callback.String()) })
 				if want.code == agentconnect.CodeInsufficientLevel && !strings.Contains(p.body, "Connectez-vous de nouveau avec un moyen d’authentification plus sûr") {
@@ -111,7 +111,7 @@ func TestThreatFailedStepUp(t *testing.T) {
 		option agentconnecttest.LoginOption
 		code   agentconnect.Code
 	}{
-		{"given up", agentconnecttest.Refusing(), agentconnect.CodeProviderSessionLost},
+		{"given up", agentconnecttest.Refusing(), "provider_session_lost"},
 		{"at a level too low", agentconnecttest.WithACR("eidas1"), agentconnect.CodeInsufficientLevel},
 		{"at a level of no name", agentconnecttest.WithACR("eidas9"), agentconnect.CodeInsufficientLevel},
 	} {
@@ -372,7 +372,7 @@ func TestThreatVisitorsParameters(t *testing.T) {
 		"login_hint=nobody", "login_hint=Name+<a@b.example>", "login_hint=a@b.example,c@d.example", "siret_hint=123", "siret_hint=1234567890123x", "prompt=consent", "prompt=login+none", "idp_hint=a+b", "idp_hint=" + strings.Repeat("x", 129), "request=forged",
 	} {
 		b := open.browser()
-		b.refused(refusal{code: agentconnect.CodeInvalidRequest, again: "/login"}, func() page { return b.navigate("/login?" + query) })
+		b.refused(refusal{code: "invalid_request", again: "/login"}, func() page { return b.navigate("/login?" + query) })
 	}
 }
 

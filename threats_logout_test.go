@@ -35,13 +35,13 @@ func TestThreatForeignLogout(t *testing.T) {
 		{"link", "GET", http.Header{"Sec-Fetch-Site": {"cross-site"}, "Sec-Fetch-Mode": {"navigate"}}, false, ""},
 		{"our own link", "GET", http.Header{"Sec-Fetch-Site": {"same-origin"}, "Sec-Fetch-Mode": {"navigate"}}, false, ""},
 		{"HEAD", "HEAD", http.Header{"Sec-Fetch-Site": {"same-origin"}}, false, ""},
-		{"form of another site", "POST", http.Header{"Sec-Fetch-Site": {"cross-site"}, "Sec-Fetch-Mode": {"navigate"}, "Origin": {foreign}}, false, agentconnect.CodeCrossOrigin},
-		{"form of another site, in a browser without Fetch Metadata", "POST", http.Header{"Accept": {"text/html"}, "Origin": {foreign}}, false, agentconnect.CodeCrossOrigin},
-		{"form of a neighbour", "POST", http.Header{"Sec-Fetch-Site": {"same-site"}, "Sec-Fetch-Mode": {"navigate"}, "Origin": {"https://other.gouv.fr"}}, false, agentconnect.CodeCrossOrigin},
-		{"sandboxed form", "POST", http.Header{"Sec-Fetch-Site": {"cross-site"}, "Sec-Fetch-Mode": {"navigate"}, "Origin": {"null"}}, false, agentconnect.CodeCrossOrigin},
-		{"another scheme", "POST", http.Header{"Accept": {"text/html"}, "Origin": {"https" + strings.TrimPrefix(own, "http") + "0"}}, false, agentconnect.CodeCrossOrigin},
-		{"PUT", "PUT", http.Header{"Sec-Fetch-Mode": {"navigate"}}, false, agentconnect.CodeMethodNotAllowed},
-		{"DELETE", "DELETE", http.Header{"Sec-Fetch-Mode": {"navigate"}}, false, agentconnect.CodeMethodNotAllowed},
+		{"form of another site", "POST", http.Header{"Sec-Fetch-Site": {"cross-site"}, "Sec-Fetch-Mode": {"navigate"}, "Origin": {foreign}}, false, "cross_origin"},
+		{"form of another site, in a browser without Fetch Metadata", "POST", http.Header{"Accept": {"text/html"}, "Origin": {foreign}}, false, "cross_origin"},
+		{"form of a neighbour", "POST", http.Header{"Sec-Fetch-Site": {"same-site"}, "Sec-Fetch-Mode": {"navigate"}, "Origin": {"https://other.gouv.fr"}}, false, "cross_origin"},
+		{"sandboxed form", "POST", http.Header{"Sec-Fetch-Site": {"cross-site"}, "Sec-Fetch-Mode": {"navigate"}, "Origin": {"null"}}, false, "cross_origin"},
+		{"another scheme", "POST", http.Header{"Accept": {"text/html"}, "Origin": {"https" + strings.TrimPrefix(own, "http") + "0"}}, false, "cross_origin"},
+		{"PUT", "PUT", http.Header{"Sec-Fetch-Mode": {"navigate"}}, false, "method_not_allowed"},
+		{"DELETE", "DELETE", http.Header{"Sec-Fetch-Mode": {"navigate"}}, false, "method_not_allowed"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			a := a.in(t)
@@ -221,7 +221,7 @@ func TestThreatLogoutCallback(t *testing.T) {
 				t.Errorf("got agent %q, want karim untouched", got)
 			}
 			for _, method := range []string{"POST", "DELETE"} {
-				b.refused(refusal{code: agentconnect.CodeMethodNotAllowed}, func() page {
+				b.refused(refusal{code: "method_not_allowed"}, func() page {
 					return b.do(method, "/logout/callback", http.Header{"Sec-Fetch-Mode": {"navigate"}}, "")
 				})
 			}

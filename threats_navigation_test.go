@@ -184,7 +184,7 @@ func TestThreatLogoutByScript(t *testing.T) {
 	}
 	// Another site's script is refused before anything happens.
 	b := a.loggedIn("marie")
-	b.refusedProblem(agentconnect.CodeCrossOrigin, func() page {
+	b.refusedProblem("cross_origin", func() page {
 		return b.do("POST", "/logout", http.Header{"Sec-Fetch-Mode": {"cors"}, "Sec-Fetch-Site": {"cross-site"}, "Origin": {"https://attacker.example"}}, "")
 	})
 }
@@ -244,7 +244,7 @@ func TestThreatOriginOfOurForms(t *testing.T) {
 	if p := b.navigate("/logout"); p.Header.Get("Referrer-Policy") != "strict-origin" {
 		t.Errorf("the page with the logout form: got Referrer-Policy %q, want strict-origin", p.Header.Get("Referrer-Policy"))
 	}
-	b.refused(refusal{code: agentconnect.CodeCrossOrigin}, func() page {
+	b.refused(refusal{code: "cross_origin"}, func() page {
 		return b.do("POST", "/logout", http.Header{"Accept": {browserAccept}, "Origin": {"null"}}, "")
 	})
 	if p := b.do("POST", "/logout", http.Header{"Accept": {browserAccept}, "Origin": {a.url}}, ""); !strings.HasPrefix(p.location(), a.provider.Issuer) {

@@ -40,40 +40,40 @@ func TestThreatProviderOutcomes(t *testing.T) {
 		french, english  string // in the explanation
 		offers           []string
 	}{
-		{"access_denied", descInvalidIdentity, false, agentconnect.CodeIdentityRefused, "réservé aux agents publics", "public agents only", []string{another}},
-		{"access_denied", descInvalidIdentity, true, agentconnect.CodeIdentityRefused, "votre compte est bloqué", "your account is blocked", []string{another}},
-		{"access_denied", descLimitation, false, agentconnect.CodeDomainRefused, "n’accepte pas le domaine de votre adresse", "does not accept the domain of your e-mail", []string{another}},
-		{"access_denied", descAborted, false, agentconnect.CodeProviderSessionLost, "cookies", "cookies", []string{again}},
+		{"access_denied", descInvalidIdentity, false, "identity_refused", "réservé aux agents publics", "public agents only", []string{another}},
+		{"access_denied", descInvalidIdentity, true, "identity_refused", "votre compte est bloqué", "your account is blocked", []string{another}},
+		{"access_denied", descLimitation, false, "domain_refused", "n’accepte pas le domaine de votre adresse", "does not accept the domain of your e-mail", []string{another}},
+		{"access_denied", descAborted, false, "provider_session_lost", "cookies", "cookies", []string{again}},
 		{"access_denied", descACR, true, agentconnect.CodeInsufficientLevel, "plusieurs facteurs", "several authentication factors", []string{again, another}},
-		{"access_denied", descACR, false, agentconnect.CodeAccessDenied, "abandonné", "gave the login up", []string{again}},
-		{"server_error", descTechnical, false, agentconnect.CodeProviderError, "erreur technique", "technical error", []string{again}},
-		{"invalid_request", descTechnical, false, agentconnect.CodeProviderError, "erreur technique", "technical error", []string{again}},
-		{"server_error", "", false, agentconnect.CodeProviderError, "erreur technique", "technical error", []string{again}},
-		{"access_denied", "", false, agentconnect.CodeAccessDenied, "abandonné", "gave the login up", []string{again}},
-		{"access_denied", "", true, agentconnect.CodeAccessDenied, "plus sûr", "stronger means", []string{again}},
+		{"access_denied", descACR, false, "access_denied", "abandonné", "gave the login up", []string{again}},
+		{"server_error", descTechnical, false, "provider_error", "erreur technique", "technical error", []string{again}},
+		{"invalid_request", descTechnical, false, "provider_error", "erreur technique", "technical error", []string{again}},
+		{"server_error", "", false, "provider_error", "erreur technique", "technical error", []string{again}},
+		{"access_denied", "", false, "access_denied", "abandonné", "gave the login up", []string{again}},
+		{"access_denied", "", true, "access_denied", "plus sûr", "stronger means", []string{again}},
 
-		{"invalid_request", "missing required parameter", false, agentconnect.CodeRequestRejected, "tant que ce service n’est pas corrigé", "until this service is corrected", nil},
-		{"invalid_scope", "requested scope is not allowed", false, agentconnect.CodeRequestRejected, "tant que ce service n’est pas corrigé", "until this service is corrected", nil},
-		{"unauthorized_client", "", false, agentconnect.CodeRequestRejected, "mal configuré", "misconfigured", nil},
-		{"unsupported_response_type", "", false, agentconnect.CodeRequestRejected, "mal configuré", "misconfigured", nil},
-		{"unsupported_response_mode", "", false, agentconnect.CodeRequestRejected, "mal configuré", "misconfigured", nil},
-		{"request_not_supported", "", false, agentconnect.CodeRequestRejected, "mal configuré", "misconfigured", nil},
-		{"registration_not_supported", "", false, agentconnect.CodeRequestRejected, "mal configuré", "misconfigured", nil},
-		{"invalid_request_uri", "", false, agentconnect.CodeRequestRejected, "mal configuré", "misconfigured", nil},
+		{"invalid_request", "missing required parameter", false, "request_rejected", "tant que ce service n’est pas corrigé", "until this service is corrected", nil},
+		{"invalid_scope", "requested scope is not allowed", false, "request_rejected", "tant que ce service n’est pas corrigé", "until this service is corrected", nil},
+		{"unauthorized_client", "", false, "request_rejected", "mal configuré", "misconfigured", nil},
+		{"unsupported_response_type", "", false, "request_rejected", "mal configuré", "misconfigured", nil},
+		{"unsupported_response_mode", "", false, "request_rejected", "mal configuré", "misconfigured", nil},
+		{"request_not_supported", "", false, "request_rejected", "mal configuré", "misconfigured", nil},
+		{"registration_not_supported", "", false, "request_rejected", "mal configuré", "misconfigured", nil},
+		{"invalid_request_uri", "", false, "request_rejected", "mal configuré", "misconfigured", nil},
 		{"temporarily_unavailable", descTechnical, false, agentconnect.CodeProviderUnavailable, "injoignable", "cannot be reached", []string{again}},
 
-		{"access_denied", " " + descInvalidIdentity, false, agentconnect.CodeAccessDenied, "abandonné", "gave the login up", []string{again}},
-		{"access_denied", descInvalidIdentity + ".", false, agentconnect.CodeAccessDenied, "abandonné", "gave the login up", []string{again}},
-		{"access_denied", strings.ToUpper(descLimitation), false, agentconnect.CodeAccessDenied, "abandonné", "gave the login up", []string{again}},
-		{"access_denied", "User authentication aborted", false, agentconnect.CodeAccessDenied, "abandonné", "gave the login up", []string{again}},
-		{"access_denied", descAborted + "\x00", false, agentconnect.CodeAccessDenied, "abandonné", "gave the login up", []string{again}},
-		{"access_denied", "Y500024", false, agentconnect.CodeAccessDenied, "abandonné", "gave the login up", []string{again}},
-		{"access_denied", descTechnical, false, agentconnect.CodeAccessDenied, "abandonné", "gave the login up", []string{again}},
-		{"server_error", descInvalidIdentity, false, agentconnect.CodeProviderError, "erreur technique", "technical error", []string{again}},
-		{"server_error", descACR, true, agentconnect.CodeProviderError, "erreur technique", "technical error", []string{again}},
-		{"invalid_scope", descLimitation, false, agentconnect.CodeRequestRejected, "mal configuré", "misconfigured", nil},
-		{"Access_Denied", descInvalidIdentity, false, agentconnect.CodeProviderError, "erreur technique", "technical error", []string{again}},
-		{"votre compte est piraté", "appelez le 01 23", false, agentconnect.CodeProviderError, "erreur technique", "technical error", []string{again}},
+		{"access_denied", " " + descInvalidIdentity, false, "access_denied", "abandonné", "gave the login up", []string{again}},
+		{"access_denied", descInvalidIdentity + ".", false, "access_denied", "abandonné", "gave the login up", []string{again}},
+		{"access_denied", strings.ToUpper(descLimitation), false, "access_denied", "abandonné", "gave the login up", []string{again}},
+		{"access_denied", "User authentication aborted", false, "access_denied", "abandonné", "gave the login up", []string{again}},
+		{"access_denied", descAborted + "\x00", false, "access_denied", "abandonné", "gave the login up", []string{again}},
+		{"access_denied", "Y500024", false, "access_denied", "abandonné", "gave the login up", []string{again}},
+		{"access_denied", descTechnical, false, "access_denied", "abandonné", "gave the login up", []string{again}},
+		{"server_error", descInvalidIdentity, false, "provider_error", "erreur technique", "technical error", []string{again}},
+		{"server_error", descACR, true, "provider_error", "erreur technique", "technical error", []string{again}},
+		{"invalid_scope", descLimitation, false, "request_rejected", "mal configuré", "misconfigured", nil},
+		{"Access_Denied", descInvalidIdentity, false, "provider_error", "erreur technique", "technical error", []string{again}},
+		{"votre compte est piraté", "appelez le 01 23", false, "provider_error", "erreur technique", "technical error", []string{again}},
 	} {
 		t.Run(fmt.Sprintf("%s, %q, level %t", tt.err, tt.description, tt.level), func(t *testing.T) {
 			a := a.in(t)
@@ -225,7 +225,7 @@ func TestThreatLoginAfterLogout(t *testing.T) {
 	}
 	// Another site cannot have it sent.
 	b := a.loggedIn("marie")
-	b.refused(refusal{code: agentconnect.CodeCrossOrigin}, func() page {
+	b.refused(refusal{code: "cross_origin"}, func() page {
 		return b.do(http.MethodPost, "/logout", http.Header{"Sec-Fetch-Site": {"cross-site"}, "Sec-Fetch-Mode": {"navigate"}, "Accept": {"text/html"}, "Content-Type": {"application/x-www-form-urlencoded"}}, "login=/login")
 	})
 }

@@ -38,7 +38,7 @@ const refusedPage = "/login?return_to=%2Fdossiers%2F7"
 // Where a GET on a connection that was kept open gets no answer at all, Go's
 // transport sends it again: anyNumber.
 func providerRefusal(info agentconnecttest.FaultInfo) refusal {
-	away, answer := agentconnect.CodeProviderUnavailable, agentconnect.CodeProviderAnswer
+	away, answer := agentconnect.CodeProviderUnavailable, agentconnect.Code("provider_answer")
 	codes := map[agentconnecttest.Fault]agentconnect.Code{
 		agentconnecttest.Fault("id-token-huge"): answer,
 
@@ -46,9 +46,9 @@ func providerRefusal(info agentconnecttest.FaultInfo) refusal {
 		agentconnecttest.Fault("token-error-429"):      away,
 		agentconnecttest.Fault("token-truncated"):      away,
 		agentconnecttest.Fault("token-reset"):          away,
-		agentconnecttest.TokenInvalidGrant:             agentconnect.CodeInvalidGrant,
-		agentconnecttest.Fault("token-error-with-200"): agentconnect.CodeInvalidGrant,
-		agentconnecttest.Fault("token-invalid-client"): agentconnect.CodeInvalidClient,
+		agentconnecttest.TokenInvalidGrant:             "invalid_grant",
+		agentconnecttest.Fault("token-error-with-200"): "invalid_grant",
+		agentconnecttest.Fault("token-invalid-client"): "invalid_client",
 
 		agentconnecttest.Fault("userinfo-error-500"):          answer,
 		agentconnecttest.UserinfoError503:                     away,
@@ -66,12 +66,12 @@ func providerRefusal(info agentconnecttest.FaultInfo) refusal {
 		agentconnecttest.Fault("keys-error-429"):        away,
 		agentconnecttest.Fault("keys-truncated"):        away,
 		agentconnecttest.Fault("keys-reset"):            away,
-		agentconnecttest.Fault("keys-no-keys"):          agentconnect.CodeInvalidIDToken,
-		agentconnecttest.Fault("keys-other-keys"):       agentconnect.CodeInvalidIDToken,
-		agentconnecttest.Fault("keys-encryption-keys"):  agentconnect.CodeInvalidIDToken,
-		agentconnecttest.Fault("keys-encryption-ops"):   agentconnect.CodeInvalidIDToken,
-		agentconnecttest.Fault("keys-other-algorithms"): agentconnect.CodeInvalidIDToken,
-		agentconnecttest.Fault("keys-symmetric"):        agentconnect.CodeInvalidIDToken,
+		agentconnecttest.Fault("keys-no-keys"):          "invalid_id_token",
+		agentconnecttest.Fault("keys-other-keys"):       "invalid_id_token",
+		agentconnecttest.Fault("keys-encryption-keys"):  "invalid_id_token",
+		agentconnecttest.Fault("keys-encryption-ops"):   "invalid_id_token",
+		agentconnecttest.Fault("keys-other-algorithms"): "invalid_id_token",
+		agentconnecttest.Fault("keys-symmetric"):        "invalid_id_token",
 
 		agentconnecttest.DiscoveryError503:            away,
 		agentconnecttest.Fault("discovery-error-429"): away,
@@ -99,9 +99,9 @@ func providerRefusal(info agentconnecttest.FaultInfo) refusal {
 	}
 	switch {
 	case isIDTokenFault(info):
-		want.code = agentconnect.CodeInvalidIDToken
+		want.code = "invalid_id_token"
 	case info.Endpoint == agentconnecttest.Userinfo:
-		want.code = agentconnect.CodeInvalidUserinfo
+		want.code = "invalid_userinfo"
 	default:
 		want.code = answer
 	}
@@ -327,7 +327,7 @@ func TestThreatAnswerSize(t *testing.T) {
 				b.expectLogin(callback, "karim", "/dossiers/7")
 				return
 			}
-			b.refused(refusal{code: agentconnect.CodeProviderAnswer, exchanges: 1, again: refusedPage}, func() page { return b.navigate(callback.String()) })
+			b.refused(refusal{code: "provider_answer", exchanges: 1, again: refusedPage}, func() page { return b.navigate(callback.String()) })
 		})
 	}
 }
@@ -373,7 +373,7 @@ func TestThreatLargeAnswerIsNotRead(t *testing.T) {
 	b := a.browser()
 	callback := b.callback("/login?return_to=/dossiers/7", "karim")
 	a.provider.Inject(agentconnecttest.Fault("token-huge")) // sixteen mebibytes
-	b.refused(refusal{code: agentconnect.CodeProviderAnswer, exchanges: 1, again: refusedPage}, func() page { return b.navigate(callback.String()) })
+	b.refused(refusal{code: "provider_answer", exchanges: 1, again: refusedPage}, func() page { return b.navigate(callback.String()) })
 	if got := transport.read.Load(); got < 1<<20 || got > 1<<20+1<<16 {
 		t.Errorf("got %d bytes read, want a mebibyte and the documents before it", got)
 	}
@@ -512,7 +512,7 @@ func TestThreatEndpoints(t *testing.T) {
 				t.Errorf("Ready: got %v, want one that says %q", err, tt.want)
 			}
 			b := a.browser()
-			b.refused(refusal{code: agentconnect.CodeProviderAnswer, again: "/login"}, func() page { return b.navigate("/login") })
+			b.refused(refusal{code: "provider_answer", again: "/login"}, func() page { return b.navigate("/login") })
 		})
 	}
 }
@@ -606,9 +606,9 @@ func TestThreatMalformedClaims(t *testing.T) {
 			a := a.in(t)
 			a.clock.advance(time.Minute)
 			change := func(token *agentconnecttest.JWT) { token.Claims.Set(tt.claim, tt.value) }
-			fault, want := agentconnecttest.Tamper{IDToken: change}, refusal{code: agentconnect.CodeInvalidIDToken, exchanges: 1, again: refusedPage}
+			fault, want := agentconnecttest.Tamper{IDToken: change}, refusal{code: "invalid_id_token", exchanges: 1, again: refusedPage}
 			if tt.where == userinfo {
-				fault, want = agentconnecttest.Tamper{Userinfo: change}, refusal{code: agentconnect.CodeInvalidUserinfo, exchanges: 1, userinfos: 1, again: refusedPage}
+				fault, want = agentconnecttest.Tamper{Userinfo: change}, refusal{code: "invalid_userinfo", exchanges: 1, userinfos: 1, again: refusedPage}
 			}
 			a.provider.Inject(fault)
 			defer a.provider.Clear()
@@ -635,11 +635,11 @@ func TestThreatDocumentType(t *testing.T) {
 			}})
 			b := a.browser()
 			if endpoint == agentconnecttest.Discovery {
-				b.refused(refusal{code: agentconnect.CodeProviderAnswer, again: "/login"}, func() page { return b.navigate("/login") })
+				b.refused(refusal{code: "provider_answer", again: "/login"}, func() page { return b.navigate("/login") })
 				return
 			}
 			callback := b.callback("/login?return_to=/dossiers/7", "karim")
-			b.refused(refusal{code: agentconnect.CodeProviderAnswer, exchanges: 1, again: refusedPage}, func() page { return b.navigate(callback.String()) })
+			b.refused(refusal{code: "provider_answer", exchanges: 1, again: refusedPage}, func() page { return b.navigate(callback.String()) })
 		})
 	}
 }
@@ -662,7 +662,7 @@ func TestThreatWeakKey(t *testing.T) {
 			b.expectLogin(callback, "karim", "/dossiers/7")
 			continue
 		}
-		b.refused(refusal{code: agentconnect.CodeInvalidIDToken, exchanges: 1, again: refusedPage}, func() page { return b.navigate(callback.String()) })
+		b.refused(refusal{code: "invalid_id_token", exchanges: 1, again: refusedPage}, func() page { return b.navigate(callback.String()) })
 	}
 }
 
@@ -687,9 +687,9 @@ func TestThreatClockTolerance(t *testing.T) {
 				a := a.in(t)
 				b := a.browser()
 				change := func(token *agentconnecttest.JWT) { token.Claims.Set(tt.claim, token.Now.Add(tt.at).Unix()) }
-				fault, want := agentconnecttest.Tamper{IDToken: change}, refusal{code: agentconnect.CodeInvalidIDToken, exchanges: 1, again: refusedPage}
+				fault, want := agentconnecttest.Tamper{IDToken: change}, refusal{code: "invalid_id_token", exchanges: 1, again: refusedPage}
 				if where == "userinfo" {
-					fault, want = agentconnecttest.Tamper{Userinfo: change}, refusal{code: agentconnect.CodeInvalidUserinfo, exchanges: 1, userinfos: 1, again: refusedPage}
+					fault, want = agentconnecttest.Tamper{Userinfo: change}, refusal{code: "invalid_userinfo", exchanges: 1, userinfos: 1, again: refusedPage}
 				}
 				a.provider.Inject(fault)
 				defer a.provider.Clear()
@@ -729,7 +729,7 @@ func TestThreatAmbiguousJSON(t *testing.T) {
 							b.expectLogin(callback, "karim", "/dossiers/7")
 							return
 						}
-						b.refused(refusal{code: agentconnect.CodeInvalidUserinfo, exchanges: 1, userinfos: 1, again: refusedPage}, func() page { return b.navigate(callback.String()) })
+						b.refused(refusal{code: "invalid_userinfo", exchanges: 1, userinfos: 1, again: refusedPage}, func() page { return b.navigate(callback.String()) })
 					})
 				}
 			}
@@ -856,7 +856,7 @@ func TestThreatInventedKeys(t *testing.T) {
 	for i := range 10 {
 		b := a.browser()
 		callback := b.callback("/login?return_to=/dossiers/7", "karim")
-		b.refused(refusal{code: agentconnect.CodeInvalidIDToken, exchanges: 1, again: refusedPage}, func() page { return b.navigate(callback.String()) })
+		b.refused(refusal{code: "invalid_id_token", exchanges: 1, again: refusedPage}, func() page { return b.navigate(callback.String()) })
 		if got, want := a.provider.Requests(agentconnecttest.JWKS), min(i+2, 5); got != want {
 			t.Errorf("reads of the keys after %d invented kids: got %d, want %d", i+1, got, want)
 		}
@@ -865,7 +865,7 @@ func TestThreatInventedKeys(t *testing.T) {
 	a.clock.advance(40 * time.Second)
 	b := a.browser()
 	callback := b.callback("/login?return_to=/dossiers/7", "karim")
-	b.refused(refusal{code: agentconnect.CodeInvalidIDToken, exchanges: 1, again: refusedPage}, func() page { return b.navigate(callback.String()) })
+	b.refused(refusal{code: "invalid_id_token", exchanges: 1, again: refusedPage}, func() page { return b.navigate(callback.String()) })
 	a.provider.Clear()
 	a.provider.RotateKeys()
 	a.clock.advance(40 * time.Second)
@@ -876,7 +876,7 @@ func TestThreatInventedKeys(t *testing.T) {
 	for range 5 { // what the minute brought is spent
 		b := a.browser()
 		callback := b.callback("/login?return_to=/dossiers/7", "karim")
-		b.refused(refusal{code: agentconnect.CodeInvalidIDToken, exchanges: 1, again: refusedPage}, func() page { return b.navigate(callback.String()) })
+		b.refused(refusal{code: "invalid_id_token", exchanges: 1, again: refusedPage}, func() page { return b.navigate(callback.String()) })
 	}
 	if got := a.provider.Requests(agentconnecttest.JWKS) - reads; got != 0 {
 		t.Errorf("more reads of the keys: got %d, want 0", got)
@@ -895,7 +895,7 @@ func TestThreatWithdrawnKey(t *testing.T) {
 	a.clock.advance(10*time.Minute + time.Second)
 	b = a.browser()
 	callback := b.callback("/login?return_to=/dossiers/7", "karim")
-	b.refused(refusal{code: agentconnect.CodeInvalidIDToken, exchanges: 1, again: refusedPage}, func() page { return b.navigate(callback.String()) })
+	b.refused(refusal{code: "invalid_id_token", exchanges: 1, again: refusedPage}, func() page { return b.navigate(callback.String()) })
 }
 
 // A failing key endpoint leaves the last good keys in use, for an hour.
@@ -912,7 +912,7 @@ func TestThreatStaleKeys(t *testing.T) {
 	a.clock.advance(6 * time.Minute)
 	b := a.browser()
 	callback := b.callback("/login?return_to=/dossiers/7", "karim")
-	b.refused(refusal{code: agentconnect.CodeProviderAnswer, exchanges: 1, again: refusedPage}, func() page { return b.navigate(callback.String()) })
+	b.refused(refusal{code: "provider_answer", exchanges: 1, again: refusedPage}, func() page { return b.navigate(callback.String()) })
 	a.provider.Clear()
 	a.clock.advance(time.Minute)
 	b = a.browser()
@@ -932,7 +932,7 @@ func TestThreatTokenWithoutKID(t *testing.T) {
 	a.clock.advance(11 * time.Minute)
 	b = a.browser()
 	callback := b.callback("/login?return_to=/dossiers/7", "karim")
-	b.refused(refusal{code: agentconnect.CodeInvalidIDToken, exchanges: 1, again: refusedPage}, func() page { return b.navigate(callback.String()) })
+	b.refused(refusal{code: "invalid_id_token", exchanges: 1, again: refusedPage}, func() page { return b.navigate(callback.String()) })
 }
 
 // Keys of other types, and of other curves, do not make a token without kid
@@ -1013,7 +1013,7 @@ func TestThreatKeyFitsAlgorithm(t *testing.T) {
 			b := a.browser()
 			callback := b.callback("/login?return_to=/dossiers/7", "karim")
 			if tt.refuse {
-				b.refused(refusal{code: agentconnect.CodeInvalidIDToken, exchanges: 1, again: refusedPage}, func() page { return b.navigate(callback.String()) })
+				b.refused(refusal{code: "invalid_id_token", exchanges: 1, again: refusedPage}, func() page { return b.navigate(callback.String()) })
 				return
 			}
 			b.expectLogin(callback, "karim", "/dossiers/7")
@@ -1057,9 +1057,9 @@ func TestThreatNeighbourAlgorithms(t *testing.T) {
 							return resigned
 						}
 					}
-					fault, want := agentconnecttest.Tamper{IDToken: resign}, refusal{code: agentconnect.CodeInvalidIDToken, exchanges: 1, again: refusedPage}
+					fault, want := agentconnecttest.Tamper{IDToken: resign}, refusal{code: "invalid_id_token", exchanges: 1, again: refusedPage}
 					if where == "userinfo" {
-						fault, want = agentconnecttest.Tamper{Userinfo: resign}, refusal{code: agentconnect.CodeInvalidUserinfo, exchanges: 1, userinfos: 1, again: refusedPage}
+						fault, want = agentconnecttest.Tamper{Userinfo: resign}, refusal{code: "invalid_userinfo", exchanges: 1, userinfos: 1, again: refusedPage}
 					}
 					b := a.browser()
 					a.provider.Inject(fault)

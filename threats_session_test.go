@@ -688,7 +688,7 @@ func TestThreatLastLoginsEnd(t *testing.T) {
 	}
 	for i, callback := range callbacks {
 		if i < 3 {
-			b.refused(refusal{code: agentconnect.CodeUnknownState, again: "/login"}, func() page { return b.navigate(callback.String()) })
+			b.refused(refusal{code: "unknown_state", again: "/login"}, func() page { return b.navigate(callback.String()) })
 			continue
 		}
 		b.expectLogin(callback, "karim", "/dossiers/7")

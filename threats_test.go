@@ -27,29 +27,29 @@ func statuses() map[agentconnect.Code]int {
 		agentconnect.CodeInsufficientLevel:   403,
 		agentconnect.CodeForbidden:           403,
 		agentconnect.CodeLoginRefused:        403,
-		agentconnect.CodeMethodNotAllowed:    405,
-		agentconnect.CodeCrossOrigin:         403,
-		agentconnect.CodeInvalidRequest:      400,
-		agentconnect.CodeUnknownState:        400,
-		agentconnect.CodeIssuerMismatch:      400,
-		agentconnect.CodeAccessDenied:        403,
-		agentconnect.CodeIdentityRefused:     403,
-		agentconnect.CodeDomainRefused:       403,
-		agentconnect.CodeProviderSessionLost: 403,
-		agentconnect.CodeLoginRequired:       403,
-		agentconnect.CodeIdPHintNotFound:     400,
-		agentconnect.CodeProviderError:       502,
-		agentconnect.CodeRequestRejected:     500,
+		"method_not_allowed":                 405,
+		"cross_origin":                       403,
+		"invalid_request":                    400,
+		"unknown_state":                      400,
+		"issuer_mismatch":                    400,
+		"access_denied":                      403,
+		"identity_refused":                   403,
+		"domain_refused":                     403,
+		"provider_session_lost":              403,
+		"login_required":                     403,
+		"idp_hint_not_found":                 400,
+		"provider_error":                     502,
+		"request_rejected":                   500,
 		agentconnect.CodeProviderUnavailable: 503,
 		agentconnect.CodeProviderTimeout:     504,
-		agentconnect.CodeProviderAnswer:      502,
-		agentconnect.CodeInvalidGrant:        400,
-		agentconnect.CodeInvalidClient:       500,
-		agentconnect.CodeInvalidIDToken:      502,
-		agentconnect.CodeInvalidUserinfo:     502,
+		"provider_answer":                    502,
+		"invalid_grant":                      400,
+		"invalid_client":                     500,
+		"invalid_id_token":                   502,
+		"invalid_userinfo":                   502,
 		agentconnect.CodeSessionStore:        503,
-		agentconnect.CodeSessionLost:         503,
-		agentconnect.CodeNotNavigation:       403,
+		"session_lost":                       503,
+		"not_navigation":                     403,
 		agentconnect.CodeInternal:            500,
 	}
 }
@@ -86,7 +86,7 @@ func (b *browser) refused(want refusal, request func() page) page {
 	logged := len(a.logs.String())
 
 	p := request()
-	if want.code == agentconnect.CodeUnknownState && sub != "" {
+	if want.code == "unknown_state" && sub != "" {
 		// Somebody who is logged in is not told about a login that is over.
 		if home := cmp.Or(want.home, "/"); p.StatusCode != http.StatusSeeOther || p.location() != home {
 			b.t.Errorf("got status %d to %q, want 303 to %q: somebody is logged in", p.StatusCode, p.location(), home)

@@ -50,7 +50,7 @@ func TestBrowserReflow(t *testing.T) {
 func everyCode() []agentconnect.Code {
 	return []agentconnect.Code{
 		agentconnect.CodeUnauthenticated, agentconnect.CodeInsufficientLevel, "certification", agentconnect.CodeForbidden,
-		agentconnect.CodeIdentityRefused, agentconnect.CodeProviderSessionLost, agentconnect.CodeSessionStore, "logout", "buttons",
+		"identity_refused", "provider_session_lost", agentconnect.CodeSessionStore, "logout", "buttons",
 	}
 }
 

@@ -128,7 +128,7 @@ func writeText(w http.ResponseWriter, status int, text string) {
 
 // crossOrigin refuses the form of another site, in the way the library refuses.
 func (s *site) crossOrigin(w http.ResponseWriter, r *http.Request) {
-	s.auth.ServeError(w, r, &agentconnect.Error{Code: agentconnect.CodeCrossOrigin, Status: http.StatusForbidden})
+	s.auth.ServeError(w, r, &agentconnect.Error{Code: "cross_origin", Status: http.StatusForbidden})
 }
 
 func (s *site) notFound(w http.ResponseWriter, r *http.Request) {

@@ -17,18 +17,18 @@ const maxBearerToken = 4096
 func bearerToken(r *http.Request) (string, error) {
 	headers := r.Header.Values("Authorization")
 	if len(headers) > 1 {
-		return "", refusalf(agentconnect.CodeInvalidRequest, "the header Authorization is repeated")
+		return "", refusalf("invalid_request", "the header Authorization is repeated")
 	}
 	scheme, token, _ := strings.Cut(strings.Join(headers, ""), " ")
 	if !strings.EqualFold(scheme, "Bearer") {
 		return "", &refusal{code: agentconnect.CodeUnauthenticated}
 	}
 	if r.URL.RawQuery != "" && r.URL.Query().Has("access_token") {
-		return "", refusalf(agentconnect.CodeInvalidRequest, "there is a second access token, in the query")
+		return "", refusalf("invalid_request", "there is a second access token, in the query")
 	}
 	token = strings.TrimLeft(token, " ")
 	if !isB64Token(token) {
-		return "", refusalf(agentconnect.CodeInvalidRequest, "the header Authorization is malformed")
+		return "", refusalf("invalid_request", "the header Authorization is malformed")
 	}
 	if len(token) > maxBearerToken {
 		return "", refusalf(CodeInvalidToken, "the token is longer than %d bytes", maxBearerToken)

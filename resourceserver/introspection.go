@@ -7,7 +7,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/agentconnect-go/agentconnect"
 	"github.com/agentconnect-go/agentconnect/internal/provider"
 	"github.com/agentconnect-go/agentconnect/internal/strictjson"
 )
@@ -70,5 +69,5 @@ func (s *Server) judge(answer strictjson.Object) (*Token, error) {
 
 // badAnswer is the refusal after an answer that is not what RFC 7662 says.
 func badAnswer(err error) *refusal {
-	return &refusal{code: agentconnect.CodeProviderAnswer, cause: fmt.Errorf("introspection: %w", err)}
+	return &refusal{code: "provider_answer", cause: fmt.Errorf("introspection: %w", err)}
 }

@@ -64,14 +64,14 @@ func refusalOf(err error) *refusal {
 	default:
 		return &refusal{code: agentconnect.CodeInternal, cause: err}
 	}
-	code := agentconnect.CodeProviderAnswer
+	code := agentconnect.Code("provider_answer")
 	switch failure.Kind {
 	case provider.Unavailable:
 		code = agentconnect.CodeProviderUnavailable
 	case provider.Timeout:
 		code = agentconnect.CodeProviderTimeout
 	case provider.InvalidClient:
-		code = agentconnect.CodeInvalidClient
+		code = "invalid_client"
 	case provider.Panicked:
 		code = agentconnect.CodeInternal
 	}
@@ -91,7 +91,7 @@ func meaningOf(code agentconnect.Code) meaning {
 	switch code {
 	case agentconnect.CodeUnauthenticated:
 		return meaning{http.StatusUnauthorized, "Access token needed", "The request has no access token of ProConnect: send one in the header Authorization, as Bearer.", true}
-	case agentconnect.CodeInvalidRequest:
+	case "invalid_request":
 		return meaning{http.StatusBadRequest, "Malformed request", "The request must carry one access token, in one header Authorization, as Bearer, and nowhere else.", true}
 	case CodeInvalidToken:
 		return meaning{http.StatusUnauthorized, "Access token not accepted", "The access token is expired, revoked or unknown, or was not issued to a service that this API serves.", true}
@@ -101,9 +101,9 @@ func meaningOf(code agentconnect.Code) meaning {
 		return meaning{http.StatusServiceUnavailable, "API overloaded", "This API has too many access tokens to check at the moment.", false}
 	case agentconnect.CodeProviderUnavailable, agentconnect.CodeProviderTimeout:
 		return meaning{http.StatusServiceUnavailable, "ProConnect unavailable", "ProConnect does not answer, so the access token cannot be checked.", false}
-	case agentconnect.CodeProviderAnswer:
+	case "provider_answer":
 		return meaning{http.StatusServiceUnavailable, "Unexpected answer of ProConnect", "ProConnect does not answer as it should, so the access token cannot be checked.", false}
-	case agentconnect.CodeInvalidClient:
+	case "invalid_client":
 		return meaning{http.StatusInternalServerError, "API misconfigured", "ProConnect does not recognise this API.", false}
 	}
 	return meaning{http.StatusInternalServerError, "Failure", "This API has failed.", false}

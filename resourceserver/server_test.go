@@ -207,18 +207,18 @@ func TestBearerToken(t *testing.T) {
 		{"the token without scheme", "/", []string{token}, 401, agentconnect.CodeUnauthenticated},
 		{"a scheme that begins like ours", "/", []string{"BearerToken " + token}, 401, agentconnect.CodeUnauthenticated},
 		{"in the query alone", "/?access_token=" + token, nil, 401, agentconnect.CodeUnauthenticated},
-		{"in the query too", "/?access_token=" + token, []string{"Bearer " + token}, 400, agentconnect.CodeInvalidRequest},
-		{"in the query too, escaped", "/?access%5Ftoken=x", []string{"Bearer " + token}, 400, agentconnect.CodeInvalidRequest},
-		{"header repeated", "/", []string{"Bearer " + token, "Bearer " + token}, 400, agentconnect.CodeInvalidRequest},
-		{"header repeated, one empty", "/", []string{"Bearer " + token, ""}, 400, agentconnect.CodeInvalidRequest},
-		{"headers joined by a proxy", "/", []string{"Bearer " + token + ", Bearer " + token}, 400, agentconnect.CodeInvalidRequest},
-		{"no token", "/", []string{"Bearer"}, 400, agentconnect.CodeInvalidRequest},
-		{"spaces for a token", "/", []string{"Bearer  "}, 400, agentconnect.CodeInvalidRequest},
-		{"two tokens", "/", []string{"Bearer " + token + " " + token}, 400, agentconnect.CodeInvalidRequest},
-		{"a parameter", "/", []string{`Bearer token="` + token + `"`}, 400, agentconnect.CodeInvalidRequest},
-		{"only padding", "/", []string{"Bearer =="}, 400, agentconnect.CodeInvalidRequest},
-		{"not ASCII", "/", []string{"Bearer é"}, 400, agentconnect.CodeInvalidRequest},
-		{"a tabulation", "/", []string{"Bearer a\tb"}, 400, agentconnect.CodeInvalidRequest},
+		{"in the query too", "/?access_token=" + token, []string{"Bearer " + token}, 400, "invalid_request"},
+		{"in the query too, escaped", "/?access%5Ftoken=x", []string{"Bearer " + token}, 400, "invalid_request"},
+		{"header repeated", "/", []string{"Bearer " + token, "Bearer " + token}, 400, "invalid_request"},
+		{"header repeated, one empty", "/", []string{"Bearer " + token, ""}, 400, "invalid_request"},
+		{"headers joined by a proxy", "/", []string{"Bearer " + token + ", Bearer " + token}, 400, "invalid_request"},
+		{"no token", "/", []string{"Bearer"}, 400, "invalid_request"},
+		{"spaces for a token", "/", []string{"Bearer  "}, 400, "invalid_request"},
+		{"two tokens", "/", []string{"Bearer " + token + " " + token}, 400, "invalid_request"},
+		{"a parameter", "/", []string{`Bearer token="` + token + `"`}, 400, "invalid_request"},
+		{"only padding", "/", []string{"Bearer =="}, 400, "invalid_request"},
+		{"not ASCII", "/", []string{"Bearer é"}, 400, "invalid_request"},
+		{"a tabulation", "/", []string{"Bearer a\tb"}, 400, "invalid_request"},
 		{"enormous", "/", []string{"Bearer " + strings.Repeat("a", 5000)}, 401, resourceserver.CodeInvalidToken},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -368,18 +368,18 @@ func TestWhoseFaultARefusedTokenIs(t *testing.T) {
 		{agentconnecttest.Fault("introspection-other-client"), agentconnect.RS256, 401, resourceserver.CodeInvalidToken},
 		{agentconnecttest.Fault("introspection-missing-client"), agentconnect.RS256, 401, resourceserver.CodeInvalidToken},
 		{agentconnecttest.Fault("introspection-missing-sub"), agentconnect.RS256, 401, resourceserver.CodeInvalidToken},
-		{agentconnecttest.Fault("introspection-active-text"), agentconnect.RS256, 503, agentconnect.CodeProviderAnswer},
-		{agentconnecttest.Fault("introspection-active-missing"), agentconnect.RS256, 503, agentconnect.CodeProviderAnswer},
-		{agentconnecttest.Fault("introspection-case-active"), agentconnect.RS256, 503, agentconnect.CodeProviderAnswer},
-		{agentconnecttest.Fault("introspection-repeated-client"), agentconnect.Unsigned, 503, agentconnect.CodeProviderAnswer},
-		{agentconnecttest.Fault("introspection-plain"), agentconnect.RS256, 503, agentconnect.CodeProviderAnswer},
-		{agentconnecttest.Fault("introspection-wrong-type"), agentconnect.RS256, 503, agentconnect.CodeProviderAnswer},
-		{agentconnecttest.Fault("introspection-other-audience"), agentconnect.RS256, 503, agentconnect.CodeProviderAnswer},
-		{agentconnecttest.Fault("introspection-bad-signature"), agentconnect.HS256, 503, agentconnect.CodeProviderAnswer},
-		{agentconnecttest.Fault("introspection-error-500"), agentconnect.Unsigned, 503, agentconnect.CodeProviderAnswer},
+		{agentconnecttest.Fault("introspection-active-text"), agentconnect.RS256, 503, "provider_answer"},
+		{agentconnecttest.Fault("introspection-active-missing"), agentconnect.RS256, 503, "provider_answer"},
+		{agentconnecttest.Fault("introspection-case-active"), agentconnect.RS256, 503, "provider_answer"},
+		{agentconnecttest.Fault("introspection-repeated-client"), agentconnect.Unsigned, 503, "provider_answer"},
+		{agentconnecttest.Fault("introspection-plain"), agentconnect.RS256, 503, "provider_answer"},
+		{agentconnecttest.Fault("introspection-wrong-type"), agentconnect.RS256, 503, "provider_answer"},
+		{agentconnecttest.Fault("introspection-other-audience"), agentconnect.RS256, 503, "provider_answer"},
+		{agentconnecttest.Fault("introspection-bad-signature"), agentconnect.HS256, 503, "provider_answer"},
+		{agentconnecttest.Fault("introspection-error-500"), agentconnect.Unsigned, 503, "provider_answer"},
 		{agentconnecttest.Fault("introspection-error-503"), agentconnect.Unsigned, 503, agentconnect.CodeProviderUnavailable},
 		{agentconnecttest.Fault("keys-error-503"), agentconnect.RS256, 503, agentconnect.CodeProviderUnavailable},
-		{agentconnecttest.Fault("discovery-other-issuer"), agentconnect.Unsigned, 503, agentconnect.CodeProviderAnswer},
+		{agentconnecttest.Fault("discovery-other-issuer"), agentconnect.Unsigned, 503, "provider_answer"},
 	} {
 		t.Run(string(tt.fault), func(t *testing.T) {
 			t.Parallel()
@@ -425,7 +425,7 @@ func TestOddIntrospections(t *testing.T) {
 			t.Parallel()
 			a := newAPI(t, tt.alg)
 			a.provider.Inject(tt.tamper)
-			a.wantRefused(a.call("/", "Bearer "+a.token(a.provider.Client.ID).AccessToken), 503, agentconnect.CodeProviderAnswer)
+			a.wantRefused(a.call("/", "Bearer "+a.token(a.provider.Client.ID).AccessToken), 503, "provider_answer")
 		})
 	}
 }
@@ -453,7 +453,7 @@ func TestOtherTokensAreNoIntrospection(t *testing.T) {
 		}))
 		t.Run(name, func(t *testing.T) {
 			a.t = t
-			a.wantRefused(a.call("/", "Bearer "+token.AccessToken), 503, agentconnect.CodeProviderAnswer)
+			a.wantRefused(a.call("/", "Bearer "+token.AccessToken), 503, "provider_answer")
 		})
 	}
 }
@@ -482,7 +482,7 @@ func TestProviderWithoutIntrospection(t *testing.T) {
 			if err := a.rs.Ready(t.Context()); err == nil {
 				t.Error("Ready: got nil, want an error")
 			}
-			a.wantRefused(a.call("/", "Bearer "+a.token(a.provider.Client.ID).AccessToken), 503, agentconnect.CodeProviderAnswer)
+			a.wantRefused(a.call("/", "Bearer "+a.token(a.provider.Client.ID).AccessToken), 503, "provider_answer")
 			if got := a.introspections(); got != 0 {
 				t.Errorf("introspections: got %d, want 0", got)
 			}
@@ -508,7 +508,7 @@ func TestResourceServerWithoutItsProvider(t *testing.T) {
 func TestResourceServerWithAWrongSecret(t *testing.T) {
 	t.Parallel()
 	a := newAPI(t, agentconnect.Unsigned, resourceserver.WithClient(apiID, "not-the-secret-of-this-api"))
-	a.wantRefused(a.call("/", "Bearer "+a.token(a.provider.Client.ID).AccessToken), 500, agentconnect.CodeInvalidClient)
+	a.wantRefused(a.call("/", "Bearer "+a.token(a.provider.Client.ID).AccessToken), 500, "invalid_client")
 	if logged := a.logs.String(); !strings.Contains(logged, "invalid_client") || strings.Contains(logged, "not-the-secret") {
 		t.Errorf("got the log %s, want invalid_client and no secret", logged)
 	}
