@@ -43,7 +43,7 @@ func documentedCodes(t *testing.T) map[agentconnect.Code]int {
 		}
 		for _, spec := range constants.Specs {
 			v := spec.(*ast.ValueSpec)
-			if !strings.HasPrefix(v.Names[0].Name, "Code") {
+			if !strings.HasPrefix(strings.ToLower(v.Names[0].Name), "code") {
 				continue
 			}
 			name, err := strconv.Unquote(v.Values[0].(*ast.BasicLit).Value)
