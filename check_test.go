@@ -154,7 +154,7 @@ func TestCheckOfTheMetadata(t *testing.T) {
 		{"no claims parameter", "claims_parameter_supported", nil, nil, "claims parameter", warning, "Require"},
 		{"no claims parameter, a level", "claims_parameter_supported", false, []agentconnect.Option{agentconnect.WithLevel(agentconnect.MFA())}, "claims parameter", problem, "WithLevel"},
 		{"claims parameter, as text", "claims_parameter_supported", "true", nil, "claims parameter", warning, "Require"},
-		{"no logout", "end_session_endpoint", nil, nil, "logout", warning, "here only"},
+		{"no logout", "end_session_endpoint", nil, nil, "logout", warning, "only the session here"},
 		{"no iss on the callback", "authorization_response_iss_parameter_supported", nil, nil, "iss on the callback", warning, "RFC 9207"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -287,7 +287,7 @@ func TestCheckOfTheClock(t *testing.T) {
 		a.provider.Inject(agentconnecttest.Tamper{Endpoint: agentconnecttest.Discovery, Answer: func(answer *agentconnecttest.Answer) {
 			answer.Header["Date"] = nil
 		}})
-		wantFinding(t, a.auth.Check(t.Context()), "clock", agentconnect.SeverityWarning, "did not tell")
+		wantFinding(t, a.auth.Check(t.Context()), "clock", agentconnect.SeverityWarning, "clock is not known")
 	})
 	t.Run("a cached answer", func(t *testing.T) {
 		t.Parallel()
@@ -296,7 +296,7 @@ func TestCheckOfTheClock(t *testing.T) {
 		a.provider.Inject(agentconnecttest.Tamper{Endpoint: agentconnecttest.Discovery, Answer: func(answer *agentconnecttest.Answer) {
 			answer.Header.Set("Age", "3600")
 		}})
-		wantFinding(t, a.auth.Check(t.Context()), "clock", agentconnect.SeverityWarning, "did not tell")
+		wantFinding(t, a.auth.Check(t.Context()), "clock", agentconnect.SeverityWarning, "clock is not known")
 	})
 }
 
@@ -382,7 +382,7 @@ func TestCheckOfTheRegistration(t *testing.T) {
 		{"all is well: secret", nil, nil, credentials, ok, "accepted"},
 		{"all is well: login", nil, nil, login, ok, "knows"},
 		{"all is well: logout", nil, nil, logout, ok, "knows"},
-		{"wrong secret", []agentconnect.Option{agentconnect.WithClient("client-id", "the-secret-of-another-environment")}, nil, credentials, problem, "this very environment"},
+		{"wrong secret", []agentconnect.Option{agentconnect.WithClient("client-id", "the-secret-of-another-environment")}, nil, credentials, problem, "for this environment"},
 		{"unknown client", []agentconnect.Option{agentconnect.WithClient("nobody", "the-secret-of-nobody")}, nil, login, problem, "client_id"},
 		{"redirect URL not registered", nil, func(a *app) { a.provider.SetRedirectURIs(a.url + "/callback/") }, login, problem, "error page"},
 		{"post-logout URL not registered", nil, func(a *app) { a.provider.SetPostLogoutRedirectURIs(a.url + "/") }, logout, problem, "refuses the post-logout redirect URL: Internal Server Error"},
@@ -488,8 +488,8 @@ func TestCheckOfTheURLs(t *testing.T) {
 		{"another issuer", agentconnect.WithIssuer("https://provider.example"), demarches, demarches + "/out", "environment", warning, "none of the four"},
 		{"good", agentconnect.WithEnvironment(agentconnect.Production), demarches, demarches + "/out", "redirect URL", ok, demarches},
 		{"localhost in integration", agentconnect.WithEnvironment(agentconnect.Integration), "http://localhost:8080/callback", "http://localhost:8080/out", "redirect URL", warning, "this machine"},
-		{"RIE, what it does not have", agentconnect.WithEnvironment(agentconnect.ProductionRIE), demarches, demarches + "/out", "RIE", ok, "organization_label never comes"},
-		{"RIE by its issuer", agentconnect.WithIssuer(agentconnect.IntegrationRIE.Issuer()), demarches, demarches + "/out", "RIE", ok, "agent_public and no other"},
+		{"RIE, what it does not have", agentconnect.WithEnvironment(agentconnect.ProductionRIE), demarches, demarches + "/out", "RIE", ok, "organization_label is never sent"},
+		{"RIE by its issuer", agentconnect.WithIssuer(agentconnect.IntegrationRIE.Issuer()), demarches, demarches + "/out", "RIE", ok, "only the role agent_public"},
 		{"RIE, a host of the Internet", agentconnect.WithEnvironment(agentconnect.ProductionRIE), demarches, demarches + "/out", "redirect URL", warning, "RIE"},
 		{"integration of the RIE, a host of the Internet", agentconnect.WithEnvironment(agentconnect.IntegrationRIE), demarches, demarches + "/out", "redirect URL", warning, "not under .rie.gouv.fr"},
 		{"RIE, a host that only ends alike", agentconnect.WithEnvironment(agentconnect.ProductionRIE), "https://demarches-rie.gouv.fr/callback", "https://demarches-rie.gouv.fr/out", "redirect URL", warning, "RIE"},
@@ -502,7 +502,7 @@ func TestCheckOfTheURLs(t *testing.T) {
 		{"two hosts", agentconnect.WithEnvironment(agentconnect.Production), demarches, "https://www.example.gouv.fr/out", "registered URLs", warning, "www.example.gouv.fr"},
 		{"two schemes", agentconnect.WithEnvironment(agentconnect.Integration), "https://localhost:8080/callback", "http://localhost:8080/out", "registered URLs", warning, "the other on http://localhost:8080"},
 		{"one slash", agentconnect.WithEnvironment(agentconnect.Production), demarches, demarches + "/out/", "registered URLs", warning, "slash"},
-		{"two slashes", agentconnect.WithEnvironment(agentconnect.Production), demarches + "/", demarches + "/out/", "registered URLs", ok, "spelled alike"},
+		{"two slashes", agentconnect.WithEnvironment(agentconnect.Production), demarches + "/", demarches + "/out/", "registered URLs", ok, "spelled in the same way"},
 		{"cookies over https", agentconnect.WithEnvironment(agentconnect.Production), demarches, demarches + "/out", "cookies", ok, "__Host-agentconnect"},
 		{"cookies over http", agentconnect.WithEnvironment(agentconnect.Integration), "http://localhost:8080/callback", "http://localhost:8080/out", "cookies", warning, "without Secure"},
 		{"no network to the Internet", agentconnect.WithEnvironment(agentconnect.Production), demarches, demarches + "/out", "discovery", problem, "auth.agentconnect.gouv.fr:443 (firewall, HTTPS_PROXY, DNS)."},
@@ -599,7 +599,7 @@ func TestCheckOfTheStore(t *testing.T) {
 		{"works", &faultyStore{}, agentconnect.SeverityOK, "deleted"},
 		{"cannot be written", &faultyStore{commit: broken}, problem, "connection refused"},
 		{"cannot be read", &faultyStore{find: broken}, problem, "connection refused"},
-		{"cannot delete", &faultyStore{delete: broken}, problem, "no logout"},
+		{"cannot delete", &faultyStore{delete: broken}, problem, "a logout would not end"},
 		{"loses what it is given", &faultyStore{forgetful: true}, problem, "not found"},
 		{"changes what it is given", &faultyStore{garbage: true}, problem, "changed"},
 		{"does not delete", &faultyStore{undead: true}, problem, "still found"},

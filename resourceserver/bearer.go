@@ -7,13 +7,13 @@ import (
 	"github.com/agentconnect-go/agentconnect"
 )
 
-// maxBearerToken bounds the access tokens that are worth a question to the
-// provider. ProConnect's have 43 characters.
+// maxBearerToken bounds the length of an access token. The provider is not asked about
+// longer ones. ProConnect's have 43 characters.
 const maxBearerToken = 4096
 
 // bearerToken returns the access token of a request, from its Authorization
-// header (RFC 6750 section 2.1). A token in a form-encoded body is not looked for:
-// the body is the application's.
+// header (RFC 6750 section 2.1). It does not read a form-encoded body: the body belongs
+// to the application.
 func bearerToken(r *http.Request) (string, error) {
 	headers := r.Header.Values("Authorization")
 	if len(headers) > 1 {

@@ -11,8 +11,8 @@ import (
 	"github.com/agentconnect-go/agentconnect/internal/strictjson"
 )
 
-// introspect asks the provider about a token and returns what it says of one that is
-// good for a call to us, or the refusal of any other.
+// introspect asks the provider about a token. It returns the Token if it is good for a
+// call to this API, and otherwise a refusal.
 func (s *Server) introspect(ctx context.Context, token string) (*Token, error) {
 	answer, err := s.provider.Introspect(ctx, token)
 	if err != nil {
@@ -21,8 +21,8 @@ func (s *Server) introspect(ctx context.Context, token string) (*Token, error) {
 	return s.judge(answer)
 }
 
-// judge makes a Token of an answer about a token that is good for a call to us, and a
-// refusal of any other.
+// judge reads an answer. It returns the Token if it is good for a call to this API, and
+// otherwise a refusal.
 func (s *Server) judge(answer strictjson.Object) (*Token, error) {
 	active, err := answer.Get("active")
 	switch {
@@ -48,12 +48,12 @@ func (s *Server) judge(answer strictjson.Object) (*Token, error) {
 	}
 	switch {
 	case iss != "" && iss != s.issuer:
-		return nil, badAnswer(errors.New("the iss is another one"))
+		return nil, badAnswer(errors.New("the iss is not the provider"))
 	case !strings.EqualFold(tokenType, "Bearer"):
 		// A refresh token is active too, and has no token_type.
 		return nil, refusalf(CodeInvalidToken, "it is not a bearer token")
 	case !confirmation.IsNull():
-		return nil, refusalf(CodeInvalidToken, "the token is bound to a key of its owner, which is not verified here")
+		return nil, refusalf(CodeInvalidToken, "the token is bound to a key of its owner, and this API cannot verify that")
 	case !slices.Contains(s.clients, t.ClientID):
 		return nil, refusalf(CodeInvalidToken, "the token was issued to the client %q, which is not allowed", t.ClientID)
 	}
@@ -67,7 +67,7 @@ func (s *Server) judge(answer strictjson.Object) (*Token, error) {
 	return t, nil
 }
 
-// badAnswer is the refusal after an answer that is not what RFC 7662 says.
+// badAnswer is the refusal after an answer that does not follow RFC 7662.
 func badAnswer(err error) *refusal {
 	return &refusal{code: "provider_answer", cause: fmt.Errorf("introspection: %w", err)}
 }

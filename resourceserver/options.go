@@ -15,11 +15,12 @@ const (
 	maxCache = 10 * time.Minute
 )
 
-// An Option records one setting for [New], which looks at all of them together. Of
-// two options that record the same setting the later one wins.
+// An Option records one setting for [New], which checks all of them together. If two
+// options record the same setting, the later one wins.
 type Option func(*config)
 
-// config is what the options record, over the defaults. configure validates it.
+// config holds the settings: the defaults, and then the options. configure validates
+// it.
 type config struct {
 	environment  agentconnect.Environment
 	issuer       string // configure sets that of the environment
@@ -48,8 +49,7 @@ func WithIssuer(issuer string) Option {
 }
 
 // WithClient gives the client_id and client_secret of the resource server itself.
-// Required. It has a registration of its own, apart from those of the services that
-// call it.
+// Required. Its registration is not that of a service that calls it.
 func WithClient(id, secret string) Option {
 	return func(c *config) { c.clientID, c.clientSecret = id, secret }
 }
@@ -62,17 +62,17 @@ func WithAllowedClients(ids ...string) Option {
 }
 
 // WithIntrospectionAlg gives the registered introspection_signed_response_alg:
-// RS256, ES256 or HS256, and then every answer about a token must be signed so (RFC
-// 9701); or [agentconnect.Unsigned], the default, if none was registered.
+// RS256, ES256 or HS256. Every answer about a token must then be signed with it (RFC
+// 9701). The default is [agentconnect.Unsigned], for a registration without one.
 func WithIntrospectionAlg(alg agentconnect.Alg) Option {
 	return func(c *config) { c.alg = alg }
 }
 
-// WithCache makes the resource server remember for d that a token is good, from a
-// second to ten minutes, and never past the end of the token: a token that was
-// revoked is then accepted for up to d more. The default is to ask ProConnect at each
-// request. Ten thousand tokens are remembered at most, by their hashes; one that was
-// refused is not.
+// WithCache makes the resource server remember for d that a token is good, but never
+// past the end of the token. d is from a second to ten minutes. A revoked token is
+// accepted for up to d more. By default, ProConnect is asked at each request. At most
+// ten thousand tokens are remembered, by their hashes. Refused tokens are not
+// remembered.
 func WithCache(d time.Duration) Option {
 	return func(c *config) { c.cache = d }
 }
@@ -83,8 +83,9 @@ func WithHTTPClient(client *http.Client) Option {
 	return func(c *config) { c.httpClient = client }
 }
 
-// WithLogger sets where refusals and failures are logged, a line each: never a token,
-// a secret or a sub. The default is slog.Default at the time New is called.
+// WithLogger sets the logger of refusals and failures, one line each. A line never
+// contains a token, a secret or a sub. The default is slog.Default at the time New is
+// called.
 func WithLogger(logger *slog.Logger) Option {
 	return func(c *config) { c.logger = logger }
 }
@@ -95,10 +96,9 @@ func WithErrorHandler(h agentconnect.ErrorHandler) Option {
 	return func(c *config) { c.errorHandler = h }
 }
 
-// FromEnv records what the environment variables of the process say, as
-// [agentconnect.FromEnv] does, of which it reads PROCONNECT_ENVIRONMENT,
-// PROCONNECT_ISSUER, PROCONNECT_CLIENT_ID and PROCONNECT_CLIENT_SECRET, or the same
-// called AGENTCONNECT_….
+// FromEnv reads settings from environment variables, as [agentconnect.FromEnv] does:
+// PROCONNECT_ENVIRONMENT, PROCONNECT_ISSUER, PROCONNECT_CLIENT_ID and
+// PROCONNECT_CLIENT_SECRET, or the same names with AGENTCONNECT_.
 func FromEnv() Option {
 	return func(c *config) {
 		settings.ReadProvider(c.problems, &c.environment, &c.issuer)

@@ -20,8 +20,8 @@ const (
 	// CodeInvalidToken: the access token is expired, revoked, unknown, or was issued
 	// to a service that the resource server does not serve (401).
 	CodeInvalidToken agentconnect.Code = "invalid_token"
-	// CodeInsufficientScope: the access token was not granted the scopes that are
-	// demanded (403).
+	// CodeInsufficientScope: the access token was not granted all of the required
+	// scopes (403).
 	CodeInsufficientScope agentconnect.Code = "insufficient_scope"
 	// CodeOverloaded: the provider is being asked about too many tokens (503).
 	CodeOverloaded agentconnect.Code = "overloaded"
@@ -51,7 +51,7 @@ func insufficientScope(missing []string) *refusal {
 	return r
 }
 
-// refusalOf returns what a failure to ask about a token means for the call.
+// refusalOf returns the refusal of a call whose token could not be checked.
 func refusalOf(err error) *refusal {
 	var known *refusal
 	var failure *provider.Failure
@@ -78,15 +78,15 @@ func refusalOf(err error) *refusal {
 	return &refusal{code: code, cause: failure}
 }
 
-// A meaning is what a code says to the developer of a service.
+// A meaning is the status and the text of a code, for the developer of a service.
 type meaning struct {
 	status        int
 	title, detail string
 	challenge     bool // the answer says how to authenticate (RFC 6750 section 3)
 }
 
-// meaningOf returns what a code says. Whatever the provider does wrong, for our
-// caller this API is unavailable for the moment.
+// meaningOf returns the meaning of a code. If the provider fails in any way, this API
+// is unavailable to its callers for the moment.
 func meaningOf(code agentconnect.Code) meaning {
 	switch code {
 	case agentconnect.CodeUnauthenticated:
@@ -113,7 +113,7 @@ func meaningOf(code agentconnect.Code) meaning {
 // 3). The realm is where tokens come from.
 func challengeOf(realm string, code agentconnect.Code, scopes []string) string {
 	params := []string{"realm=" + strconv.Quote(realm)}
-	if code != agentconnect.CodeUnauthenticated { // without a token, the caller may not have known
+	if code != agentconnect.CodeUnauthenticated { // a caller without a token may not know that it needs one
 		params = append(params, `error="`+string(code)+`"`, "error_description="+strconv.Quote(meaningOf(code).detail))
 	}
 	if code == CodeInsufficientScope {
@@ -122,7 +122,7 @@ func challengeOf(realm string, code agentconnect.Code, scopes []string) string {
 	return "Bearer " + strings.Join(params, ", ")
 }
 
-// refuse logs a refusal and has it answered.
+// refuse logs a refusal and sends its answer.
 func (s *Server) refuse(w http.ResponseWriter, r *http.Request, err error, scopes []string) {
 	why := refusalOf(err)
 	m := meaningOf(why.code)

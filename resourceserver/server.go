@@ -19,7 +19,7 @@ import (
 // methods can be called by several goroutines. [New] makes one.
 type Server struct {
 	issuer       string
-	clients      []string // whose tokens are accepted
+	clients      []string // the services whose tokens are accepted
 	provider     *provider.Provider
 	tokens       *tokens
 	errorHandler agentconnect.ErrorHandler
@@ -58,13 +58,13 @@ func New(opts ...Option) (*Server, error) {
 	return s, nil
 }
 
-// Format writes the issuer alone, whatever the verb: fmt would write the secret of
-// the registration for some.
+// Format writes only the issuer, for every verb: for some verbs, fmt would write the
+// client secret.
 func (s *Server) Format(f fmt.State, _ rune) { fmt.Fprintf(f, "resourceserver.Server(%s)", s.issuer) }
 
-// Ready returns nil when the provider's metadata is known, so that tokens can be
-// introspected, and otherwise why it is not: for the readiness probe of an
-// orchestrator. It reads the metadata if it was not read yet, within ctx.
+// Ready returns nil if the provider's metadata is known, so that tokens can be
+// introspected, and otherwise an error. It is for the readiness probe of an
+// orchestrator. It reads the metadata, within ctx, if it was not read yet.
 func (s *Server) Ready(ctx context.Context) error {
 	if _, err := s.provider.IntrospectionEndpoint(ctx); err != nil {
 		return fmt.Errorf("agentconnect: %w", err)
@@ -72,14 +72,13 @@ func (s *Server) Ready(ctx context.Context) error {
 	return nil
 }
 
-// RequireToken runs next for the calls that carry an access token which ProConnect
-// says is active, of an agent, and issued to one of the services of
-// [WithAllowedClients]. [TokenFrom] returns what ProConnect says of it. For any other
-// call, next does not run.
+// RequireToken runs next only for calls with a good access token: ProConnect says that
+// it is active, that it belongs to an agent, and that it was issued to one of the
+// services of [WithAllowedClients]. [TokenFrom] returns it.
 //
-// The token is that of the Authorization header (RFC 6750 section 2.1) and is looked
-// for nowhere else: URLs end up in logs. A refusal is a problem (RFC 9457) and, where
-// it applies, a WWW-Authenticate challenge (RFC 6750 section 3):
+// The token must be in the Authorization header (RFC 6750 section 2.1) and nowhere
+// else: URLs end up in logs. A refusal is a problem (RFC 9457), with a WWW-Authenticate
+// challenge where one applies (RFC 6750 section 3):
 //
 //	401 unauthenticated     there is no bearer token
 //	400 invalid_request     a malformed or repeated header, or a second token in the query
@@ -89,22 +88,22 @@ func (s *Server) Ready(ctx context.Context) error {
 //	503 overloaded          too many tokens are being asked about
 //	500 invalid_client      ProConnect does not accept the credentials of this API
 //
-// Each 503 has a Retry-After. Calls with one token that come at the same time share
-// one question to ProConnect, which is given up when all of them have left. Answers
-// carry Cache-Control: no-store and Vary: Authorization, which next can replace.
+// Each 503 has a Retry-After. Calls with the same token at the same time share one
+// request to ProConnect, which is cancelled when all of them have left. Answers have
+// Cache-Control: no-store and Vary: Authorization, which next can replace.
 //
-// RequireToken says for which agent and which service the call is. What the agent may
-// do is the application's decision. A browser that calls from another origin sends a
-// preflight request without a token: what answers it must stand before RequireToken.
+// RequireToken tells for which agent and which service the call is. The application
+// decides what the agent may do. A browser that calls from another origin sends a
+// preflight request without a token: answer it before RequireToken.
 func (s *Server) RequireToken(next http.Handler) http.Handler { return s.protect(nil, next) }
 
-// RequireScopes returns a middleware that does what [Server.RequireToken] does and
-// demands that the token was granted all of the scopes. Otherwise the answer is 403
-// insufficient_scope. Inside RequireToken it does not ask ProConnect again.
+// RequireScopes returns a middleware like [Server.RequireToken] that also requires all
+// of the scopes. A token without them gets 403 insufficient_scope. Inside RequireToken
+// it does not ask ProConnect again.
 //
 // Scopes of ProConnect say which data a service may have ("siret", "email"…).
 // RequireScopes panics if one is not a scope (RFC 6749 section 3.3), as routers do for
-// a malformed pattern: such a route would refuse everybody.
+// a malformed pattern: such a route would refuse every call.
 func (s *Server) RequireScopes(scopes ...string) func(http.Handler) http.Handler {
 	for _, scope := range scopes {
 		if !settings.IsScope(scope) {
@@ -138,7 +137,7 @@ func (s *Server) protect(scopes []string, next http.Handler) http.Handler {
 	})
 }
 
-// identify returns what the provider says of the token of a request.
+// identify returns the Token of a request.
 func (s *Server) identify(r *http.Request) (*Token, error) {
 	raw, err := bearerToken(r)
 	if err != nil {

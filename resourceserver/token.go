@@ -10,21 +10,21 @@ import (
 	"github.com/agentconnect-go/agentconnect/internal/strictjson"
 )
 
-// A Token is what ProConnect says of the access token of a call (RFC 7662 section
-// 2.2). The token itself is not in it.
+// A Token describes the access token of a call, as ProConnect does (RFC 7662 section
+// 2.2). It does not contain the token itself.
 //
-// Its String and LogValue methods show a pseudonym of the sub alone.
+// Its String and LogValue methods show a pseudonym in place of the sub.
 type Token struct {
-	// Sub identifies the agent on whose behalf the call is made: what
-	// [agentconnect.Agent].Sub is at the service that calls.
+	// Sub identifies the agent on whose behalf the call is made. It equals
+	// [agentconnect.Agent].Sub at the service that calls.
 	Sub string
 	// ClientID is the service that the token was issued to: one of
 	// [WithAllowedClients].
 	ClientID string
 	// Scopes are those that the token was granted.
 	Scopes []string
-	// IssuedAt and ExpiresAt are when the token begins and ends, to the second;
-	// zero if ProConnect does not say.
+	// IssuedAt and ExpiresAt are the start and the end of the token, to the second;
+	// zero if ProConnect does not give them.
 	IssuedAt, ExpiresAt time.Time
 
 	answer strictjson.Object
@@ -34,8 +34,9 @@ type Token struct {
 func (t Token) HasScope(scope string) bool { return slices.Contains(t.Scopes, scope) }
 
 // Claim decodes another member of ProConnect's answer into v, a pointer as
-// encoding/json takes it. It returns false, and leaves v alone, if the answer has
-// no such member, and an error if it does not fit v, which does not quote it.
+// encoding/json takes it. If the answer has no such member, it returns false and does
+// not change v. If the member does not fit v, it returns an error that does not quote
+// it.
 func (t Token) Claim(name string, v any) (bool, error) {
 	raw, err := t.answer.Get(name)
 	if err != nil || raw.IsNull() {
@@ -78,8 +79,8 @@ func fromContext(ctx context.Context) *tokenOf {
 	return t
 }
 
-// TokenFrom returns what ProConnect says of the access token of a request behind
-// [Server.RequireToken] or [Server.RequireScopes], and false for any other request.
+// TokenFrom returns the Token of a request behind [Server.RequireToken] or
+// [Server.RequireScopes], and false for any other request.
 func TokenFrom(ctx context.Context) (Token, bool) {
 	found := fromContext(ctx)
 	if found == nil {
@@ -90,9 +91,9 @@ func TokenFrom(ctx context.Context) (Token, bool) {
 	return token, true
 }
 
-// ContextWithToken returns a context in which [TokenFrom] finds the token. It is
-// for the tests of handlers that are called without the middleware, which never
-// trusts it.
+// ContextWithToken returns a context in which [TokenFrom] finds the token. It is for
+// tests that call a handler without the middleware. The middleware itself never trusts
+// it.
 func ContextWithToken(ctx context.Context, token Token) context.Context {
 	return context.WithValue(ctx, tokenKey{}, &tokenOf{token: &token})
 }

@@ -17,15 +17,14 @@ const (
 	maxUnderWay = 256
 )
 
-// tokens asks about each token once for all the calls that wait, and remembers the
-// good ones for a while. Only those: what a stranger makes up leaves nothing behind,
-// and pushes nobody out.
+// tokens asks about each token once for all the calls that wait. It remembers only good
+// tokens, for a while: an invented token takes no memory and displaces no good one.
 type tokens struct {
 	now  func() time.Time
 	keep time.Duration // 0: nothing is remembered
 	ask  func(ctx context.Context, token string) (*Token, error)
 
-	// A question ends when the last call that waits for it has left.
+	// A request ends when the last call that waits for it has left.
 	questions flight.Group[tokenHash, *Token]
 
 	mu    sync.Mutex
@@ -50,7 +49,7 @@ func newTokens(now func() time.Time, keep time.Duration, ask func(context.Contex
 	}
 }
 
-// get returns what ask says of a token, or said a moment ago.
+// get returns the result of ask for a token, or a remembered one.
 func (t *tokens) get(ctx context.Context, raw string) (*Token, error) {
 	hash := tokenHash(sha256.Sum256([]byte(raw)))
 	if token := t.remembered(hash); token != nil {
@@ -81,8 +80,8 @@ func (t *tokens) remembered(hash tokenHash) *Token {
 	return nil
 }
 
-// remember keeps a token, until its end at most. A nil one, and one whose end is not
-// known, is not kept.
+// remember keeps a token, until its end at most. It does not keep a nil token, nor one
+// without a known end.
 func (t *tokens) remember(hash tokenHash, token *Token, asked time.Time) {
 	t.mu.Lock()
 	defer t.mu.Unlock()

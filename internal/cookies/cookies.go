@@ -1,5 +1,5 @@
-// Package cookies sets and reads cookies: one place for the attributes of all that we
-// set, and for what of a Cookie header is ours. It knows nothing of what they hold.
+// Package cookies sets and reads cookies. It is the one place for the attributes of our
+// cookies, and for finding them in a Cookie header. It does not know their content.
 package cookies
 
 import (
@@ -8,9 +8,9 @@ import (
 	"strings"
 )
 
-// New returns a cookie with the attributes of ours. The session's own is written by
-// scs with the same ones. Path=/ and Secure
-// are what the __Host- prefix demands (RFC 6265bis section 4.1.3.2).
+// New returns a cookie with the attributes of all our cookies. scs writes the session
+// cookie, with the same attributes. The __Host- prefix requires Path=/ and Secure (RFC
+// 6265bis section 4.1.3.2).
 func New(name, value string, maxAge int, secure bool) *http.Cookie {
 	return &http.Cookie{
 		Name:     name,
@@ -23,18 +23,16 @@ func New(name, value string, maxAge int, secure bool) *http.Cookie {
 	}
 }
 
-// maxNamed is how often a Cookie header may contain the name of a cookie of ours:
-// more often than any browser of an agent does. It bounds what reading an odd
-// header costs.
+// maxNamed is how often a Cookie header may contain the name of one of our cookies. No
+// browser of an agent comes near it. It bounds the cost of reading an odd header.
 const maxNamed = 50
 
 // Named returns the request's cookies with that name, and none when the
 // header contains the name too often.
 //
-// What is a cookie's name is for net/http to say, and for nobody else: the
-// __Host- prefix, which keeps other hosts from setting a cookie, protects a name
-// only as long as no second parser takes another name for the same. To browsers
-// "\u2000__Host-x" is a name without a prefix.
+// Only net/http parses cookie names. The __Host- prefix keeps other hosts from setting
+// a cookie. It protects a name only if no second parser reads another name as the same:
+// to browsers "\u2000__Host-x" is a name without a prefix.
 func Named(r *http.Request, name string) []*http.Cookie {
 	if n := count(r, name); n == 0 || n > maxNamed {
 		return nil
@@ -42,8 +40,8 @@ func Named(r *http.Request, name string) []*http.Cookie {
 	return r.CookiesNamed(name)
 }
 
-// Crowded reports whether the header contains a name, or the beginning of several,
-// too often: then nothing in it is worth the time.
+// Crowded reports whether the header contains a name, or a prefix of several names, too
+// often. Such a header is not read.
 func Crowded(r *http.Request, name string) bool { return count(r, name) > maxNamed }
 
 // count counts how often the header contains a name, up to one more than maxNamed.
@@ -60,8 +58,9 @@ func count(r *http.Request, name string) int {
 	return found
 }
 
-// Value returns the value of a cookie, and "" when it is missing, in quotes,
-// which we never set, or there twice: one of two was planted by a neighbour.
+// Value returns the value of a cookie. It returns "" if the cookie is missing, if its
+// value is in quotes (we never set any), or if it is there twice: a neighbour planted
+// one of the two.
 func Value(r *http.Request, name string) string {
 	if lines := r.Header["Cookie"]; len(lines) == 1 {
 		if value, certain := plain(lines[0], name); certain {
@@ -74,9 +73,9 @@ func Value(r *http.Request, name string) string {
 	return ""
 }
 
-// plain finds a cookie that is spelled to the byte as this package sets it,
-// and is certain that there is no other one of the name. It saves every protected
-// request what net/http allocates; where it is not certain, net/http decides.
+// plain finds a cookie that is spelled exactly as this package sets it, if no other
+// cookie can have that name. It saves each protected request the allocations of
+// net/http. If it is not certain, net/http decides.
 func plain(line, name string) (value string, certain bool) {
 	end := 0
 	for range maxNamed + 1 {
@@ -109,9 +108,9 @@ func isBase64URL(s string) bool {
 	return true
 }
 
-// Strip takes the cookies with the names out of a request that is passed on. It is
-// generous: another server, with another parser, might take for one of ours what is
-// none to us.
+// Strip removes the cookies with these names from a request that is passed on. It
+// removes similar names too: another server, with another parser, may read one of them
+// as our cookie.
 func Strip(r *http.Request, names []string) {
 	var lines []string
 	for _, line := range r.Header["Cookie"] {

@@ -1,6 +1,6 @@
-// Package doctor looks at everything that a login will need, before a service opens,
-// and says what it found and what to do. It asks the provider through a
-// [provider.Provider]; it knows no page, no handler and no session of ours.
+// Package doctor checks everything that a login needs, before a service opens. It
+// returns findings, each with the action to take. It calls the provider through a
+// [provider.Provider]. It knows no page, no handler and no session.
 package doctor
 
 import (
@@ -11,7 +11,7 @@ import (
 	"github.com/agentconnect-go/agentconnect/internal/provider"
 )
 
-// A Severity says what a Finding means for the opening of a service.
+// A Severity is the weight of a Finding for the opening of a service.
 type Severity string
 
 // The severities.
@@ -21,31 +21,31 @@ const (
 	Problem Severity = "problem"
 )
 
-// A Finding is one thing that was looked at. There is no secret in it.
+// A Finding is the result of one check. It contains no secret.
 type Finding struct {
 	Severity Severity
-	Subject  string // what was looked at, in a few words
+	Subject  string // the subject of the check, in a few words
 	Found    string
-	Action   string // what to do; "" when all is well
+	Action   string // the action to take; "" if all is well
 }
 
-// Settings are what is looked at, as it was validated.
+// Settings are the validated settings to check.
 type Settings struct {
 	Provider *provider.Provider
 	Now      func() time.Time
 
 	Issuer      string
-	Environment string // the one that was given; "" when the issuer was
-	Known       string // the environment whose issuer it is; "" for another one
-	RIE         bool   // it is one of the State's private network
+	Environment string // "" if an issuer was given instead
+	Known       string // the environment that has this issuer; "" if none has
+	RIE         bool   // the environment is on the State's private network
 
 	RedirectURL, PostLogoutURL *url.URL
 	IDTokenAlg, UserinfoAlg    string // "none" for plain JSON
 	SecretLength               int
 	Scopes                     []string
-	ACR                        []string // that every login must have one of; nil: any
-	EveryACR                   []string // that routes can demand
-	LoopsByEmail               bool     // the ACR make ProConnect ask some agents for its code for ever
+	ACR                        []string // every login must have one of these; nil: any
+	EveryACR                   []string // those that routes can demand
+	LoopsByEmail               bool     // with these ACR, ProConnect asks some agents for its code again and again
 
 	CookieName       string
 	SecureCookies    bool
@@ -62,8 +62,7 @@ type Records struct {
 	Delete func(ctx context.Context, name string) error
 }
 
-// Examine looks at everything and returns what it found, in the order in which it
-// looked.
+// Examine runs all the checks and returns their findings, in the order of the checks.
 func Examine(ctx context.Context, s Settings) []Finding {
 	c := &checkup{Settings: s}
 	c.environment()

@@ -28,10 +28,10 @@ func (c *checkup) environment() {
 	}
 }
 
-// network says what the State's private network does not have.
+// network reports the limits of the State's private network.
 func (c *checkup) network() {
 	if c.RIE {
-		c.ok("RIE", "every agent has the role agent_public and no other, organization_label never comes, and nobody is sent a code by e-mail")
+		c.ok("RIE", "every agent has only the role agent_public, organization_label is never sent, and no code is sent by e-mail")
 	}
 }
 
@@ -44,11 +44,11 @@ func (c *checkup) urls() {
 	login, logout := c.RedirectURL, c.PostLogoutURL
 	switch {
 	case login.Scheme != logout.Scheme || login.Host != logout.Host:
-		c.warn(subject, "one is on "+login.Scheme+"://"+login.Host+", the other on "+logout.Scheme+"://"+logout.Host, "Register both on the host that the agents use: cookies are not shared between hosts, so that the end of a logout cannot be verified.")
+		c.warn(subject, "one is on "+login.Scheme+"://"+login.Host+", the other on "+logout.Scheme+"://"+logout.Host, "Register both on the host that the agents use: cookies are not shared between hosts, so the end of a logout cannot be verified.")
 	case strings.HasSuffix(login.Path, "/") != strings.HasSuffix(logout.Path, "/"):
 		c.warn(subject, "one ends with a slash, the other does not: "+login.String()+", "+logout.String(), "Compare them with the registration, character by character: ProConnect does.")
 	default:
-		c.ok(subject, "on the same host, spelled alike")
+		c.ok(subject, "on the same host, spelled in the same way")
 	}
 }
 
@@ -63,7 +63,7 @@ func (c *checkup) url(subject string, u *url.URL) {
 		c.warn(subject, u.String()+" is not under "+rie+", and the environment is the RIE's", "Check that the agents reach this name from the RIE, or take the Internet environment: the two share no registration.")
 	case c.Known != "" && !c.RIE && onRIE:
 		c.warn(subject, u.String()+" is under "+rie+", and the environment is the Internet's", "Take the RIE environment for a service of the RIE: the two share no registration.")
-	case u.Host != strings.ToLower(u.Host) || u.Port() == "443": // what is not on this machine is https
+	case u.Host != strings.ToLower(u.Host) || u.Port() == "443": // only a URL of this machine can be http
 		c.warn(subject, u.String()+" has capitals or the default port in its host", "Write it, and register it, as browsers do: in small letters and without the port. It is compared character by character.")
 	default:
 		c.ok(subject, u.String())
@@ -95,19 +95,18 @@ func (c *checkup) sessions() {
 	case scs.CtxStore:
 		c.ok(subject, found)
 	default:
-		c.warn(subject, found+"; the store has no scs.CtxStore, so that an operation which hangs cannot be interrupted", "Prefer a store that implements scs.CtxStore, or give it time-outs of its own.")
+		c.warn(subject, found+"; the store is not an scs.CtxStore, so an operation that hangs cannot be interrupted", "Prefer a store that implements scs.CtxStore, or set timeouts in the store itself.")
 	}
 }
 
-// storeProbeLife is how long the record of the check lives, should it not be
-// possible to delete it.
+// storeProbeLife is how long the record of the check lives if it cannot be deleted.
 const storeProbeLife = time.Minute
 
-// store writes a record to the session store, reads it, deletes it, and looks
-// whether it is gone.
+// store writes a record to the session store, reads it, deletes it, and checks that it
+// is gone.
 func (c *checkup) store(ctx context.Context) {
 	const subject = "session store"
-	const action = "Look at the store's address, credentials, rights and space; every protected page needs it."
+	const action = "Check the store's address, credentials, rights and free space. Every protected page needs it."
 	token, record := "check "+random(), []byte(random())
 	if err := c.Records.Commit(ctx, token, record, c.Now().Add(storeProbeLife)); err != nil {
 		c.problem(subject, "a record cannot be written: "+err.Error(), action)
@@ -120,23 +119,23 @@ func (c *checkup) store(ctx context.Context) {
 	case findErr != nil:
 		c.problem(subject, "a record was written and cannot be read: "+findErr.Error(), action)
 	case !found:
-		c.problem(subject, "a record was written and is not found", "Logins would not last. Look whether reads go to a replica that lags behind, or whether the store is full.")
+		c.problem(subject, "a record was written and is not found", "Logins would not last. Check whether reads go to a replica that lags behind, and whether the store is full.")
 	case !bytes.Equal(got, record):
-		c.problem(subject, "a record comes back changed", "Give a store that returns the bytes it was given, and a prefix or table that nothing else writes to.")
+		c.problem(subject, "a record comes back changed", "Give a store that returns the bytes as they were written, and a prefix or table that nothing else writes to.")
 	case deleteErr != nil:
-		c.problem(subject, "a record cannot be deleted, so that no logout would end a session: "+deleteErr.Error(), action)
+		c.problem(subject, "a record cannot be deleted, so a logout would not end a session: "+deleteErr.Error(), action)
 	case againErr != nil:
 		c.problem(subject, "reading fails now and then: "+againErr.Error(), action)
 	case still:
-		c.problem(subject, "a record is still found after it was deleted, so that a logout would not end the session at once", "Look whether reads go to a replica that lags behind.")
+		c.problem(subject, "a record is still found after it was deleted, so a logout would not end the session at once", "Check whether reads go to a replica that lags behind.")
 	default:
 		c.ok(subject, "a record was written, read and deleted")
 		c.durability(ctx)
 	}
 }
 
-// durability asks a store that knows (see WithSessionStore) whether a crash or a
-// failover can bring back what a logout deleted.
+// durability asks the store, if it can tell (see WithSessionStore), whether a crash or
+// a failover can bring back a session that a logout deleted.
 func (c *checkup) durability(ctx context.Context) {
 	const subject = "logouts"
 	store, ok := c.ApplicationStore.(interface {
@@ -147,7 +146,7 @@ func (c *checkup) durability(ctx context.Context) {
 	}
 	warnings, err := store.Durability(ctx)
 	if err != nil {
-		c.warn(subject, "whether they survive a crash of the store is unknown: "+err.Error(), "Read docs/sessions.md, and look at the settings of the store.")
+		c.warn(subject, "whether they survive a crash of the store is unknown: "+err.Error(), "Read docs/sessions.md, and check the settings of the store.")
 		return
 	}
 	for _, warning := range warnings {
@@ -158,7 +157,7 @@ func (c *checkup) durability(ctx context.Context) {
 	}
 }
 
-// networkAdvice says what to do about a host that does not answer.
+// networkAdvice is the advice for a host that does not answer.
 func (c *checkup) networkAdvice(issuer string) string {
 	host := issuer
 	if u, err := url.Parse(issuer); err == nil {
@@ -174,9 +173,9 @@ func (c *checkup) networkAdvice(issuer string) string {
 	return advice + "."
 }
 
-// random returns a text that nobody can guess, as long as a state must be.
+// random returns a text that nobody can guess, as long as a state.
 func random() string {
 	var b [32]byte
-	rand.Read(b[:]) // never fails: crypto/rand ends the process rather
+	rand.Read(b[:]) // never fails: crypto/rand would end the process
 	return base64.RawURLEncoding.EncodeToString(b[:])
 }

@@ -16,15 +16,14 @@ import (
 	"github.com/agentconnect-go/agentconnect/internal/provider"
 )
 
-// HS256 is keyed with the client secret, which then has a shortest length (RFC 7518
-// section 3.2).
+// HS256 uses the client secret as its key, which must not be shorter (RFC 7518 section
+// 3.2).
 const (
 	hs256          = "HS256"
 	minHS256Secret = 32
 )
 
-// provider looks at what the provider says of itself and, if it says anything,
-// at what it makes of the registration.
+// provider checks the provider's metadata and, if it can be read, the registration.
 func (c *checkup) provider(ctx context.Context) {
 	const subject = "discovery"
 	watch := &clockWatch{now: c.Now}
@@ -56,14 +55,14 @@ func kindOf(err error) provider.Kind {
 	return ""
 }
 
-// discoveryAdvice says what to do about metadata that cannot be used.
+// discoveryAdvice is the advice for metadata that cannot be used.
 func (c *checkup) discoveryAdvice(err error) string {
 	var certificate *tls.CertificateVerificationError
 	switch {
 	case errors.As(err, &certificate):
-		return "The certificate is not trusted: give SSL_CERT_FILE the authority of your proxy, or look for who answers in the provider's place."
+		return "The certificate is not trusted. Add your proxy's certificate authority with SSL_CERT_FILE, or find out which server answers in the provider's place."
 	case kindOf(err) == provider.BadAnswer:
-		return "Compare the issuer with ProConnect's documentation: the domain of the environment, and /api/v2. Something else may answer in its place (proxy, maintenance)."
+		return "Compare the issuer with ProConnect's documentation: the domain of the environment, and /api/v2. Another server may answer in its place (proxy, maintenance)."
 	}
 	return c.networkAdvice(c.Issuer)
 }
@@ -75,7 +74,7 @@ type clockWatch struct {
 
 	mu    sync.Mutex
 	known bool
-	ahead time.Duration // how far the provider's clock is before ours
+	ahead time.Duration // how far the provider's clock is ahead of ours
 }
 
 // RoundTrip implements http.RoundTripper.
@@ -85,7 +84,7 @@ func (t *clockWatch) RoundTrip(r *http.Request) (*http.Response, error) {
 	if err != nil {
 		return nil, err
 	}
-	// A cache between us would tell the time of another answer.
+	// A cache between us would give the time of an older answer.
 	if date, err := http.ParseTime(res.Header.Get("Date")); err == nil && res.Header.Get("Age") == "" {
 		between := sent.Add(t.now().Sub(sent) / 2)
 		t.mu.Lock()
@@ -100,7 +99,7 @@ func (c *checkup) clock(watch *clockWatch) {
 	watch.mu.Lock()
 	defer watch.mu.Unlock()
 	if !watch.known {
-		c.warn(subject, "the provider did not tell the time", "Make sure that this machine's clock is set by NTP.")
+		c.warn(subject, "the provider's clock is not known", "Make sure that this machine's clock is set by NTP.")
 		return
 	}
 	const near = 10 * time.Second
@@ -120,16 +119,16 @@ func (c *checkup) clock(watch *clockWatch) {
 	}
 }
 
-// listed returns a list of the metadata, and whether it has it.
+// listed returns a list of the metadata, and whether the metadata has it.
 func listed(m *provider.Metadata, name string) ([]string, bool) {
 	list, _ := m.Document.Texts(name)
 	return list, list != nil
 }
 
-// lists looks for what the settings need in the lists of the metadata
-// (Discovery 1.0 section 3).
+// lists checks that the metadata lists every value that the settings need (Discovery
+// 1.0 section 3).
 func (c *checkup) lists(m *provider.Metadata) {
-	const otherAlg = "Give the algorithm that was registered; if it is this one, the registration, or the environment, is another."
+	const otherAlg = "Give the algorithm that was registered. If this is the one, check that the registration is that of this environment."
 	rows := []struct {
 		subject, member string
 		wanted          []string
@@ -140,8 +139,8 @@ func (c *checkup) lists(m *provider.Metadata) {
 		{"ID token algorithm", "id_token_signing_alg_values_supported", []string{c.IDTokenAlg}, Problem, otherAlg},
 		{"userinfo algorithm", "userinfo_signing_alg_values_supported", []string{c.UserinfoAlg}, Problem, otherAlg},
 		{"client authentication", "token_endpoint_auth_methods_supported", []string{"client_secret_post"}, Problem, "The client_secret is sent in the body, as ProConnect's documentation says."},
-		{"PKCE", "code_challenge_methods_supported", []string{"S256"}, Problem, "Logins carry an S256 challenge, always."},
-		{"scopes", "scopes_supported", c.Scopes, Warning, "Correct WithScopes (PROCONNECT_SCOPES): the provider ignores a scope that it does not know, and its claim never comes."},
+		{"PKCE", "code_challenge_methods_supported", []string{"S256"}, Problem, "Every login sends an S256 challenge."},
+		{"scopes", "scopes_supported", c.Scopes, Warning, "Correct WithScopes (PROCONNECT_SCOPES): the provider ignores a scope that it does not know, and never sends its claims."},
 	}
 	for _, row := range rows {
 		list, ok := listed(m, row.member)
@@ -151,7 +150,7 @@ func (c *checkup) lists(m *provider.Metadata) {
 		case row.wanted[0] == string(provider.Unsigned):
 			c.ok(row.subject, "none: the userinfo is plain JSON")
 		case !ok:
-			c.warn(row.subject, "the metadata has no "+row.member, "Try out a login: the provider may support "+wanted+" without saying so.")
+			c.warn(row.subject, "the metadata has no "+row.member, "Try out a login: the provider may support "+wanted+" although its metadata does not say so.")
 		case len(lacking) > 0:
 			found := fmt.Sprintf("the provider does not support %s; %s: %s", strings.Join(lacking, " "), row.member, strings.Join(list, " "))
 			c.findings = append(c.findings, Finding{row.missing, row.subject, found, row.action})
@@ -178,16 +177,16 @@ func (c *checkup) levels(m *provider.Metadata) {
 		c.warn(subject, "the metadata has no acr_values_supported", "Try out a login on a route that demands a level, if there is one.")
 		return
 	case demanded != nil && len(lacking) == len(demanded):
-		c.problem(subject, "the provider gives none of those that every login demands: "+strings.Join(demanded, " "), "Change WithLevel: ProConnect loops for ever when it is asked for values alone that it does not give. It gives "+strings.Join(list, " ")+".")
+		c.problem(subject, "the provider gives none of those that every login demands: "+strings.Join(demanded, " "), "Change WithLevel: ProConnect loops for ever if it gives none of the values that it is asked for. It gives "+strings.Join(list, " ")+".")
 		return
 	case demanded != nil:
 		c.ok(subject, "every login demands one of "+strings.Join(demanded, " "))
 	}
 	if c.LoopsByEmail && !c.RIE {
-		c.warn("code by e-mail", "agents whose identity provider only gives eidas0 are asked for ProConnect's code again and again, and never get in", "Demand MFA() or MinEIDAS(2) with WithLevel, not both MFA() and MinEIDAS(1).")
+		c.warn("code by e-mail", "if their identity provider only gives eidas0, agents are asked for ProConnect's code again and again, and cannot log in", "Demand MFA() or MinEIDAS(2) with WithLevel, not both MFA() and MinEIDAS(1).")
 	}
 	if lacking := unsupported(c.EveryACR); len(lacking) > 0 {
-		c.warn(subject, "the provider does not give "+strings.Join(lacking, " "), "Demand them on no route (Require), unless others are accepted beside them.")
+		c.warn(subject, "the provider does not give "+strings.Join(lacking, " "), "Do not demand them on a route (Require), unless the route accepts other values too.")
 		return
 	}
 	if demanded == nil {
@@ -195,7 +194,7 @@ func (c *checkup) levels(m *provider.Metadata) {
 	}
 }
 
-// switches looks at what the provider does or does not do.
+// switches checks the optional features of the provider.
 func (c *checkup) switches(m *provider.Metadata) {
 	const claimsParameter = "claims parameter"
 	claimsParameterSupported, _ := m.Document.Bool("claims_parameter_supported")
@@ -203,25 +202,25 @@ func (c *checkup) switches(m *provider.Metadata) {
 	case claimsParameterSupported:
 		c.ok(claimsParameter, "supported: levels can be demanded")
 	case c.ACR != nil:
-		c.problem(claimsParameter, "the metadata does not say claims_parameter_supported, and WithLevel needs it", "Every login would be refused, because the provider is not asked for its level. Leave WithLevel out, or ask the provider.")
+		c.problem(claimsParameter, "the metadata does not say claims_parameter_supported, and WithLevel needs it", "Every login would be refused, because the provider cannot be asked for a level. Remove WithLevel, or ask the provider.")
 	default:
-		c.warn(claimsParameter, "the metadata does not say claims_parameter_supported", "A route that demands a level (Require) would refuse everybody.")
+		c.warn(claimsParameter, "the metadata does not say claims_parameter_supported", "A route that demands a level (Require) would refuse every agent.")
 	}
 	const logout = "logout"
 	if m.EndSessionEndpoint == "" {
-		c.warn(logout, "the metadata has no end_session_endpoint", "A logout ends the session here only; the next login may be silent.")
+		c.warn(logout, "the metadata has no end_session_endpoint", "A logout ends only the session here. The next login may not ask the agent to authenticate.")
 	} else {
-		c.ok(logout, "it ends the session at the provider too")
+		c.ok(logout, "it ends the provider's session too")
 	}
 	const iss = "iss on the callback"
 	if m.IssInResponse {
-		c.ok(iss, "the provider always says who answers (RFC 9207)")
+		c.ok(iss, "the provider always names itself in its answers (RFC 9207)")
 	} else {
 		c.warn(iss, "the metadata does not promise it (RFC 9207)", "Nothing, if this is the only provider that agents use here.")
 	}
 }
 
-// keys looks for a key for each algorithm.
+// keys checks that there is a key for each algorithm.
 func (c *checkup) keys(ctx context.Context, p *provider.Provider, m *provider.Metadata) {
 	const subject = "keys"
 	if (c.IDTokenAlg == hs256 || c.UserinfoAlg == hs256) && c.SecretLength < minHS256Secret {
@@ -229,14 +228,14 @@ func (c *checkup) keys(ctx context.Context, p *provider.Provider, m *provider.Me
 	}
 	algs := slices.DeleteFunc(slices.Compact([]string{c.IDTokenAlg, c.UserinfoAlg}), func(alg string) bool { return alg == hs256 || alg == string(provider.Unsigned) })
 	if len(algs) == 0 {
-		c.ok(subject, "none needed: signatures are made with the client secret")
+		c.ok(subject, "none needed: the client secret signs")
 		return
 	}
 	keys, err := p.ReadKeys(ctx)
 	if err != nil {
-		action := "Without the keys no login ends. " + c.networkAdvice(m.JWKSURI)
+		action := "Without the keys no login succeeds. " + c.networkAdvice(m.JWKSURI)
 		if kindOf(err) == provider.BadAnswer {
-			action = "Tell ProConnect's support: no login ends without keys."
+			action = "Tell ProConnect's support: no login succeeds without keys."
 		}
 		c.problem(subject, err.Error(), action)
 		return

@@ -2,10 +2,10 @@ package doctor
 
 import "strings"
 
-// explainPage finds the code of ProConnect's own error pages in the text of one, and
-// says what it means, to an operator; "" when there is none. Most of these errors leave
-// the agent on that page; what comes back of the others is an error and a description,
-// never the code.
+// explainPage finds the code in the text of one of ProConnect's own error pages, and
+// returns its meaning for an operator; "" if there is no code. Most of these errors
+// leave the agent on that page. The others come back as an error and a description,
+// without the code.
 func explainPage(text string) string {
 	for _, row := range providerPages() {
 		for code := range strings.FieldsSeq(row[0]) {
@@ -17,8 +17,7 @@ func explainPage(text string) string {
 	return ""
 }
 
-// providerPages returns the codes of ProConnect's error pages, and what each
-// means.
+// providerPages returns the codes of ProConnect's error pages, with their meanings.
 func providerPages() [][2]string {
 	return [][2]string{
 		{"oidc-provider-rendered-error:invalid_redirect_uri", "the redirect URI is not registered: slash, scheme, environment, network"},
@@ -39,7 +38,7 @@ func providerPages() [][2]string {
 		{"Y500001", "no identity provider is known for the agent's e-mail address"},
 		{"Y500006", "the agent's identity provider sent an incomplete or incorrect identity"},
 		{"Y500027", "the agent's identity provider does not give addresses of that e-mail domain"},
-		{"Y500015", "the service takes public agents only, and this person is none"},
+		{"Y500015", "the service accepts public agents only, and this person is not one"},
 		{"Y500024", "the agent's account is blocked"},
 		{"Y500025", "the service's registration does not accept the domain of the agent's e-mail address"},
 	}

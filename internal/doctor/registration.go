@@ -13,8 +13,7 @@ import (
 	"github.com/agentconnect-go/agentconnect/internal/provider"
 )
 
-// registration finds out what the provider makes of the client, its secret and
-// its URLs.
+// registration checks whether the provider knows the client, its secret and its URLs.
 func (c *checkup) registration(ctx context.Context, p *provider.Provider, m *provider.Metadata) {
 	c.credentials(ctx, p, m)
 	c.silentLogin(ctx, p, m)
@@ -23,8 +22,8 @@ func (c *checkup) registration(ctx context.Context, p *provider.Provider, m *pro
 	}
 }
 
-// credentials redeems a code that nobody was given: the provider authenticates
-// the client before it looks at the code (RFC 6749 section 4.1.3).
+// credentials redeems an invented code: the provider authenticates the client before it
+// checks the code (RFC 6749 section 4.1.3).
 func (c *checkup) credentials(ctx context.Context, p *provider.Provider, m *provider.Metadata) {
 	const subject = "client_id and client_secret"
 	const tryOut = "Try out a login."
@@ -33,22 +32,22 @@ func (c *checkup) credentials(ctx context.Context, p *provider.Provider, m *prov
 	case provider.InvalidGrant:
 		c.ok(subject, "accepted")
 	case provider.InvalidClient:
-		c.problem(subject, "the provider does not accept them", "Compare them with what ProConnect handed out for this very environment: the four share no registration.")
-	case provider.InvalidIDToken: // it cannot have the nonce, which was not sent
-		c.problem(subject, "the provider redeemed a made-up code", "This is no ProConnect.")
+		c.problem(subject, "the provider does not accept them", "Compare them with the registration for this environment: the four environments share no registration.")
+	case provider.InvalidIDToken: // no nonce was sent, so none can be right
+		c.problem(subject, "the provider redeemed a made-up code", "This is not ProConnect.")
 	case provider.Unavailable, provider.Timeout:
 		c.warn(subject, "the token endpoint does not answer: "+string(kindOf(err)), tryOut+" "+c.networkAdvice(m.TokenEndpoint))
 	default:
-		c.warn(subject, "the token endpoint's answer says nothing about them: "+err.Error(), tryOut)
+		c.warn(subject, "the token endpoint's answer does not show whether they are right: "+err.Error(), tryOut)
 	}
 }
 
-// silentLogin asks for a login without any session (Core 1.0 section 3.1.2.6):
-// where the provider sends the error tells whether it knows the redirect URL, and
-// which error, whether it grants the scopes.
+// silentLogin asks for a silent login without a session (Core 1.0 section 3.1.2.6). If
+// the error comes to the redirect URL, the provider knows that URL. The error itself
+// tells whether it grants the scopes.
 func (c *checkup) silentLogin(ctx context.Context, p *provider.Provider, m *provider.Metadata) {
 	const subject = "registration"
-	const compare = "Compare client_id and redirect_uri with the registration of this very environment, character by character."
+	const compare = "Compare client_id and redirect_uri with the registration for this environment, character by character."
 	login := provider.Login{State: random(), Nonce: random(), Verifier: random()}
 	visit, err := c.visit(ctx, p, p.AuthURL(m, login, oauth2.SetAuthURLParam("prompt", "none")))
 	switch {
@@ -68,13 +67,13 @@ func (c *checkup) silentLogin(ctx context.Context, p *provider.Provider, m *prov
 	callback, err := provider.ParseCallback(visit.Location.RawQuery)
 	switch {
 	case err != nil || callback.State != login.State:
-		c.problem(subject, "what the provider sends to the redirect URL is not an answer to the login", "Tell ProConnect's support.")
+		c.problem(subject, "the provider sends no answer to the login to the redirect URL", "Tell ProConnect's support.")
 	case p.CheckIssuer(m, callback) != nil:
 		c.problem(subject, "the provider's answer has another iss", "Every login would be refused. Tell ProConnect's support.")
 	case slices.Contains([]string{"login_required", "interaction_required", "consent_required"}, callback.Error):
 		c.ok(subject, "the provider knows the client and the redirect URL, and grants the scopes")
 	case callback.Error == "invalid_scope":
-		c.problem(subject, "the registration was not granted all of the scopes "+strings.Join(c.Scopes, " "), "Ask ProConnect for what is missing, or leave it out with WithScopes (PROCONNECT_SCOPES).")
+		c.problem(subject, "the registration does not have all of the scopes "+strings.Join(c.Scopes, " "), "Ask ProConnect for the missing scopes, or remove them with WithScopes (PROCONNECT_SCOPES).")
 	case provider.IsErrorName(callback.Error):
 		c.problem(subject, "the provider refuses logins: "+callback.Error, compare)
 	default:
@@ -82,10 +81,10 @@ func (c *checkup) silentLogin(ctx context.Context, p *provider.Provider, m *prov
 	}
 }
 
-// logoutWithoutSession asks for a logout of nobody (RP-Initiated Logout 1.0
-// section 2). ProConnect answers a post-logout redirect URL that it does not know
-// with a 500 that says nothing: what it answers without any, and to a made-up one,
-// tells the cause.
+// logoutWithoutSession asks for a logout without a session (RP-Initiated Logout 1.0
+// section 2). ProConnect answers 500 without an explanation to a post-logout redirect
+// URL that it does not know. Its answers to a request without that URL, and with an
+// invented one, tell the cause.
 func (c *checkup) logoutWithoutSession(ctx context.Context, p *provider.Provider, m *provider.Metadata) {
 	const subject = "registration of the logout"
 	const tryOut = "Try out a logout."
@@ -118,7 +117,7 @@ func (c *checkup) logoutWithoutSession(ctx context.Context, p *provider.Provider
 	control, err := ask(other)
 	switch {
 	case err != nil:
-		c.warn(subject, "the end_session_endpoint does not answer twice: "+string(kindOf(err)), tryOut)
+		c.warn(subject, "the end_session_endpoint does not answer a second time: "+string(kindOf(err)), tryOut)
 	case ours.refuses() && control.refuses():
 		c.warn(subject, "the end_session_endpoint answers "+ours.what()+", whatever it is asked", tryOut)
 	case ours.refuses():
@@ -146,7 +145,7 @@ func (v visit) leadsTo(u *url.URL) bool {
 	return v.Location != nil && v.Location.Scheme == u.Scheme && v.Location.Host == u.Host && v.Location.Path == u.Path
 }
 
-// what says what the page is, with the code on it.
+// what describes the page, with the code on it.
 func (v visit) what() string {
 	what := http.StatusText(v.Status)
 	if explanation := explainPage(string(v.Body)); explanation != "" {

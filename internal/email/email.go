@@ -1,5 +1,5 @@
-// Package email judges e-mail addresses as ProConnect does, which answers a
-// login_hint that it does not take with a page from which nobody comes back.
+// Package email checks e-mail addresses as ProConnect does. ProConnect answers a
+// login_hint that it does not accept with an error page that has no way back.
 package email
 
 import "strings"
@@ -16,9 +16,9 @@ const (
 	local   = letters + digits + "!#$%&'*+-/=?^_`{|}~"
 )
 
-// Valid reports whether s is an address that the server takes. It judges with the
-// npm package validator's isEmail at its defaults; Valid refuses whatever that
-// refuses, and beside it what is not ASCII or has its local part in quotes.
+// Valid reports whether ProConnect accepts the address s. ProConnect uses isEmail of
+// the npm package validator, with its defaults. Valid refuses every address that
+// isEmail refuses, and also addresses that are not ASCII or have a quoted local part.
 func Valid(s string) bool {
 	user, domain, found := strings.Cut(s, "@")
 	if !found || len(s) > maxAddress || len(user) > maxLocal {
@@ -38,8 +38,8 @@ func Valid(s string) bool {
 	return len(labels) >= 2 && isTopLevel(labels[len(labels)-1])
 }
 
-// isTopLevel reports whether a label is two letters or more, or "xn" and what an
-// international one is encoded as.
+// isTopLevel reports whether a label has two letters or more, or is an encoded
+// international one ("xn--…").
 func isTopLevel(label string) bool {
 	if len(label) >= 2 && strings.Trim(label, letters) == "" {
 		return true

@@ -1,8 +1,8 @@
 // Package flight lets many callers share one call. A call runs in a goroutine of its
 // own, so that each caller can leave when its own context ends. A panic in a call is
-// recovered: it becomes the error of everybody who waits, and the process goes on.
+// recovered: all the callers that wait get it as an error, and the process goes on.
 //
-// The package knows nothing of what is called.
+// The package knows nothing about the calls.
 package flight
 
 import (

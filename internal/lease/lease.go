@@ -1,18 +1,15 @@
-// Package lease lets one of several processes that share a store do a piece of
-// work while the others wait for what it leaves in the store. It needs nothing of
-// the store but reads, writes and deletions, which is all that stores of scs have.
-// It knows nothing of the work.
+// Package lease lets one of several processes that share a store do a piece of work,
+// while the others wait for its result in the store. It only needs reads, writes and
+// deletions: stores of scs have nothing else. It knows nothing about the work.
 //
-// This is Fischer's algorithm. A process that finds no claim writes its own, waits
-// until every claim that was decided upon before could see it has been written, and
-// holds the lease if its claim is still there: the last one written wins. A
-// process whose claim took too long to write does not hold the lease, whatever it
-// reads.
+// This is Fischer's algorithm. A process that finds no claim writes its own. It then
+// waits, so that every process that also found none has written its claim. It holds the
+// lease if its own claim is still there: the last claim written wins. A process whose
+// write took too long does not hold the lease, even if it reads its own claim.
 //
-// The exclusion holds as long as a read returns the last write that was confirmed,
-// and no process stops between its last look at the clock and its work for longer
-// than a lease lives. A replica that lags, or a process that was suspended, breaks
-// it.
+// Two conditions must hold: a read returns the last confirmed write, and no process
+// pauses for longer than the life of a lease between its last look at the clock and its
+// work. A replica that lags or a suspended process breaks the exclusion.
 package lease
 
 import (
@@ -25,16 +22,16 @@ import (
 )
 
 const (
-	// settle is how long a claim must stay alone, and how long it may take from the
-	// look at the store to the end of its writing.
+	// settle is how long a claim must stay alone. It also bounds the time from the read
+	// that found no claim to the end of the write.
 	settle = 500 * time.Millisecond
-	// poll is how often the others look.
+	// poll is the time between two reads of a waiting process.
 	poll = 100 * time.Millisecond
-	// life is after how long a claim that does not change is that of a process that
-	// died. It is counted by each waiter, with its own clock.
+	// life is how long a claim may stay unchanged before its process is considered
+	// dead. Each waiter counts with its own clock.
 	life = 25 * time.Second
-	// hold is when the context of the work ends. The rest of a lease's life is for
-	// what the work still has to write then, and for giving the lease back.
+	// hold is when the context of the work ends. The rest of the lease's life is for
+	// the last writes of the work, and for giving the lease back.
 	hold = 10 * time.Second
 )
 
@@ -44,14 +41,14 @@ type Lease struct {
 	Store scs.CtxStore
 	// Key is where the store keeps the claim.
 	Key string
-	// Expires is when the store may forget a claim that nobody took back.
+	// Expires is when the store may forget a claim that was not deleted.
 	Expires time.Time
 }
 
-// Do calls work in one process at a time, unless look finds that there is nothing
-// to do any more. look is called before each try to get the lease, and again once
-// it is held; it returns what is in the store and whether that is enough. Do
-// returns what look or work returned, or the error of the store or of ctx.
+// Do calls work in one process at a time, unless look finds that the work is already
+// done. look is called before each attempt to get the lease, and again once it is held.
+// It returns the result in the store and whether it is good enough. Do returns what
+// look or work returned, or the error of the store or of ctx.
 func Do[T any](ctx context.Context, l Lease, look func(context.Context) (value T, enough bool, err error), work func(ctx context.Context, found T) (T, error)) (T, error) {
 	var none T
 	var seen claim
@@ -70,7 +67,7 @@ func Do[T any](ctx context.Context, l Lease, look func(context.Context) (value T
 			return none, fmt.Errorf("lease: %w", err)
 		}
 	}
-	// When this fails, the others wait until the claim has had its life.
+	// If this fails, the others wait until the claim expires.
 	defer l.Store.DeleteCtx(context.WithoutCancel(ctx), l.Key)
 	working, cancel := context.WithTimeout(ctx, hold)
 	defer cancel()
@@ -81,14 +78,14 @@ func Do[T any](ctx context.Context, l Lease, look func(context.Context) (value T
 	return work(working, found)
 }
 
-// A claim is what the store has under the key of a lease, as one process saw it.
+// A claim is the value under the key of a lease, as one process read it.
 type claim struct {
 	id    string
 	since time.Time
 }
 
-// claim tries to get the lease. seen is the claim of another process that was there
-// at the last try.
+// claim tries to get the lease. seen is the claim of another process that the last
+// attempt found.
 func (l Lease) claim(ctx context.Context, seen *claim) (held bool, err error) {
 	began := time.Now()
 	there, err := l.read(ctx)
@@ -117,7 +114,7 @@ func (l Lease) claim(ctx context.Context, seen *claim) (held bool, err error) {
 	return there == ours && time.Since(began) < 4*settle, err
 }
 
-// read returns the claim that is in the store, "" when there is none.
+// read returns the claim in the store, or "" if there is none.
 func (l Lease) read(ctx context.Context) (string, error) {
 	id, _, err := l.Store.FindCtx(ctx, l.Key) // nil when there is none
 	return string(id), err

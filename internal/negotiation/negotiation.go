@@ -1,6 +1,6 @@
-// Package negotiation reads what a client says that it takes: media types and
-// languages, with their weights (RFC 9110 section 12.5). It knows headers and
-// nothing of what is answered.
+// Package negotiation reads the media types and languages that a client accepts, with
+// their weights (RFC 9110 section 12.5). It knows headers, and nothing about the
+// answers.
 package negotiation
 
 import (
@@ -9,15 +9,14 @@ import (
 	"strings"
 )
 
-// maxHeader is how much of a header is read, far more than any browser sends: a
-// client that sends more is not worth the time.
+// maxHeader bounds how much of a header is read. It is far more than any browser sends.
 const maxHeader = 2048
 
-// A Preference is how much a client wants something: by its weight, and, the weights
-// being equal, by how precisely it is named.
+// A Preference is how much a client wants a media type: first by its weight, then by
+// how precisely the client names it.
 type Preference struct {
 	Weight    float64 // from 0, not at all, to 1
-	Precision int     // 3 named whole, 2 by its kind, 1 as anything, 0 not named
+	Precision int     // 3 "text/html", 2 "text/*", 1 "*/*", 0 not named
 }
 
 // Over reports whether p is the stronger one.
@@ -47,9 +46,8 @@ func MediaType(h http.Header, mediaType string) Preference {
 	return best
 }
 
-// Language returns the one of the languages, two letters each in lower case, that
-// Accept-Language prefers (RFC 9110 section 12.5.4), the first one without a
-// preference.
+// Language returns the language that Accept-Language prefers (RFC 9110 section 12.5.4),
+// or the first one if it has no preference. Each language is two lower-case letters.
 func Language(h http.Header, languages ...string) string {
 	weights := map[string]float64{}
 	for name, weight := range items(h.Values("Accept-Language")) {
@@ -69,7 +67,7 @@ func Language(h http.Header, languages ...string) string {
 	return best
 }
 
-// items yields what the lines of a header name, with the weights.
+// items yields the names in the lines of a header, with their weights.
 func items(lines []string) func(yield func(string, float64) bool) {
 	return func(yield func(string, float64) bool) {
 		left := maxHeader
@@ -89,7 +87,7 @@ func items(lines []string) func(yield func(string, float64) bool) {
 	}
 }
 
-// weight returns the q of parameters, 1 by default, and 0 when it is none.
+// weight returns the q of parameters: 1 if it is absent, 0 if it is malformed.
 func weight(params string) float64 {
 	for p := range strings.SplitSeq(params, ";") {
 		name, value, _ := strings.Cut(strings.Trim(p, " \t"), "=")

@@ -1,10 +1,10 @@
-// Package pending keeps the logins that are under way in cookies of the browser
-// that started them: so two tabs do not disturb each other, the callback can land on
-// any instance, and a visit to the login page leaves nothing behind on the server.
+// Package pending keeps the logins that are under way, in cookies of the browser that
+// started them. So two tabs do not disturb each other, any instance can serve the
+// callback, and a visit to the login page leaves nothing on the server.
 //
-// There is a fixed number of cookie names, each with a bound, so that all of them
-// together stay small however many logins start, one after the other or at once. It
-// knows requests and cookies, and nothing of the provider, of sessions or of pages.
+// The number of cookie names is fixed, and each cookie has a maximum size. So the
+// cookies stay small together, however many logins start. The package knows requests
+// and cookies, and nothing about the provider, sessions or pages.
 package pending
 
 import (
@@ -28,16 +28,15 @@ import (
 const (
 	// Lifetime is how long a login may take.
 	Lifetime = 10 * time.Minute
-	// Slots is how many logins a browser can have under way: as many as a person
-	// has tabs that were restored at once, roughly. A new one takes the place of the
-	// oldest.
+	// Slots is how many logins a browser can have under way: roughly the number of tabs
+	// that a browser restores at once. A new login replaces the oldest.
 	Slots = 8
-	// remembered is how long the page that a login was going to is known, also when
-	// the login itself is over: an agent may come back from lunch.
+	// remembered is how long the page that a login leads to is kept, even after the
+	// login has expired: an agent may come back from lunch.
 	remembered = time.Hour
-	// maxOwnPage bounds a page that is kept beside its login. A longer one is kept in
-	// a cookie that all logins share, so that only the newest of them has it: when
-	// room is short, pages go before logins.
+	// maxOwnPage bounds a page that is kept beside its login. A longer page is kept in
+	// a cookie that all logins share, so only the newest login has one. If space is
+	// short, pages are dropped before logins.
 	maxOwnPage = 160
 	// idLen characters of a state name its login.
 	idLen = 8
@@ -51,16 +50,16 @@ type Login struct {
 	// Key is 256 random bits too. Unlike the others it never leaves the cookie.
 	Key    string
 	ACR    []string // accepted acr values; none: any
-	Silent bool     // asked for with prompt=none
-	// ReturnTo is a local page, in printable ASCII. One that comes back is to be judged
-	// again: it is not sealed.
+	Silent bool     // prompt=none was sent
+	// ReturnTo is a local page, in printable ASCII. It is not sealed: check it again
+	// when it comes back.
 	ReturnTo string
 
-	// Over says that the login took too long, or was sealed with a key that is not
-	// known any more: of the rest only ReturnTo is set.
+	// Over says that the login took too long, or was sealed with a key that is no
+	// longer known. Then only ReturnTo is set.
 	Over bool
 
-	keeper  *Keeper // whose cookie it is in
+	keeper  *Keeper // that set its cookie
 	slot    int
 	started int64 // Unix nanoseconds
 }
@@ -72,7 +71,7 @@ type Keeper struct {
 	sealer *seal.Sealer
 	now    func() time.Time
 	turns  turns
-	others []*Keeper // of other stems, whose logins are found too
+	others []*Keeper // with other stems; their logins are found too
 }
 
 // New returns a Keeper whose cookies have names that begin with stem. It also finds
@@ -101,8 +100,8 @@ func (k *Keeper) Names() []string {
 	return names
 }
 
-// Add gives the browser a login, in the place of the oldest when it has Slots of
-// them already.
+// Add gives the browser a login. It replaces the oldest if the browser already has
+// Slots of them.
 func (k *Keeper) Add(w http.ResponseWriter, r *http.Request, l *Login) error {
 	slot, started := k.place(r)
 	plain, err := encode(l, started)
@@ -127,10 +126,10 @@ func (k *Keeper) Add(w http.ResponseWriter, r *http.Request, l *Login) error {
 	return nil
 }
 
-// place chooses the slot of a new login: a free one, or that of the oldest. Logins
-// that start at once cannot see each other's cookies; they see the same ones, and
-// each takes the next slot. It also returns when the login starts: after all others
-// that started here, though the clock does not tell them apart.
+// place chooses the slot of a new login: a free one, or that of the oldest login.
+// Logins that start at the same time do not see each other's cookies. They see the same
+// cookies, and each takes the next slot. place also returns the start of the login:
+// later than all others that started here, even if the clock has not moved.
 func (k *Keeper) place(r *http.Request) (slot int, start int64) {
 	var started [Slots]int64
 	view := ""
@@ -188,14 +187,14 @@ func (k *Keeper) Remove(w http.ResponseWriter, r *http.Request, l *Login) {
 	}
 }
 
-// A kept is what a cookie of a slot holds.
+// A kept is the content of a slot's cookie.
 type kept struct {
 	keeper   *Keeper
 	id, page string
-	login    *Login // nil when it does not open
+	login    *Login // nil if it does not open
 }
 
-// inSlots returns what the cookies of a slot hold, those of other stems included.
+// inSlots returns the content of a slot's cookies, those of other stems included.
 func (k *Keeper) inSlots(r *http.Request, slot int) []kept {
 	found := k.inSlot(r, slot)
 	for _, other := range k.others {
@@ -204,7 +203,7 @@ func (k *Keeper) inSlots(r *http.Request, slot int) []kept {
 	return found
 }
 
-// inSlot returns what the cookie of a slot holds; several have its name only when
+// inSlot returns the content of a slot's cookie. Several cookies have its name only if
 // somebody planted one.
 func (k *Keeper) inSlot(r *http.Request, slot int) []kept {
 	name := k.slotName(slot)
@@ -229,8 +228,8 @@ func (k *Keeper) inSlot(r *http.Request, slot int) []kept {
 	return found
 }
 
-// sealedFor binds a login to its cookie and to the page that stands beside it, which
-// is not sealed so that it can be read when the login cannot.
+// sealedFor binds a login to its cookie and to the page beside it. The page is not
+// sealed, so it can be read even if the login cannot.
 func sealedFor(name, page string) string { return name + "\x00" + page }
 
 // sharedPage returns the page of a login that was too long to be kept beside it.
@@ -246,18 +245,18 @@ func (k *Keeper) set(w http.ResponseWriter, name, value string, life time.Durati
 	http.SetCookie(w, cookies.New(name, value, int(life.Seconds()), k.secure))
 }
 
-// What a Location may have and a cookie's value may not is written with characters
-// that a Location may not have.
+// Some characters of a Location cannot be in a cookie's value. They are replaced with
+// characters that a Location cannot have.
 var (
 	intoCookie = strings.NewReplacer(";", "{", ",", "}")
 	fromCookie = strings.NewReplacer("{", ";", "}", ",")
 )
 
-// maxFormer bounds how many cookies one answer takes away.
+// maxFormer bounds how many cookies one answer removes.
 const maxFormer = 20
 
-// removeFormer takes the cookies away that a former version set: one for each
-// login, named by the state. What does not open is somebody else's.
+// removeFormer removes the cookies that a former version set: one for each login, named
+// by its state. A cookie that does not open is not ours.
 func (k *Keeper) removeFormer(w http.ResponseWriter, r *http.Request) {
 	prefix := k.stem + "-login-"
 	removed := 0
@@ -294,12 +293,12 @@ func encode(l *Login, started int64) ([]byte, error) {
 		}
 	}
 	if len(plain) != fixedSize {
-		return nil, errors.New("pending: a state, nonce, verifier or key has not 256 bits")
+		return nil, errors.New("pending: a state, nonce, verifier or key does not have 256 bits")
 	}
 	return append(plain, strings.Join(l.ACR, " ")...), nil
 }
 
-// decode returns the login of what encode returned, and nil for anything else.
+// decode reads a login that encode wrote. It returns nil for anything else.
 func decode(plain []byte) *Login {
 	if len(plain) < fixedSize || plain[0] != version {
 		return nil

@@ -21,9 +21,9 @@ type freshness struct {
 	uselessAfter time.Duration // it is not used any more
 }
 
-// A cached value is read from the provider when it is first needed, and again when
-// it is old. One read serves everybody who waits for it. After a read that failed
-// there is a pause, longer each time.
+// A cached value is read from the provider when it is first needed, and again when it
+// is old. All callers that wait share one read. After a failed read there is a pause,
+// longer each time.
 type cached[T any] struct {
 	now       func() time.Time
 	freshness freshness
@@ -31,7 +31,7 @@ type cached[T any] struct {
 
 	mu      sync.Mutex
 	value   T
-	reads   int // how many succeeded; 0: there is no value yet
+	reads   int // reads that succeeded; 0: there is no value yet
 	readAt  time.Time
 	reading *flight.Call[T] // nil: no read is under way
 	failure error           // of the last read, nil after a success
@@ -43,10 +43,10 @@ func newCached[T any](now func() time.Time, f freshness, read func(ctx context.C
 	return &cached[T]{now: now, freshness: f, read: read}
 }
 
-// get returns a value that more than "than" reads made, with the number of reads.
-// If reading failed, or mayRead did not allow it, it returns the value there is, as
-// long as that is not useless; otherwise why there is none. mayRead is only asked
-// when a read would start: to join one is free.
+// get returns the value and its number of reads, which must be greater than "than". If
+// the read failed, or mayRead did not allow one, get returns the old value. If there is
+// none, or if it is useless, get returns an error. mayRead is only called before a new
+// read: joining a read that is under way is free.
 func (c *cached[T]) get(ctx context.Context, than int, mayRead func() bool) (T, int, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -78,7 +78,7 @@ func (c *cached[T]) get(ctx context.Context, than int, mayRead func() bool) (T, 
 	return none, 0, c.failure
 }
 
-// known returns the value there is, however old.
+// known returns the present value, however old.
 func (c *cached[T]) known() (T, bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -88,7 +88,7 @@ func (c *cached[T]) known() (T, bool) {
 // always allows every read.
 func always() bool { return true }
 
-// renew reads the value. What it calls is bounded in time.
+// renew reads the value. Its call is bounded in time.
 func (c *cached[T]) renew(ctx context.Context, previous T) (T, error) {
 	value, err := previous, error(fail(Panicked, "reading from the provider", "it ended without a result"))
 	defer func() { // also when the read ends its goroutine

@@ -15,23 +15,23 @@ import (
 const (
 	// maxConnections bounds the connections to the provider.
 	maxConnections = 64
-	// idleTimeout is how long a connection without a call is kept: less than what
-	// firewalls between us and the provider keep them.
+	// idleTimeout is how long a connection without a call is kept: for less time than
+	// the firewalls between us and the provider keep it.
 	idleTimeout = 30 * time.Second
-	// A connection over which nothing has come for pingAfter is asked for a sign of
-	// life (HTTP/2), and closed if none comes within pingTimeout. Otherwise one that
-	// died quietly would take every login with it, for minutes.
+	// A connection that received nothing for pingAfter gets a ping (HTTP/2), and is
+	// closed if no answer comes within pingTimeout. Without that, a connection that
+	// died quietly would fail every login for minutes.
 	pingAfter   = 3 * time.Second
 	pingTimeout = 2 * time.Second
 	// smallestBuffer is the smallest that bufio makes.
 	smallestBuffer = 16
 )
 
-// newTransport returns the transport for applications that bring none. All its calls
-// go to one host, so it keeps connections to it for the next logins, and bounds how
-// many there are. It starts from http.DefaultTransport, with the proxies and the
-// certificates that an application may have set there. If that was replaced by a
-// transport of another type, which traces or imitates, it is used as it is.
+// newTransport returns the transport for applications that give none. All its calls go
+// to one host: it keeps connections for the next logins, and bounds their number. It is
+// a copy of http.DefaultTransport, with the proxies and certificates that the
+// application may have set there. If http.DefaultTransport has another type (tracing, a
+// fake), it is used as it is.
 func newTransport(pingAfter, pingTimeout time.Duration) http.RoundTripper {
 	standard, ok := http.DefaultTransport.(*http.Transport)
 	if !ok {
@@ -46,8 +46,8 @@ func newTransport(pingAfter, pingTimeout time.Duration) http.RoundTripper {
 	return &ownTransport{t}
 }
 
-// An ownTransport is a transport of ours. It keeps what comes over idle connections
-// out of Go's standard log.
+// An ownTransport is our own transport. It keeps the data that comes over idle
+// connections out of Go's standard log.
 type ownTransport struct {
 	*http.Transport
 }
@@ -62,7 +62,8 @@ func (t *ownTransport) RoundTrip(r *http.Request) (*http.Response, error) {
 				quiet.state.Store(newCall)
 			}
 		},
-		// The transport calls it before it looks at what else has come; not for HTTP/2.
+		// The transport calls it before it looks at further data. HTTP/2 does not call
+		// it.
 		PutIdleConn: func(err error) {
 			if quiet, ok := conn.(*quietConn); ok {
 				quiet.state.Store(noCall)
@@ -74,8 +75,8 @@ func (t *ownTransport) RoundTrip(r *http.Request) (*http.Response, error) {
 	return t.Transport.RoundTrip(r.WithContext(httptrace.WithClientTrace(r.Context(), trace)))
 }
 
-// keepQuiet has a transport use quietConns. What an application has set to dial in
-// its own way stays.
+// keepQuiet makes a transport use quietConns, unless the application has set its own
+// dial functions.
 func keepQuiet(t *http.Transport) {
 	//lint:ignore SA1019 an application may have set them
 	if t.Dial != nil || t.DialTLS != nil || t.DialTLSContext != nil {
@@ -136,13 +137,13 @@ func tlsSettings(settings *tls.Config, address string, speaksHTTP2 bool) *tls.Co
 	return settings
 }
 
-// A quietConn is an HTTP/1 connection on which nothing is expected between two calls.
-// net/http quotes what comes then in Go's standard log, and the rest of an answer that
-// is longer than it says may hold tokens. So a quietConn ends instead.
+// A quietConn is an HTTP/1 connection that expects no data between two calls. net/http
+// quotes such data in Go's standard log. If an answer is longer than its
+// Content-Length, its rest may contain tokens. So a quietConn ends instead.
 //
-// For that, net/http must never have more in its buffer than it asked for: it gets a
-// line of a header at a time, and of a body what it has room for without its buffer,
-// which is the smallest there is.
+// For that, the buffer of net/http must never hold more than it asked for. A header is
+// passed line by line. A body is passed directly to the caller's buffer, because
+// net/http's own buffer has the smallest possible size.
 type quietConn struct {
 	net.Conn
 	buffered *bufio.Reader

@@ -13,8 +13,8 @@ import (
 	"github.com/agentconnect-go/agentconnect/internal/weburl"
 )
 
-// Metadata is what the provider's discovery document says (OpenID Connect Discovery
-// 1.0, section 3).
+// Metadata is the content of the provider's discovery document (OpenID Connect
+// Discovery 1.0, section 3).
 type Metadata struct {
 	AuthorizationEndpoint string
 	TokenEndpoint         string
@@ -27,12 +27,12 @@ type Metadata struct {
 	rules endpointRules
 }
 
-// lifeOfMetadata: a provider that is away does not stop anybody who knows it.
+// lifeOfMetadata is long: known metadata serves on while the provider is away.
 func lifeOfMetadata() freshness {
 	return freshness{renewAfter: time.Hour, waitAfter: 24 * time.Hour, uselessAfter: 365 * 24 * time.Hour}
 }
 
-// Metadata returns the provider's metadata, and reads it if need be.
+// Metadata returns the provider's metadata. It reads it if necessary.
 func (p *Provider) Metadata(ctx context.Context) (*Metadata, error) {
 	m, _, err := p.discovery.get(ctx, 0, always)
 	return m, err
@@ -41,8 +41,8 @@ func (p *Provider) Metadata(ctx context.Context) (*Metadata, error) {
 // KnownMetadata returns the metadata that was read last, and false if none was.
 func (p *Provider) KnownMetadata() (*Metadata, bool) { return p.discovery.known() }
 
-// discover reads the discovery document. One that lost an endpoint which the
-// previous one had does not replace it.
+// discover reads the discovery document. It refuses a document that has lost an
+// endpoint since the previous one.
 func (p *Provider) discover(ctx context.Context, previous *Metadata) (*Metadata, error) {
 	const asked = "discovery"
 	body, err := p.getJSON(ctx, asked, strings.TrimSuffix(p.config.Issuer, "/")+"/.well-known/openid-configuration")
@@ -67,7 +67,7 @@ func parseMetadata(body []byte, issuer string, sameOrigin bool) (*Metadata, erro
 		return nil, err
 	}
 	if got, err := doc.Text("issuer"); err != nil || got != issuer {
-		return nil, fmt.Errorf("the document is of the issuer %.200q, not of %q", got, issuer)
+		return nil, fmt.Errorf("the document is that of the issuer %.200q, not of %q", got, issuer)
 	}
 	rules, err := rulesOf(issuer, sameOrigin)
 	if err != nil {
@@ -110,11 +110,11 @@ func (m *Metadata) Endpoint(name string) (string, error) {
 	return endpoint, nil
 }
 
-// endpointRules say where endpoints may be. What is sent there is secret, and the
-// document only says where to send it.
+// endpointRules say where endpoints may be. Secrets are sent to them, and the document
+// alone gives their addresses.
 type endpointRules struct {
 	loopback bool   // http is allowed on a loopback host
-	origin   string // the one that all must have; "": any
+	origin   string // the origin of all endpoints; "": any
 }
 
 func rulesOf(issuer string, sameOrigin bool) (endpointRules, error) {
@@ -122,8 +122,8 @@ func rulesOf(issuer string, sameOrigin bool) (endpointRules, error) {
 	if err != nil {
 		return endpointRules{}, errors.New("the issuer is not a URL")
 	}
-	// From an https issuer, http on a loopback host would hand the client secret to
-	// whatever listens on this machine.
+	// With an https issuer, an http endpoint on a loopback host would give the client
+	// secret to any program that listens on this machine.
 	rules := endpointRules{loopback: u.Scheme == "http"}
 	if sameOrigin {
 		rules.origin = origin(u)

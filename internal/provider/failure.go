@@ -16,7 +16,7 @@ const (
 	Unavailable Kind = "unavailable"
 	// Timeout: the provider did not answer in time.
 	Timeout Kind = "timeout"
-	// BadAnswer: the answer is not what the protocol says.
+	// BadAnswer: the answer does not follow the protocol.
 	BadAnswer Kind = "bad answer"
 	// InvalidGrant: the provider does not accept the code or the refresh token.
 	InvalidGrant Kind = "invalid grant"
@@ -28,31 +28,31 @@ const (
 	InvalidUserinfo Kind = "invalid userinfo"
 	// WrongIssuer: a callback does not come from the provider that was asked.
 	WrongIssuer Kind = "wrong issuer"
-	// Panicked: something that a call uses panicked, such as the application's
+	// Panicked: code that a call uses panicked, such as the application's
 	// http.RoundTripper.
 	Panicked Kind = "panic"
 )
 
-// A Failure is the error of everything that is asked of the provider. Its text shows
-// no token, no code, no secret and no personal data.
+// A Failure is the error of every call to the provider. Its text shows no token, no
+// code, no secret and no personal data.
 type Failure struct {
 	Kind Kind
-	// Asked is what was asked of the provider: "discovery", "keys", "token endpoint".
+	// Asked names the call: "discovery", "keys", "token endpoint".
 	Asked string
 	// Status is the HTTP status of the provider's answer; 0 if there was none.
 	Status int
 	// OAuthError is the error of an OAuth error answer (RFC 6749 section 5.2), such as
-	// "server_error": the provider itself has answered, and not a proxy on the way.
-	// "" if there was none.
+	// "server_error". It shows that the provider itself has answered, not a proxy. ""
+	// if there was none.
 	OAuthError string
-	// Err says more.
+	// Err is the cause.
 	Err error
 }
 
 // Error implements error.
 func (f *Failure) Error() string { return f.Asked + ": " + f.Err.Error() }
 
-// Unwrap returns what says more.
+// Unwrap returns the cause.
 func (f *Failure) Unwrap() error { return f.Err }
 
 // fail returns a Failure with a formatted error.
@@ -60,9 +60,9 @@ func fail(kind Kind, asked, format string, args ...any) *Failure {
 	return &Failure{Kind: kind, Asked: asked, Err: fmt.Errorf(format, args...)}
 }
 
-// failed returns the Failure that err is or wraps, or a new one around err. So when
-// a token cannot be verified because the keys cannot be read, the provider is away
-// and the token is not bad.
+// failed returns the Failure that err is or wraps, or a new one around err. So if the
+// keys cannot be read, the failure says that the provider is away, not that the token
+// is bad.
 func failed(kind Kind, asked string, err error) *Failure {
 	var f *Failure
 	if errors.As(err, &f) {

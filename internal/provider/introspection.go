@@ -24,7 +24,7 @@ func (p *Provider) IntrospectionEndpoint(ctx context.Context) (string, error) {
 }
 
 // Introspect asks the provider about an access token (RFC 7662 section 2). It returns
-// the members of the answer: what they say of the token is for the caller to judge.
+// the members of the answer. The caller decides whether the token is good.
 func (p *Provider) Introspect(ctx context.Context, token string) (strictjson.Object, error) {
 	const asked = "introspection"
 	endpoint, err := p.IntrospectionEndpoint(ctx)
@@ -39,7 +39,8 @@ func (p *Provider) Introspect(ctx context.Context, token string) (strictjson.Obj
 	if p.introspections != nil {
 		want = "application/" + introspectionJWT
 	}
-	// Without this very Accept a signature that is registered is left out.
+	// Without exactly this Accept, the answer is not signed, even if a signature is
+	// registered.
 	req.Header.Set("Accept", want)
 	answer, err := p.call(req, asked, isSecret)
 	if err != nil {
@@ -50,7 +51,7 @@ func (p *Provider) Introspect(ctx context.Context, token string) (strictjson.Obj
 		return strictjson.Object{}, err
 	}
 	if answer.mediaType != want {
-		return strictjson.Object{}, fail(BadAnswer, asked, "the answer is %s, and %s was registered", answer.mediaType, want)
+		return strictjson.Object{}, fail(BadAnswer, asked, "the answer is %s, but %s was registered", answer.mediaType, want)
 	}
 	members, err := p.verifyIntrospection(ctx, answer.body)
 	if err != nil {

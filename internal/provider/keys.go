@@ -21,9 +21,9 @@ import (
 )
 
 const (
-	// Reading the keys because a token did not fit them is paid from a bucket: a
-	// rotation right after a read finds something in it, a thousand invented kids
-	// soon find nothing.
+	// A token that fits no known key causes a new read of the keys. A token bucket
+	// limits such reads: a rotation right after a read can still cause one, a thousand
+	// invented kids cannot.
 	keyReads      = 4
 	keyReadPeriod = time.Minute
 	minRSABits    = 2048
@@ -32,8 +32,7 @@ const (
 // Keys are the keys that the provider publishes.
 type Keys struct {
 	usable []jose.JSONWebKey
-	// LeftOut are the keys that look as if they were for signatures, and cannot be
-	// used.
+	// LeftOut are the keys that seem to be for signatures but cannot be used.
 	LeftOut []LeftOutKey
 }
 
@@ -43,7 +42,7 @@ type LeftOutKey struct {
 	Reason string
 }
 
-// String names the key and says why it is left out.
+// String names the key and the reason.
 func (k LeftOutKey) String() string { return fmt.Sprintf("the key %q: %s", k.KeyID, k.Reason) }
 
 // Fitting returns how many keys are for signatures of an algorithm.
@@ -57,7 +56,7 @@ func (k *Keys) Fitting(alg jose.SignatureAlgorithm) int {
 	return fitting
 }
 
-// ReadKeys reads the published keys, whatever is known already.
+// ReadKeys reads the published keys, even if they are already known.
 func (p *Provider) ReadKeys(ctx context.Context) (*Keys, error) {
 	const asked = "keys"
 	m, err := p.Metadata(ctx)
@@ -129,7 +128,7 @@ func (s *keySet) verify(ctx context.Context, jws *jose.JSONWebSignature, kid str
 	if payload, ok := keys.verify(jws, kid, alg); ok {
 		return payload, nil
 	}
-	// The second time only after a read that others had started: it may have been
+	// The second time only if another caller had started the read: it may have been
 	// answered before the key of this token was published.
 	for range 2 {
 		started := false
@@ -163,8 +162,8 @@ func (s *keySet) takeFromBucket() bool {
 	return true
 }
 
-// verify verifies a signature with the keys that fit it. A token without kid may
-// only mean the one key that fits (Core 1.0 section 10.1).
+// verify verifies a signature with the keys that fit it. Without a kid, exactly one key
+// must fit (Core 1.0 section 10.1).
 func (k *Keys) verify(jws *jose.JSONWebSignature, kid string, alg jose.SignatureAlgorithm) ([]byte, bool) {
 	if kid == "" && k.Fitting(alg) != 1 {
 		return nil, false
@@ -222,13 +221,13 @@ func parseKeys(body []byte) (*Keys, error) {
 	return keys, nil
 }
 
-// keyMembers are the members of a public key that say what it is (RFC 7517 section
-// 4, RFC 7518 section 6). Others, such as the certificates of x5c, are not read: what
-// is wrong with them is no reason to refuse the key.
+// keyMembers are the members of a public key that are read (RFC 7517 section 4, RFC
+// 7518 section 6). An error in another member, such as the certificates of x5c, is no
+// reason to refuse the key.
 func keyMembers() []string { return []string{"kty", "kid", "use", "alg", "n", "e", "crv", "x", "y"} }
 
-// parseKey reads a JWK. It returns no key and no error for one that is meant for
-// something else than the signatures that are verified here.
+// parseKey reads a JWK. It returns no key and no error if the key is not for the
+// signatures that are verified here.
 func parseKey(raw []byte) (key *jose.JSONWebKey, kid string, err error) {
 	jwk, err := strictjson.Parse(raw)
 	if err != nil {
@@ -277,7 +276,7 @@ func parseKey(raw []byte) (key *jose.JSONWebKey, kid string, err error) {
 	return key, kid, nil
 }
 
-// shortened is a text of the provider's that can be logged.
+// shortened returns a text of the provider, short enough to be logged.
 func shortened(s string) string {
 	const most = 64
 	if len(s) > most {

@@ -1,8 +1,8 @@
-// Package provider is everything that is said to ProConnect server to server:
-// discovery, keys, the exchange of a code, userinfo, refresh, revocation,
-// introspection, and the verification of what comes back.
+// Package provider makes all the calls to ProConnect from server to server: discovery,
+// keys, the exchange of a code, userinfo, refresh, revocation and introspection. It
+// verifies the answers.
 //
-// It knows no session, no page and no HTTP status of ours. What goes wrong is a
+// It knows no session, no page and no HTTP status of ours. Its errors are of type
 // *Failure.
 package provider
 
@@ -14,13 +14,14 @@ import (
 	"github.com/go-jose/go-jose/v4"
 )
 
-// ClockTolerance is how far the provider's clock and ours may be apart.
+// ClockTolerance is the largest accepted difference between the provider's clock and
+// ours.
 const ClockTolerance = time.Minute
 
 // Unsigned is the algorithm of answers that are plain JSON.
 const Unsigned jose.SignatureAlgorithm = "none"
 
-// A Config is what a Provider needs to know. The caller has validated it.
+// A Config holds the settings of a Provider. The caller has validated it.
 type Config struct {
 	// Issuer is the provider's: https, or http on a loopback host.
 	Issuer string
@@ -37,9 +38,9 @@ type Config struct {
 	IDTokenAlg, UserinfoAlg, IntrospectionAlg jose.SignatureAlgorithm
 	// Client makes the calls. nil: a client of our own does.
 	Client *http.Client
-	// Logger is told which of the provider's keys cannot be used.
+	// Logger logs the provider's keys that cannot be used.
 	Logger *slog.Logger
-	// Now tells the time.
+	// Now returns the current time.
 	Now func() time.Time
 }
 
@@ -68,8 +69,8 @@ func New(c Config) *Provider {
 	return p
 }
 
-// Afresh returns a Provider with the same configuration that knows nothing yet, and
-// whose calls go through a transport made of the one of p.
+// Afresh returns a Provider with the same configuration and nothing cached. Its calls
+// go through a transport that wraps the one of p.
 func (p *Provider) Afresh(around func(http.RoundTripper) http.RoundTripper) *Provider {
 	fresh := New(p.config)
 	client := *p.client

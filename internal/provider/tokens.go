@@ -13,24 +13,25 @@ import (
 	"github.com/agentconnect-go/agentconnect/internal/strictjson"
 )
 
-// A Login is what ties the provider's answers to one login.
+// A Login ties the provider's answers to one login.
 type Login struct {
 	State    string
 	Nonce    string // Core 1.0 section 3.1.2.1
 	Verifier string // RFC 7636
 }
 
-// Tokens are what the token endpoint gives.
+// Tokens are the tokens of one answer of the token endpoint.
 type Tokens struct {
 	Access  string
 	Refresh string // "" if there is none
-	// Life is how long the access token works, 0 if the provider does not say.
+	// Life is how long the access token is valid, 0 if the provider does not say.
 	Life time.Duration
 	// ID is the verified ID token. A refresh may give none: then it is nil.
 	ID *IDToken
 }
 
-// Exchange redeems a code, once (Core 1.0 section 3.1.3), and verifies the ID token.
+// Exchange redeems a code (Core 1.0 section 3.1.3) and verifies the ID token. It never
+// repeats the request.
 func (p *Provider) Exchange(ctx context.Context, m *Metadata, code string, login Login) (*Tokens, error) {
 	const asked = "token endpoint"
 	t, raw, err := p.tokens(ctx, m, asked, url.Values{
@@ -80,8 +81,8 @@ func (p *Provider) Refresh(ctx context.Context, refreshToken, sub string) (*Toke
 	return t, nil
 }
 
-// tokens asks the token endpoint, and reads its answer (Core 1.0 section 3.1.3.3,
-// RFC 6749 section 5.1). It also returns the ID token, which is not verified yet.
+// tokens calls the token endpoint and reads its answer (Core 1.0 section 3.1.3.3, RFC
+// 6749 section 5.1). It also returns the ID token, which is not verified yet.
 func (p *Provider) tokens(ctx context.Context, m *Metadata, asked string, form url.Values) (t *Tokens, idToken string, err error) {
 	req, err := p.formRequest(ctx, m.TokenEndpoint, form)
 	if err != nil {
@@ -132,7 +133,7 @@ func life(doc strictjson.Object) (time.Duration, error) {
 			seconds, err = strconv.ParseFloat(text, 64)
 		}
 	}
-	// A year is longer than any access token lives.
+	// No access token lives for a year.
 	const year = 365 * 24 * 3600
 	if err != nil || !(0 <= seconds && seconds <= year) {
 		return 0, errors.New("expires_in is not a number of seconds")
@@ -140,7 +141,7 @@ func life(doc strictjson.Object) (time.Duration, error) {
 	return time.Duration(seconds * float64(time.Second)), nil
 }
 
-// refusal is the failure of an answer that gives nothing (RFC 6749 section 5.2).
+// refusal is the failure of an error answer (RFC 6749 section 5.2).
 func (a *answer) refusal(asked string) *Failure {
 	f := badStatus(asked, a.status)
 	f.OAuthError = a.oauthError()
@@ -193,8 +194,8 @@ func (p *Provider) Revoke(ctx context.Context, token string) error {
 	return nil
 }
 
-// formRequest returns a request that is authenticated as the documents want: with
-// the client's credentials in the form.
+// formRequest returns a request with the client's credentials in the form, as
+// ProConnect's documentation requires.
 func (p *Provider) formRequest(ctx context.Context, endpoint string, form url.Values) (*http.Request, error) {
 	form.Set("client_id", p.config.ClientID)
 	form.Set("client_secret", p.config.ClientSecret)

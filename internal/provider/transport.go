@@ -18,16 +18,16 @@ import (
 )
 
 const (
-	// maxAnswer bounds the body of an answer of the provider.
+	// maxAnswer bounds the body of an answer.
 	maxAnswer = 1 << 20
 	// callTimeout bounds a call to the provider, body included, unless the
 	// application's client has a timeout of its own.
 	callTimeout = 10 * time.Second
 )
 
-// backChannel returns a client for the provider with the connections of client, and
-// none of its habits: no redirect is followed, no cookie kept, and every answer is
-// read whole, within its bounds, before it is looked at.
+// backChannel returns a client that uses the transport of client. It follows no
+// redirect and keeps no cookie. It reads each answer whole, up to maxAnswer, before it
+// is parsed.
 func backChannel(client *http.Client) *http.Client {
 	if client == nil {
 		client = &http.Client{}
@@ -50,7 +50,7 @@ func backChannel(client *http.Client) *http.Client {
 // errTooLarge is the error of an answer that is larger than maxAnswer.
 var errTooLarge = errors.New("the answer is too large")
 
-// boundedTransport reads each answer whole and refuses one that is too large.
+// boundedTransport reads each answer whole and refuses it if it is too large.
 type boundedTransport struct {
 	base http.RoundTripper
 }
@@ -74,14 +74,14 @@ func (t boundedTransport) RoundTrip(r *http.Request) (*http.Response, error) {
 	return res, nil
 }
 
-// CloseIdleConnections closes the connections of a transport of ours.
+// CloseIdleConnections closes the idle connections of our own transport.
 func (t boundedTransport) CloseIdleConnections() {
 	if own, ok := t.base.(*ownTransport); ok {
 		own.CloseIdleConnections()
 	}
 }
 
-// An answer is what the provider answers.
+// An answer is an answer of the provider.
 type answer struct {
 	status    int
 	mediaType string // without its parameters, in lower case; "" if there is none
@@ -112,7 +112,7 @@ func (p *Provider) call(req *http.Request, asked string, s secrecy) (*answer, er
 	return a, nil
 }
 
-// send sends a request and returns the answer, whatever it says.
+// send sends a request and returns the answer, whatever its status.
 func (p *Provider) send(req *http.Request, asked string, s secrecy) (*answer, error) {
 	a, err := flight.Safely(func() (*answer, error) {
 		res, err := p.client.Do(req)
@@ -131,15 +131,15 @@ func (p *Provider) send(req *http.Request, asked string, s secrecy) (*answer, er
 	}
 	failure := notAnswered(asked, err, s)
 	if failure.Kind == Timeout {
-		// Over HTTP/1 nothing else tells which idle connections died quietly, and each
-		// would cost another call.
+		// Over HTTP/1 nothing else shows which idle connections died quietly, and each
+		// would fail one more call.
 		p.client.CloseIdleConnections()
 	}
 	return nil, failure
 }
 
-// mediaTypeOf returns the media type of an answer without its parameters, which are
-// not looked at: what they say wrong is no matter. "" if there is none.
+// mediaTypeOf returns the media type of an answer, or "" if there is none. The
+// parameters are ignored, even if they are malformed.
 func mediaTypeOf(h http.Header) string {
 	mediaType, _, err := mime.ParseMediaType(h.Get("Content-Type"))
 	if err != nil && !errors.Is(err, mime.ErrInvalidMediaParameter) {
@@ -149,8 +149,8 @@ func mediaTypeOf(h http.Header) string {
 }
 
 // notAnswered is the failure of a call that got no answer. Go's errors about a
-// malformed answer quote it, and an application's transport may quote the request: of
-// what is secret, only what is known to quote nothing is said.
+// malformed answer quote it, and an application's transport may quote the request. So
+// the error of a secret call is shown only if it is known to quote nothing.
 func notAnswered(asked string, err error, s secrecy) *Failure {
 	kind := Unavailable
 	var panicked *flight.PanicError
@@ -169,7 +169,7 @@ func notAnswered(asked string, err error, s secrecy) *Failure {
 	return failed(kind, asked, withoutQuotes(err))
 }
 
-// withoutQuotes returns an error that says what kind of error err is.
+// withoutQuotes returns an error that names the kind of err.
 func withoutQuotes(err error) error {
 	var (
 		address     *net.OpError

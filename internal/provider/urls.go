@@ -13,8 +13,9 @@ func (p *Provider) AuthURL(m *Metadata, login Login, params ...oauth2.AuthCodeOp
 	return p.authRequest(m).AuthCodeURL(login.State, params...)
 }
 
-// SupportURL returns the authorization URL of a login as support asks for it,
-// without what is secret or changes each time; "" while the provider is not known.
+// SupportURL returns the authorization URL of a login, for ProConnect's support. It
+// leaves out the secret parameters and those that change each time. It returns "" while
+// the metadata is not known.
 func (p *Provider) SupportURL(params ...oauth2.AuthCodeOption) string {
 	m, ok := p.discovery.known()
 	if !ok {
@@ -34,7 +35,7 @@ func (p *Provider) authRequest(m *Metadata) *oauth2.Config {
 
 // EndSessionURL returns the URL of the provider's end_session_endpoint for a logout
 // (RP-Initiated Logout 1.0 section 2). idToken, the hint, may be "": then client_id
-// tells the provider for whom it is.
+// names the service.
 func (p *Provider) EndSessionURL(m *Metadata, idToken, state string) string {
 	u, _ := url.Parse(m.EndSessionEndpoint) // it was checked with the metadata
 	params := u.Query()

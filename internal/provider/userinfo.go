@@ -10,8 +10,7 @@ import (
 	"github.com/agentconnect-go/agentconnect/internal/strictjson"
 )
 
-// Userinfo reads the claims about the agent, once, and verifies them (Core 1.0
-// section 5.3).
+// Userinfo reads the claims about the agent and verifies them (Core 1.0 section 5.3).
 func (p *Provider) Userinfo(ctx context.Context, m *Metadata, t *Tokens) (strictjson.Object, error) {
 	const asked = "userinfo"
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, m.UserinfoEndpoint, nil)
@@ -37,8 +36,8 @@ func (p *Provider) verifyUserinfo(ctx context.Context, a *answer, sub string) (s
 	if err != nil {
 		return strictjson.Object{}, err
 	}
-	// An ID token has the signature, the audience and the sub of a userinfo. What it
-	// has besides is the nonce of the login.
+	// An ID token has the signature, the audience and the sub of a userinfo. It differs
+	// by the nonce of the login.
 	for _, name := range []string{"nonce", "at_hash"} {
 		if raw, err := claims.Get(name); err != nil || raw != "" {
 			return strictjson.Object{}, errors.New("it is an ID token, not a userinfo")
@@ -50,14 +49,14 @@ func (p *Provider) verifyUserinfo(ctx context.Context, a *answer, sub string) (s
 	return claims, nil
 }
 
-// userinfoClaims reads a userinfo in the form that was registered, and in no other.
+// userinfoClaims reads a userinfo. It accepts only the registered form.
 func (p *Provider) userinfoClaims(ctx context.Context, a *answer) (strictjson.Object, error) {
 	want := "application/jwt"
 	if p.userinfos == nil {
 		want = "application/json"
 	}
 	if a.mediaType != want {
-		return strictjson.Object{}, fmt.Errorf("the userinfo is %s, and %s was registered", a.mediaType, want)
+		return strictjson.Object{}, fmt.Errorf("the userinfo is %s, but %s was registered", a.mediaType, want)
 	}
 	if p.userinfos == nil {
 		return strictjson.Parse(a.body)

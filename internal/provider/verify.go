@@ -16,8 +16,8 @@ import (
 	"github.com/agentconnect-go/agentconnect/internal/strictjson"
 )
 
-// A verifier verifies JWTs that the provider signs with one algorithm. It parses
-// each once: go-jose checks the signature, and everything else is checked here.
+// A verifier verifies the JWTs that the provider signs with one algorithm. go-jose
+// checks the signature; all the other checks are here.
 type verifier struct {
 	alg      jose.SignatureAlgorithm
 	secret   []byte // for HS256: the raw bytes of the client secret
@@ -38,14 +38,14 @@ func (p *Provider) verifier(alg jose.SignatureAlgorithm) *verifier {
 // A signed is the content of a JWT that was verified.
 type signed struct {
 	claims strictjson.Object
-	typ    string // of its header, in lower case and without "application/" (RFC 7515 section 4.1.9)
+	typ    string // from its header, in lower case and without "application/" (RFC 7515 section 4.1.9)
 }
 
-// verify checks what all signed answers have in common: the signature, with the
-// registered algorithm; iss; aud and azp; iat, exp and nbf (Core 1.0 section
-// 3.1.3.7, steps 2 to 10). Its error is a *Failure if the keys cannot be read.
+// verify makes the checks that all signed answers need: the signature, with the
+// registered algorithm; iss; aud and azp; iat, exp and nbf (Core 1.0 section 3.1.3.7,
+// steps 2 to 10). Its error is a *Failure if the keys cannot be read.
 func (v *verifier) verify(ctx context.Context, token string) (*signed, error) {
-	// Compact alone: an ID token has no other serialisation (Core 1.0 section 2).
+	// Only compact: an ID token has no other serialisation (Core 1.0 section 2).
 	jws, err := jose.ParseSignedCompact(token, []jose.SignatureAlgorithm{v.alg})
 	if err != nil {
 		return nil, errors.New("it is not a JWT signed with the registered algorithm")
@@ -72,8 +72,8 @@ func (v *verifier) verify(ctx context.Context, token string) (*signed, error) {
 	return &signed{claims, strings.TrimPrefix(strings.ToLower(typ), "application/")}, CheckTimes(claims, v.now(), "iat")
 }
 
-// verifySignature returns the payload. Of what the token says of keys, only the kid
-// is looked at: never a key that it carries or points to.
+// verifySignature returns the payload. It reads the kid of the token, and never uses a
+// key that the token contains or points to.
 func (v *verifier) verifySignature(ctx context.Context, jws *jose.JSONWebSignature, kid string) ([]byte, error) {
 	if v.alg != jose.HS256 {
 		return v.keys.verify(ctx, jws, kid, v.alg)
@@ -85,9 +85,8 @@ func (v *verifier) verifySignature(ctx context.Context, jws *jose.JSONWebSignatu
 	return payload, nil
 }
 
-// checkAudience checks that the client is an audience, and that nobody else is one
-// unless azp says that the token was issued to the client (Core 1.0 section 3.1.3.7,
-// steps 3 to 5).
+// checkAudience checks that the client is an audience. There may be other audiences
+// only if azp is the client (Core 1.0 section 3.1.3.7, steps 3 to 5).
 func checkAudience(c strictjson.Object, clientID string) error {
 	audience, err := c.TextOrTexts("aud")
 	if err != nil {
@@ -107,8 +106,8 @@ func checkAudience(c strictjson.Object, clientID string) error {
 	return nil
 }
 
-// CheckTimes checks exp, iat and nbf, where they are (RFC 7519 section 4.1), and that
-// those required are there. It allows for ClockTolerance.
+// CheckTimes checks exp, iat and nbf if they are present (RFC 7519 section 4.1), and
+// that the required ones are present. It tolerates ClockTolerance.
 func CheckTimes(c strictjson.Object, now time.Time, required ...string) error {
 	for _, name := range []string{"exp", "iat", "nbf"} {
 		t, ok, err := c.Time(name)
@@ -138,9 +137,9 @@ func CheckSub(sub string) error {
 	return nil
 }
 
-// An IDToken is what a verified ID token says of a login.
+// An IDToken is the content of a verified ID token.
 type IDToken struct {
-	Raw    string // the token itself, which a logout sends back
+	Raw    string // the token itself; a logout sends it to the provider
 	Sub    string
 	Claims strictjson.Object
 }
@@ -172,7 +171,7 @@ func (p *Provider) verifyIDToken(ctx context.Context, raw, nonce, accessToken st
 	if got, _ := c.Text("at_hash"); hash != "" && got != accessTokenHash(accessToken) {
 		return nil, errors.New("the at_hash is not that of the access token")
 	}
-	for _, name := range []string{"acr", "amr", "auth_time"} { // which the agent is made of
+	for _, name := range []string{"acr", "amr", "auth_time"} { // the agent is built from these
 		if _, err := c.Get(name); err != nil {
 			return nil, err
 		}

@@ -6,16 +6,15 @@ import (
 	"net/url"
 )
 
-// A Page is what a browser without any cookie gets.
+// A Page is the answer to a browser without cookies.
 type Page struct {
 	Status   int
 	Location *url.URL // nil unless it is a redirect
 	Body     []byte
 }
 
-// Visit opens a page of the provider, and follows no redirect. It does not fail
-// because of the page's status. Its error does not quote the address, which may hold
-// what looks like a secret.
+// Visit opens a page of the provider. It follows no redirect and accepts any status.
+// Its error does not quote the address, which may contain a secret.
 func (p *Provider) Visit(ctx context.Context, address string) (*Page, error) {
 	const asked = "page"
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)

@@ -1,6 +1,6 @@
 // Package records keeps named records in a store of scs. It hashes their keys, seals
-// what they hold, and ends every operation in time, whatever the store does. It knows
-// nothing of what the records say.
+// their content, and ends every operation in time, even if the store hangs. It knows
+// nothing about their content.
 package records
 
 import (
@@ -24,29 +24,29 @@ const (
 	storeTimeout = 3 * time.Second
 	// listTimeout bounds the listing of all keys.
 	listTimeout = 30 * time.Second
-	// shortestLife is the shortest that a record may live. Stores take what is left
-	// of its life, and some take nothing for ever.
+	// shortestLife is the shortest life of a record. Stores get the remaining life, and
+	// some of them keep a record with no life left for ever.
 	shortestLife = time.Second
 	// keyTagLen is the length of the tag of a registration in keys.
 	keyTagLen = 11
 )
 
-// Unsealed stands for none among sealing keys.
+// Unsealed, among sealing keys, stands for no sealing.
 const Unsealed = "unsealed"
 
 // ErrNotIterable is the error of a store that cannot list its sessions.
 var ErrNotIterable = errors.New("agentconnect: the session store cannot list its sessions")
 
-// errShortLife is the error of a write of what is over.
+// errShortLife is the error of a write of a record that has expired.
 var errShortLife = errors.New("the record would be over at once")
 
-// A Store is an scs.CtxStore of named records: a session's name is its token, that of
-// others has a space in it.
+// A Store is an scs.CtxStore of named records. The name of a session's record is its
+// token. All other names contain a space.
 //
-// Keys begin with a tag of the registration, so that no other one takes our records
-// for its own, and end with a hash of the name, so that a reader of the store can
-// log in as nobody. Records are sealed if there is a key. Every operation ends in a
-// bounded time, whatever the store does.
+// Keys begin with a tag of the registration, so two registrations never share a record.
+// They end with a hash of the name, so a reader of the store cannot take over a
+// session. Records are sealed if there is a key. Every operation ends in a bounded
+// time, even if the store hangs.
 type Store struct {
 	store        scs.Store
 	watch        *watchdog // nil: the store is in the memory of the process
@@ -54,12 +54,12 @@ type Store struct {
 	tag          string
 	sealer       *seal.Sealer // nil: no key is given
 	writesPlain  bool         // records are written as they are
-	readsPlain   bool         // and those are accepted
+	readsPlain   bool         // and such records are accepted
 }
 
-// New returns the records of a registration in a store. purpose names the use of a
-// Key or a name, apart from those of other registrations. Of the sealing keys the
-// first seals, and every one opens; Unsealed among them stands for none.
+// New returns the records of a registration in a store. purpose tells this
+// registration's keys and names from those of others. The first sealing key seals, and
+// every key opens. Unsealed among them stands for no sealing.
 func New(store scs.Store, purpose func(use string) string, sealingKeys []string) (Store, error) {
 	s := Store{store: store, registration: Digest(purpose("session"))}
 	s.tag = base64.RawURLEncoding.EncodeToString(s.registration[:])
@@ -79,8 +79,8 @@ func New(store scs.Store, purpose func(use string) string, sealingKeys []string)
 	return s, nil
 }
 
-// Digest shortens what tells registrations and Authenticators apart: it is no
-// secret, and with a token it fits one block of the hash.
+// Digest shortens the text that identifies a registration or an Authenticator. It is
+// not a secret. Together with a token it fits one block of the hash.
 func Digest(text string) (d [8]byte) {
 	sum := sha256.Sum256([]byte(text))
 	copy(d[:], sum[:])
@@ -101,7 +101,7 @@ func (s Store) Key(name string) string {
 	return string(key[:])
 }
 
-// isSession reports whether a key is that of a session of this registration.
+// isSession reports whether a key belongs to a session of this registration.
 func (s Store) isSession(key string) bool {
 	return len(key) == keyTagLen+1+43 && key[keyTagLen] == '.' && key[:keyTagLen] == s.tag
 }
@@ -112,8 +112,8 @@ func (s Store) FindCtx(ctx context.Context, name string) ([]byte, bool, error) {
 	return record, record != nil, err
 }
 
-// FindKey returns a record as it was before it was sealed, nil when it does not
-// open, and whether there is one.
+// FindKey returns the unsealed record, nil if it does not open, and whether there is a
+// record.
 func (s Store) FindKey(ctx context.Context, key string) (record []byte, found bool, err error) {
 	record, found, err = s.Get(ctx, key)
 	if err != nil || !found {
@@ -122,7 +122,7 @@ func (s Store) FindKey(ctx context.Context, key string) (record []byte, found bo
 	return s.open(key, record), true, nil
 }
 
-// Get returns what is under a key, as it is.
+// Get returns the bytes under a key as they are.
 func (s Store) Get(ctx context.Context, key string) (record []byte, found bool, err error) {
 	if s.watch == nil {
 		return s.store.Find(key)
@@ -142,7 +142,7 @@ func (s Store) Get(ctx context.Context, key string) (record []byte, found bool, 
 	return a.record, a.found && err == nil, err
 }
 
-// open returns a record as it was before it was sealed, nil when it does not open.
+// open returns the unsealed record, nil if it does not open.
 func (s Store) open(key string, record []byte) []byte {
 	if s.sealer != nil {
 		if plain, ok := s.sealer.OpenBytes(record, key); ok {
@@ -161,18 +161,18 @@ func (s Store) CommitCtx(ctx context.Context, name string, record []byte, expiry
 	return s.Put(ctx, key, s.seal(key, record), expiry, nil)
 }
 
-// Create is CommitCtx of a record that was not there. When the store does not
-// confirm it, it is deleted, should it be there after all.
+// Create is CommitCtx for a new record. If the store does not confirm the write, Create
+// deletes the record: it may have been written.
 func (s Store) Create(ctx context.Context, name string, record []byte, expiry time.Time) error {
 	key := s.Key(name)
 	return s.Put(ctx, key, s.seal(key, record), expiry, func() {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), storeTimeout)
 		defer cancel()
-		_ = s.deleteNow(ctx, key) // nobody has its token; if this fails, it ends by itself
+		_ = s.deleteNow(ctx, key) // nobody has its token; if this fails, the record expires
 	})
 }
 
-// seal returns a record as the store is to keep it.
+// seal returns a record in the form that the store keeps.
 func (s Store) seal(key string, record []byte) []byte {
 	if s.writesPlain {
 		return record
@@ -180,10 +180,10 @@ func (s Store) seal(key string, record []byte) []byte {
 	return s.sealer.SealBytes(record, key)
 }
 
-// Put writes what is to be under a key. undo, if any, is called after a write that
-// was not confirmed.
+// Put writes the bytes under a key. undo, if any, is called after a write that was not
+// confirmed.
 func (s Store) Put(ctx context.Context, key string, record []byte, expiry time.Time, undo func()) error {
-	// By the clock of stores, whatever ours is in a test.
+	// Stores use the real clock, even if a test sets ours.
 	if time.Until(expiry) < shortestLife {
 		return errShortLife
 	}
@@ -221,9 +221,8 @@ func (s Store) deleteNow(ctx context.Context, key string) error {
 	return s.store.Delete(key)
 }
 
-// SessionKeys lists the keys of the sessions of this registration. It takes
-// nothing else of what the store lists: some stores hand out memory that they use
-// again.
+// SessionKeys lists the keys of the sessions of this registration. It keeps nothing
+// else of the store's list: some stores reuse the memory that they return.
 func (s Store) SessionKeys(ctx context.Context) ([]string, error) {
 	list := func(ctx context.Context) (keys []string, err error) {
 		var all map[string][]byte

@@ -14,14 +14,14 @@ import (
 // the goroutines that wait for a store that hangs.
 const maxOperations = 256
 
-// errStoreHangs is the error of operations that are not even begun.
-var errStoreHangs = fmt.Errorf("%d operations of the session store have not returned: no other one is begun", maxOperations)
+// errStoreHangs is the error of operations that are not started.
+var errStoreHangs = fmt.Errorf("%d operations of the session store have not returned; no other one is started", maxOperations)
 
-// A watchdog keeps a store that hangs from holding up requests, also a store that
-// knows no contexts, or does not heed them.
+// A watchdog keeps a store that hangs from holding up requests. The store may ignore
+// contexts, or not accept them.
 type watchdog struct {
 	slots chan struct{} // one for each operation under way
-	late  atomic.Int32  // how many of them nobody waits for any more
+	late  atomic.Int32  // operations that nobody waits for any more
 }
 
 func newWatchdog() *watchdog {
@@ -35,9 +35,9 @@ const (
 	abandoned
 )
 
-// watch calls op in a goroutine of its own, and returns when op does, but at the
-// latest after timeout or when ctx ends. A panic of op is an error. When the caller
-// was told that op failed, undo, if any, is called once op has returned.
+// watch calls op in its own goroutine. It returns when op returns, after timeout, or
+// when ctx ends, whichever is first. A panic of op is an error. If watch returned
+// before op, it calls undo, if any, once op has returned.
 func watch[T any](ctx context.Context, w *watchdog, timeout time.Duration, undo func(), op func(context.Context) (T, error)) (T, error) {
 	var none T
 	if w.late.Load() >= maxOperations {

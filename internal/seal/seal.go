@@ -1,6 +1,6 @@
-// Package seal encrypts and authenticates what leaves the process and comes back:
+// Package seal encrypts and authenticates data that leaves the process and comes back:
 // cookies, links and session records. It knows bytes, keys and purposes, and nothing
-// of what is sealed.
+// about the data.
 package seal
 
 import (
@@ -13,15 +13,15 @@ import (
 	"strings"
 )
 
-// A Sealer encrypts and authenticates what leaves the process and comes back:
-// AES-256-GCM with a random nonce. The first key seals, every key opens.
+// A Sealer encrypts and authenticates data with AES-256-GCM and a random nonce. The
+// first key seals, every key opens.
 type Sealer struct {
 	aeads []cipher.AEAD
-	text  *base64.Encoding // strict: of each sealed text there is one spelling
+	text  *base64.Encoding // strict: each sealed text has one spelling
 }
 
 // New derives a key for one purpose from each secret with HKDF-SHA-256
-// (RFC 5869). What was sealed for one purpose opens for no other.
+// (RFC 5869). Data that was sealed for one purpose does not open for another.
 func New(purpose string, secrets ...string) (*Sealer, error) {
 	s := &Sealer{text: base64.RawURLEncoding.Strict()}
 	for _, secret := range secrets {
@@ -47,8 +47,8 @@ func (s *Sealer) SealBytes(plaintext []byte, context string) []byte {
 	return s.aeads[0].Seal(nil, nil, plaintext, []byte(context))
 }
 
-// OpenBytes returns what was sealed, and false for anything that was not sealed
-// by one of the keys for the same context.
+// OpenBytes returns the plaintext. It returns false for anything that was not sealed by
+// one of the keys for the same context.
 func (s *Sealer) OpenBytes(sealed []byte, context string) ([]byte, bool) {
 	for _, aead := range s.aeads {
 		if plaintext, err := aead.Open(nil, nil, sealed, []byte(context)); err == nil {
@@ -63,8 +63,8 @@ func (s *Sealer) Seal(plaintext []byte, context string) string {
 	return s.text.EncodeToString(s.SealBytes(plaintext, context))
 }
 
-// Open is OpenBytes of the text of Seal. It allocates once, for what is opened,
-// the context and the result: with an idle timeout, every protected request opens
+// Open is OpenBytes for the text of Seal. It allocates once, for the sealed bytes, the
+// context and the result together: with an idle timeout, every protected request opens
 // a cookie.
 func (s *Sealer) Open(sealed, context string) ([]byte, bool) {
 	if strings.ContainsAny(sealed, "\r\n") {

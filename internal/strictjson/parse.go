@@ -9,15 +9,14 @@ import (
 // maxDepth bounds the nesting of objects and arrays.
 const maxDepth = 32
 
-// usualMembers is how many members the objects that are read here mostly have at
-// most.
+// usualMembers is more than the number of members of most objects that are read here.
 const usualMembers = 16
 
 var errNotJSON = errors.New("it is not JSON")
 
 // Parse reads a JSON object (RFC 8259). It refuses anything after the object, text
-// that is not UTF-8, nesting deeper than 32, and a name that is repeated in one
-// object, at any depth. The text is walked over once.
+// that is not UTF-8, nesting deeper than 32, and a name that is repeated in one object,
+// at any depth. It reads the text once.
 func Parse(data []byte) (Object, error) {
 	if !utf8.Valid(data) {
 		return Object{}, errors.New("the JSON is not UTF-8")
@@ -39,8 +38,8 @@ func Parse(data []byte) (Object, error) {
 	return o, nil
 }
 
-// A parser walks over a JSON text. Each method expects to be where its subject
-// begins, and leaves the parser behind it.
+// A parser walks over a JSON text. Each method begins where its subject begins, and
+// stops behind it.
 type parser struct {
 	text string
 	at   int
@@ -243,8 +242,8 @@ func (p *parser) digits() int {
 	return p.at - begin
 }
 
-// names is the set of the names of one object. Few are compared one by one; many,
-// which only somebody hostile sends, are kept in a map.
+// names is the set of the names of one object. A few names are compared one by one.
+// Many, which only an attacker sends, are kept in a map.
 type names struct {
 	few  [usualMembers]string
 	n    int

@@ -3,8 +3,8 @@
 // by case for the one asked for; other parsers take the first. An object that two
 // parsers would read differently is refused here.
 //
-// The package knows nothing of what the objects say. Its errors never quote an
-// object, which may hold secrets and personal data.
+// The package knows nothing about the content of the objects. Its errors never quote an
+// object, which may contain secrets and personal data.
 package strictjson
 
 import (
@@ -59,8 +59,8 @@ func (r Raw) Decode(v any) error {
 // An Object is a JSON object. The zero Object has no members.
 type Object struct {
 	members []member
-	// odd holds, folded, the names that do not look like their folded form. To read
-	// one of them by its folded name is ambiguous.
+	// odd holds, folded, the names that differ from their folded form. Reading one of
+	// them by its folded name is ambiguous.
 	odd []string
 }
 
@@ -83,10 +83,10 @@ func (o Object) All() iter.Seq2[string, Raw] {
 	}
 }
 
-// Get returns the member of that name, or "" if there is none. If the name is in
-// lower case and another member's name differs from it only by case, a reader that
-// ignores case could take that one: then Get returns an error. So every name that is
-// read is protected, and nobody has to list the names.
+// Get returns the member with that name, or "" if there is none. If the name is in
+// lower case and another member's name differs from it only by case, Get returns an
+// error: a reader that ignores case could take the other one. So every name that is
+// read is protected, without a list of names.
 func (o Object) Get(name string) (Raw, error) {
 	if slices.Contains(o.odd, name) {
 		return "", fmt.Errorf("a member's name differs by case from %s", name)
@@ -125,7 +125,7 @@ func (r Raw) text() (string, bool) {
 }
 
 // Texts returns a member that is a list of texts, or nil if it is absent or null.
-// The list of an empty array is empty and not nil. A null in it is no text.
+// The list of an empty array is empty, not nil. A null in it is an error.
 func (o Object) Texts(name string) ([]string, error) {
 	raw, err := o.Get(name)
 	if err != nil || raw.IsNull() {

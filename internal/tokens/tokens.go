@@ -1,6 +1,6 @@
 // Package tokens keeps the access token and the refresh token of sessions in a store,
-// and renews them: in one process at a time, with a lease in the store. It knows no
-// request and no agent: a session is a few words to it.
+// and renews them. A lease in the store makes sure that one process at a time renews.
+// It knows no request and no agent, and only the few facts of a session that it needs.
 package tokens
 
 import (
@@ -22,48 +22,48 @@ import (
 var ErrLoginNeeded = errors.New("agentconnect: a new login is needed")
 
 const (
-	// margin is how long before its end an access token is renewed.
+	// margin is how long before it expires an access token is renewed.
 	margin = 30 * time.Second
-	// renewalTimeout bounds a renewal, however many callers wait for it: as long as
-	// another instance that died may hold the lease, and the time for a renewal.
+	// renewalTimeout bounds a renewal: the time that a dead instance may hold the
+	// lease, and the time of the renewal itself.
 	renewalTimeout = 45 * time.Second
 	// providerSession is how long the provider's session lasts, and its tokens with
 	// it.
 	providerSession = 12 * time.Hour
-	// serverErrorPause is how far apart two refreshes must have been answered
-	// server_error to say that the provider's session is over.
+	// serverErrorPause is the shortest time between two answers server_error that
+	// together mean that the provider's session is over.
 	serverErrorPause = 10 * time.Second
-	// revocationTimeout bounds what a logout waits for.
+	// revocationTimeout bounds how long a logout waits.
 	revocationTimeout = 3 * time.Second
 )
 
-// stored is what the store keeps of the tokens of a session, in a record
-// of its own: the session's is never rewritten.
+// stored is the record of the tokens of a session. It is apart from the session's
+// record, which is never rewritten.
 type stored struct {
 	AccessToken  string `json:"access_token"`
 	RefreshToken string `json:"refresh_token,omitempty"`
 	Expiry       int64  `json:"expiry"` // Unix seconds
-	// FailedAt is when the provider answered a refresh with server_error, for the
-	// first time since the last one that succeeded (Unix seconds, 0: it did not).
+	// FailedAt is when the provider first answered server_error since the last refresh
+	// that succeeded (Unix seconds, 0: never).
 	FailedAt int64 `json:"failed_at,omitempty"`
-	// Over is true when the provider renews these tokens no more. They are kept to be
-	// revoked.
+	// Over is true if the provider no longer renews these tokens. They are kept so that
+	// they can be revoked.
 	Over bool `json:"over,omitempty"`
 }
 
-// A Session is what a Keeper knows of a session.
+// A Session holds the facts of a session that a Keeper needs.
 type Session struct {
 	// Name is the name of the session's record in the store, Key its key.
 	Name, Key string
-	// Sub is the agent's.
+	// Sub is the agent's sub.
 	Sub string
 	// Created and Expires are when the session begins and ends.
 	Created, Expires time.Time
-	// Renewed is called when the tokens were renewed.
+	// Renewed is called after the tokens were renewed.
 	Renewed func(context.Context)
 }
 
-// A Config is what a Keeper uses.
+// A Config holds the parts that a Keeper uses.
 type Config struct {
 	// Store is shared by all the processes.
 	Store scs.CtxStore
@@ -71,11 +71,11 @@ type Config struct {
 	Create func(ctx context.Context, name string, record []byte, expires time.Time) error
 	// Provider redeems refresh tokens and revokes tokens.
 	Provider *provider.Provider
-	// Now tells the time.
+	// Now returns the current time.
 	Now func() time.Time
-	// Logger is told what nobody is answered.
+	// Logger logs the failures that no caller gets.
 	Logger *slog.Logger
-	// Revoke revokes the tokens of a session that ends.
+	// Revoke makes End revoke the tokens.
 	Revoke bool
 }
 
@@ -86,7 +86,7 @@ type Keeper struct {
 	renewals flight.Group[renewalKey, *stored]
 }
 
-// A renewalKey is what the callers of a renewal have in common.
+// A renewalKey identifies a renewal: callers with the same key share one.
 type renewalKey struct {
 	session string // the session's name
 	refused string // the access token that an API refused, or ""
@@ -94,7 +94,8 @@ type renewalKey struct {
 
 // New returns a Keeper.
 func New(c Config) *Keeper {
-	// A refresh token that was redeemed must reach the store, whoever left.
+	// Once a refresh token is redeemed, the new one must reach the store, even if all
+	// callers have left.
 	return &Keeper{config: c, renewals: flight.Group[renewalKey, *stored]{Persist: true}}
 }
 
@@ -114,8 +115,8 @@ func (k *Keeper) Keep(ctx context.Context, s Session, t *provider.Tokens) error 
 	return nil
 }
 
-// received makes what is stored of tokens that just came. Without expires_in, an
-// access token is renewed at each use.
+// received returns the record of new tokens. Without expires_in, an access token is
+// renewed at each use.
 func (k *Keeper) received(t *provider.Tokens) *stored {
 	expiry := k.config.Now().Add(t.Life)
 	return &stored{AccessToken: t.Access, RefreshToken: t.Refresh, Expiry: expiry.Unix()}
@@ -143,8 +144,8 @@ func (k *Keeper) find(ctx context.Context, sessionKey string) (*stored, error) {
 	return &t, nil
 }
 
-// Fresh returns an access token that works for a while, with its end, and that is
-// not the one that an API refused, if any. The error is ErrLoginNeeded, a
+// Fresh returns an access token that is valid for a while, with its expiry. It is not
+// the one that an API refused, if any. The error is ErrLoginNeeded, a
 // *provider.Failure, a *flight.PanicError, or that of the store or of ctx.
 func (k *Keeper) Fresh(ctx context.Context, s Session, refused string) (access string, ends time.Time, err error) {
 	t, enough, err := k.look(ctx, s, refused)
@@ -159,7 +160,7 @@ func (k *Keeper) Fresh(ctx context.Context, s Session, refused string) (access s
 	return t.AccessToken, time.Unix(t.Expiry, 0), nil
 }
 
-// look returns the tokens of a session, and whether they need no renewal.
+// look returns the tokens of a session, and whether they can be used without a renewal.
 func (k *Keeper) look(ctx context.Context, s Session, refused string) (t *stored, enough bool, err error) {
 	t, err = k.find(ctx, s.Key)
 	switch {
@@ -176,8 +177,8 @@ func (k *Keeper) look(ctx context.Context, s Session, refused string) (t *stored
 }
 
 // renew renews the tokens of a session, in one instance of the application; the
-// others wait for what it stores. Redeeming a refresh token twice may revoke the
-// grant.
+// others wait for the new tokens in the store. Redeeming a refresh token twice may
+// revoke the grant.
 func (k *Keeper) renew(ctx context.Context, s Session, refused string) (*stored, error) {
 	ctx, cancel := context.WithTimeout(ctx, renewalTimeout)
 	defer cancel()
@@ -189,11 +190,11 @@ func (k *Keeper) renew(ctx context.Context, s Session, refused string) (*stored,
 		})
 }
 
-// redeem redeems the refresh token (Core 1.0 section 12) and stores what it gives,
-// or that it will give nothing any more. The lease is held.
+// redeem redeems the refresh token (Core 1.0 section 12). It stores the new tokens, or
+// the fact that there will be none. The caller holds the lease.
 func (k *Keeper) redeem(ctx context.Context, s Session, old *stored, refused string) (*stored, error) {
 	token, err := k.config.Provider.Refresh(ctx, old.RefreshToken, s.Sub)
-	// What the provider answered is stored whatever time is left.
+	// The provider's answer is stored even if the time is over.
 	ctx = context.WithoutCancel(ctx)
 	if err != nil {
 		// The lease is no guarantee: see docs/tokens.md.
@@ -211,7 +212,7 @@ func (k *Keeper) redeem(ctx context.Context, s Session, old *stored, refused str
 	return renewed, nil
 }
 
-// replace stores other tokens of a session, unless it has ended in between: then
+// replace stores new tokens of a session, unless the session has ended meanwhile: then
 // the tokens are gone too.
 func (k *Keeper) replace(ctx context.Context, s Session, t *stored) error {
 	if err := k.put(ctx, s, t); err != nil {
@@ -223,14 +224,14 @@ func (k *Keeper) replace(ctx context.Context, s Session, t *stored) error {
 	return nil
 }
 
-// refreshFailed returns what a refresh that failed means for the session:
-// ErrLoginNeeded when no other one will succeed, and that is stored; or else the
-// failure.
+// refreshFailed returns the error of a failed refresh: ErrLoginNeeded if no later
+// refresh can succeed, which is also stored; otherwise the failure.
 //
-// Once its session is over, by a logout in another application or after twelve
-// hours, ProConnect answers each refresh with server_error (500), which it may
-// also do once by accident. So that says it only after twelve hours, or when it
-// comes again some time later, or when an API has refused the access token too.
+// Once its session is over (after a logout in another application, or after twelve
+// hours), ProConnect answers each refresh with server_error (500). It may also answer
+// so once by accident. So server_error means the end of the session only after twelve
+// hours, if it comes again some time later, or if an API has refused the access token
+// too.
 func (k *Keeper) refreshFailed(ctx context.Context, s Session, old *stored, failure error, refused bool) error {
 	now := k.config.Now()
 	kept := *old
@@ -264,8 +265,8 @@ func isInvalidGrant(err error) bool {
 	return ok && failure.Kind == provider.InvalidGrant
 }
 
-// isServerError reports whether the provider itself, and no proxy on the way,
-// answered that it has failed.
+// isServerError reports whether the provider itself, not a proxy, answered
+// server_error.
 func isServerError(err error) bool {
 	failure, ok := errors.AsType[*provider.Failure](err)
 	return ok && failure.OAuthError == "server_error"
@@ -279,8 +280,8 @@ func (k *Keeper) forget(ctx context.Context, sessionKey string) error {
 	return nil
 }
 
-// End deletes the tokens of the session with this key in the store, which ends, and
-// revokes them if the application wants that. The end of ctx does not stop it.
+// End deletes the tokens of the session with this key in the store, because the session
+// ends. It revokes them if Config.Revoke says so. The end of ctx does not stop it.
 func (k *Keeper) End(ctx context.Context, sessionKey string) error {
 	ctx = context.WithoutCancel(ctx)
 	t, err := k.find(ctx, sessionKey)

@@ -1,7 +1,7 @@
-// Package weburl says where a browser would go: which addresses are pages of the
-// application that it is on, which lead to the same page, which host is this
-// machine. It knows URLs as browsers and routers read them, and nothing of logins,
-// settings or requests.
+// Package weburl knows where a browser goes: which addresses are pages of the
+// application, which lead to the same page, and which hosts are this machine. It reads
+// URLs as browsers and routers do, and knows nothing about logins, settings or
+// requests.
 package weburl
 
 import (
@@ -12,20 +12,19 @@ import (
 	"strings"
 )
 
-// MaxLocal bounds what [Local] accepts, escapes included: it travels in a cookie,
-// of which browsers keep 4096 bytes.
+// MaxLocal bounds the pages that [Local] accepts, escapes included: the page is kept in
+// a cookie, and browsers keep 4096 bytes of a cookie.
 const MaxLocal = 2048
 
-// Local returns the Location that leads to the page target of the application, and
-// false when target is not surely one.
+// Local returns the Location of the page target of the application. It returns false if
+// target may lead elsewhere.
 //
-// The danger is an open redirect: a Location that a browser resolves to another
-// origin. By the WHATWG URL standard it does so for a scheme, for two slashes at the
-// start, for a backslash wherever a slash may be, with tabs and newlines removed
-// first. What is accepted is therefore little: one slash that starts a path without
-// backslash, control character or dot segment, which a proxy or a router could
-// resolve to two slashes at the start. Everything outside printable ASCII is
-// percent-encoded, so that nothing is left to normalise.
+// The danger is an open redirect: a Location that a browser resolves to another origin.
+// By the WHATWG URL standard, a scheme or two slashes at the start do that. A backslash
+// counts as a slash, and tabs and newlines are removed first. So Local only accepts one
+// slash followed by a path without backslashes, control characters and dot segments: a
+// proxy or a router could resolve dot segments to two slashes at the start. Characters
+// outside printable ASCII are percent-encoded, so that nothing is left to normalise.
 func Local(target string) (location string, ok bool) {
 	if !strings.HasPrefix(target, "/") || strings.HasPrefix(target, "//") || strings.ContainsFunc(target, isOddInPath) {
 		return "", false
@@ -65,15 +64,14 @@ func percentEncode(s string) string {
 	return b.String()
 }
 
-// maxUnescape is how many layers of escapes [SamePage] takes off: servers that take
-// off more than one each are rare, and three of them in a row do not exist.
+// maxUnescape is how many layers of escapes [SamePage] removes. Few servers remove more
+// than one layer, and no chain has three of them.
 const maxUnescape = 3
 
-// SamePage reports whether some router or proxy could take location, as [Local]
-// returns it, for the page at the path page. It is generous, for use where the
-// page is one to stay away from: escapes, letter case, repeated slashes, dot
-// segments, and a slash at the end make no difference, since routers and proxies
-// differ about them.
+// SamePage reports whether a router or a proxy could read location, as [Local] returns
+// it, as the page at the path page. It is for pages that must be avoided, so it finds
+// too many rather than too few: it ignores escapes, letter case, repeated slashes, dot
+// segments and a slash at the end, because routers and proxies differ about them.
 func SamePage(location, page string) bool {
 	p, _, _ := strings.Cut(location, "?")
 	p, _, _ = strings.Cut(p, "#")
@@ -91,18 +89,18 @@ func SamePage(location, page string) bool {
 	return false
 }
 
-// IsLoopback reports whether host can only be this machine (RFC 6761 section 6.3
-// for the names, RFC 8252 section 7.3 for the addresses).
+// IsLoopback reports whether host is always this machine (RFC 6761 section 6.3 for the
+// names, RFC 8252 section 7.3 for the addresses).
 func IsLoopback(host string) bool {
 	host = strings.ToLower(strings.TrimSuffix(host, "."))
 	if host == "localhost" || strings.HasSuffix(host, ".localhost") {
 		return true
 	}
-	return net.ParseIP(host).IsLoopback() // nil, of what is no address, is none
+	return net.ParseIP(host).IsLoopback() // ParseIP returns nil for a name, which is not loopback
 }
 
-// IsPagePath reports whether p is the path of a page, spelled in the one way that
-// routers and browsers leave as it is.
+// IsPagePath reports whether p is the path of a page that routers and browsers leave
+// unchanged.
 func IsPagePath(p string) bool {
 	clean := path.Clean(p)
 	return strings.HasPrefix(p, "/") && (clean == p || clean+"/" == p && clean != "/") &&

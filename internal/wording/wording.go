@@ -9,17 +9,16 @@ import (
 	"strings"
 )
 
-// A Meaning is all that a code says: the status of the answer, what the person
-// is offered, and the explanation in both languages. Its texts say ProConnect; see
-// Brand.
+// A Meaning is the row of a code: the status of the answer, the offers to the person,
+// and the explanation in both languages. Its texts say ProConnect; see Brand.
 type Meaning struct {
 	Status          int
 	Offers          Offer
 	French, English Explanation
 }
 
-// An Explanation answers what happened, what that means for the person, and what
-// they can do now.
+// An Explanation tells a person the problem, its consequence for them, and the next
+// step.
 type Explanation struct {
 	Title, Happened, Means, Todo string
 }
@@ -41,7 +40,7 @@ func (m Meaning) In(lang string) Explanation {
 	return m.French
 }
 
-// Of returns the row of a code. One that has none means what "internal" does.
+// Of returns the row of a code. For an unknown code it is the row of "internal".
 func Of(code string) Meaning {
 	switch code {
 	case "unauthenticated":
@@ -386,8 +385,8 @@ func Of(code string) Meaning {
 	}}
 }
 
-// ForbiddenAtLogin is the code forbidden where the rule is one of every login, so that
-// nobody is logged in.
+// ForbiddenAtLogin is the code forbidden for a rule of every login: the agent is not
+// logged in.
 func ForbiddenAtLogin() Meaning {
 	return Meaning{http.StatusForbidden, OtherAccount, Explanation{
 		"Accès non autorisé",
@@ -402,7 +401,7 @@ func ForbiddenAtLogin() Meaning {
 	}}
 }
 
-// NotCertified is the code insufficient_level where the certification of the head of a
+// NotCertified is the code insufficient_level if the certification of the head of a
 // company was demanded (recommandation_parcours_certification_dirigeant).
 func NotCertified() Meaning {
 	return Meaning{http.StatusForbidden, Login, Explanation{
@@ -418,7 +417,7 @@ func NotCertified() Meaning {
 	}}
 }
 
-// LogoutIncomplete is the code session_store at a logout.
+// LogoutIncomplete is the code session_store during a logout.
 func LogoutIncomplete() Meaning {
 	return Meaning{http.StatusServiceUnavailable, 0, Explanation{
 		"Déconnexion incomplète",
@@ -442,7 +441,7 @@ const (
 	AgentConnect Brand = "AgentConnect"
 )
 
-// In puts the brand's name into a text of ours, which says ProConnect.
+// In puts the brand's name into a text that says ProConnect.
 func (b Brand) In(text string) string {
 	if b != AgentConnect {
 		return text
