@@ -5,14 +5,15 @@ import (
 	"strings"
 )
 
-// authentication is what a login with the FI, and perhaps a code by e-mail, gave.
+// authentication is the result of a login with the FI and, if there was one, of the
+// code by e-mail.
 type authentication struct {
-	idpACR string   // what the FI said
-	idpAMR []string // how the FI says that it authenticated the agent
+	idpACR string   // the acr of the FI
+	idpAMR []string // the amr of the FI
 	mail   bool     // ProConnect itself checked a code sent by e-mail
 }
 
-// amr is what the services are told.
+// amr is the claim that the services get.
 func (auth authentication) amr() []string {
 	if auth.mail {
 		return append(slices.Clone(auth.idpAMR), "mail")
@@ -20,10 +21,10 @@ func (auth authentication) amr() []string {
 	return auth.idpAMR
 }
 
-// acrFor returns the acr with which this authentication answers a service that
-// demands one of the essential values, or any when there are none. It is false when
-// none is reached. As on the real one, the code by e-mail counts only for a service that
-// demands what it gives.
+// acrFor returns the acr of this authentication for a service that demands one of the
+// essential values, or any value if there are none. It returns false if no essential
+// value is reached. As on the real one, the code by e-mail counts only if the service
+// demands the acr that it gives.
 func (auth authentication) acrFor(essential []string) (string, bool) {
 	acr := auth.idpACR
 	if !slices.Contains(supportedACRs(), acr) {
@@ -38,7 +39,8 @@ func (auth authentication) acrFor(essential []string) (string, bool) {
 	return "", false
 }
 
-// raisedByMail is what a code by e-mail makes of an acr, "" for nothing.
+// raisedByMail returns the acr after a code by e-mail, "" if the code does not raise
+// it.
 func raisedByMail(acr string) string {
 	switch acr {
 	case acrEIDAS0:
@@ -49,17 +51,17 @@ func raisedByMail(acr string) string {
 	return ""
 }
 
-// mailMayHelp says whether ProConnect asks for a code by e-mail. Like the real one, it
-// does not look at what the FI gave: for an FI at eidas0 and a service that demands
-// eidas1-mfa it asks again and again.
+// mailMayHelp reports whether ProConnect asks for a code by e-mail. Like the real one,
+// it ignores the acr of the FI: for an FI at eidas0 and a service that demands
+// eidas1-mfa, it asks again and again.
 func (auth authentication) mailMayHelp(essential []string) bool {
 	return !slices.Contains(auth.idpAMR, "mail") &&
 		(slices.Contains(essential, acrEIDAS0MFA) || slices.Contains(essential, acrEIDAS1MFA))
 }
 
-// authenticate lets the agent log in with their FI so as to reach one of the
-// essential acr values, when there are some. A chosen acr, when it is not empty, is
-// what the FI answers, whatever it was asked.
+// authenticate lets the agent log in with their FI and reach one of the essential acr
+// values, if there are some and if the FI can. If chosen is not empty, the FI answers
+// with that acr.
 func (a Agent) authenticate(essential []string, chosen string) authentication {
 	auth := authentication{idpACR: a.ACR, idpAMR: slices.Clone(a.AMR)}
 	if auth.idpACR == "" {
@@ -86,6 +88,6 @@ func multiFactor(acr string) bool {
 	return strings.HasSuffix(acr, "-mfa") || acr == acrEIDAS2 || acr == acrEIDAS3
 }
 
-// needsFreshLogin says whether an open session is not enough for an acr, even
-// when it was opened with that very one.
+// needsFreshLogin reports whether an acr needs a new login, even if the open session
+// has that acr.
 func needsFreshLogin(acr string) bool { return acr == acrEIDAS2 || acr == acrEIDAS3 }

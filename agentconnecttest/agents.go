@@ -8,15 +8,15 @@ import (
 	"strings"
 )
 
-// Agent is somebody who can log in, and what their identity provider (the FI,
-// their own administration) says about them.
+// Agent is a person who can log in, with the claims of their identity provider (the FI,
+// their own administration).
 type Agent struct {
 	// Login is the short key to pick the agent by, such as "marie". Required.
 	Login string
 
 	// Claims are the claims of the agent by their names in userinfo; "sub", a
-	// non-empty string, is required. "idp_acr" is filled in at each login with
-	// what the FI gave, unless it is among them. A nil value is sent as JSON null.
+	// non-empty string, is required. Each login sets "idp_acr" to the acr of the FI,
+	// unless Claims has it. A nil value is sent as JSON null.
 	Claims map[string]any
 
 	// ACR is the acr that the FI gives by default; the default is "eidas1". A value
@@ -24,7 +24,7 @@ type Agent struct {
 	ACR string
 
 	// AMR is how the agent authenticates by default; the default is "pwd". With "mail"
-	// among them, ProConnect sends no code by e-mail of its own: it would be the same
+	// among them, ProConnect does not send its own code by e-mail: it would be the same
 	// factor twice.
 	AMR []string
 
@@ -49,7 +49,7 @@ func (a Agent) Email() string {
 	return email
 }
 
-// roles are those of the claim, which JSON that was read has as a list of anything.
+// roles returns the claim. If it was read from JSON, it is a list of any.
 func (a Agent) roles() []string {
 	switch claim := a.Claims["roles"].(type) {
 	case []string:
@@ -71,7 +71,7 @@ func (a Agent) idp() string {
 	return idp
 }
 
-// name is what the login page shows.
+// name returns the name that the login page shows.
 func (a Agent) name() string {
 	var parts []string
 	for _, claim := range []string{"given_name", "usual_name"} {
@@ -108,9 +108,9 @@ func (a Agent) clone() Agent {
 	return a
 }
 
-// SetAgent adds an agent, in place of the one that has its Login if there is one.
-// Sessions that are open keep what they were opened with: like the real provider,
-// a change shows at the next login. The error joins everything that is wrong with a.
+// SetAgent adds an agent, or replaces the agent with the same Login. Open sessions keep
+// the former claims: as on the real provider, a change shows at the next login. The
+// error joins all the problems of a.
 func (p *Provider) SetAgent(a Agent) error {
 	if err := a.validate(); err != nil {
 		return fmt.Errorf("agentconnecttest: agent: %w", err)
@@ -125,7 +125,7 @@ func (p *Provider) SetAgent(a Agent) error {
 	return nil
 }
 
-// Agent returns the agent of that Login.
+// Agent returns the agent with that Login.
 func (p *Provider) Agent(login string) (Agent, bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -15,23 +15,23 @@ type Answer struct {
 	Header http.Header
 	Body   []byte
 
-	// Wait is how long nothing is sent. The wait, like Pause and Hang, ends
-	// when the client leaves or the server closes.
+	// Wait is the time before anything is sent. Like Pause and Hang, it ends when the
+	// client leaves or the server closes.
 	Wait time.Duration
 
-	// Pause, when it is not zero, sends the body a byte at a time, with this
-	// pause before each.
+	// Pause, if it is not zero, sends the body byte by byte, with this pause before
+	// each byte.
 	Pause time.Duration
 
-	// Hang keeps the connection open without ever sending anything.
+	// Hang keeps the connection open and never sends anything.
 	Hang bool
 
 	// Truncate announces a longer body than it sends, then closes the connection.
 	Truncate bool
 
-	// Redirect, when it is not zero, answers with this redirect status to another
-	// address of the provider, where the answer really is whatever the method: a client
-	// that follows gets what it asked for. The address counts as [Elsewhere].
+	// Redirect, if it is not zero, answers with this redirect status to another address
+	// of the provider. A client that follows the redirect gets the answer there, with
+	// any method. The address counts as [Elsewhere].
 	Redirect int
 
 	// Reset closes the connection at once, with a TCP reset where the connection
@@ -71,8 +71,7 @@ func (a *Answer) seeOther(location string) {
 	a.Status = http.StatusSeeOther
 }
 
-// send writes the answer, in the way its fields ask for. It returns early when the
-// client has left.
+// send writes the answer as its fields say. It returns early if the client has left.
 func (a *Answer) send(w http.ResponseWriter, r *http.Request) {
 	switch {
 	case a.Hang:
@@ -98,7 +97,7 @@ func (a *Answer) send(w http.ResponseWriter, r *http.Request) {
 	}
 	w.Header().Set("Content-Length", strconv.Itoa(length))
 	w.WriteHeader(a.status())
-	_, _ = w.Write(a.Body) // a client that has left, or wants the head alone, is not our concern
+	_, _ = w.Write(a.Body) // the client may have left, or only want the header
 }
 
 func (a *Answer) drip(w http.ResponseWriter, r *http.Request) {
@@ -132,7 +131,7 @@ func reset(w http.ResponseWriter) {
 		return // aborting the handler closes the stream then
 	}
 	if tcp, ok := conn.(*net.TCPConn); ok {
-		_ = tcp.SetLinger(0) // without it, an orderly end instead of a reset
+		_ = tcp.SetLinger(0) // without it, the connection ends without a reset
 	}
 	_ = conn.Close()
 }

@@ -15,11 +15,11 @@ import (
 	"github.com/agentconnect-go/agentconnect"
 )
 
-// StartApplication starts an application that the function build makes, given the address
-// that it will have, and registers that address with the provider: /callback and
-// /logout/callback under it. It returns the address, such as "http://localhost:41234",
-// and stops the application at the end of the test. The address has another host than the
-// provider's, because cookies do not tell ports apart. Any failure ends the test.
+// StartApplication starts the application that build returns for the address it is
+// given. It registers /callback and /logout/callback under that address with the
+// provider. It returns the address, such as "http://localhost:41234", and stops the
+// application at the end of the test. Its host is not the provider's, because cookies
+// ignore ports. Any failure ends the test.
 //
 //	site := provider.StartApplication(func(site string) http.Handler {
 //		auth, err := agentconnect.New(provider.Options(site)...)
@@ -53,10 +53,10 @@ func (s *Server) register(site string) {
 	s.SetPostLogoutRedirectURIs(site + "/logout/callback")
 }
 
-// Options are the options that an application at that address needs to log in with this
-// provider: its issuer, the credentials and the algorithms of [Server.Client], the two
-// addresses, a store in memory that leaves no goroutine behind, and, with
-// [WithoutNetwork], the way to the provider. Options that are given after them win.
+// Options returns the options that an application at that address needs to log in with
+// this provider: the issuer, the credentials and the algorithms of [Server.Client], the
+// two addresses, a store in memory without a goroutine, and, with [WithoutNetwork], the
+// transport to the provider. Later options override them.
 func (s *Server) Options(site string) []agentconnect.Option {
 	userinfo := agentconnect.Alg(s.Client.UserinfoAlg)
 	if s.Client.UserinfoAlg == "none" {
@@ -77,7 +77,8 @@ func (s *Server) Options(site string) []agentconnect.Option {
 	return opts
 }
 
-// Browser returns a client with cookies of its own: call it twice for two browsers. With [WithoutNetwork] it reaches the provider and the application of this server.
+// Browser returns a client with its own cookies: call it twice for two browsers. With
+// [WithoutNetwork] it reaches the provider and the application of this server.
 func (s *Server) Browser() *http.Client {
 	jar, err := cookiejar.New(nil)
 	if err != nil {
@@ -90,9 +91,9 @@ func (s *Server) Browser() *http.Client {
 	return browser
 }
 
-// LoggedIn puts an agent's session at the application of that address into the browser,
-// without a login: see [agentconnect.Authenticator.SessionWithoutLogin]. A failure ends
-// the test, and so does an address that the application's cookies are not for.
+// LoggedIn gives the browser a session of the agent at the application, without a
+// login: see [agentconnect.Authenticator.SessionWithoutLogin]. A failure ends the test,
+// as does an address to which a browser would not send the application's cookies.
 //
 //	browser := provider.Browser()
 //	agentconnecttest.LoggedIn(t, browser, site, auth, agentconnect.Agent{Sub: "sub-of-marie", GivenName: "Marie"})
@@ -116,7 +117,7 @@ func LoggedIn(tb testing.TB, browser *http.Client, site string, auth *agentconne
 }
 
 // Cookies returns the cookies of a session of the agent, without a login: for tests that
-// call a handler with a request of their own. A failure ends the test.
+// call a handler with their own request. A failure ends the test.
 func Cookies(tb testing.TB, auth *agentconnect.Authenticator, agent agentconnect.Agent) []*http.Cookie {
 	tb.Helper()
 	cookies, err := auth.SessionWithoutLogin(context.Background(), agent)
@@ -126,10 +127,9 @@ func Cookies(tb testing.TB, auth *agentconnect.Authenticator, agent agentconnect
 	return cookies
 }
 
-// Logout does what a person does who presses the logout button of a page of the
-// application: it posts to logoutURL from there and follows the redirects to the
-// provider and back. It returns the final answer, whatever its status; the caller closes
-// its body.
+// Logout acts like a person who presses the logout button on a page of the application:
+// it posts to logoutURL and follows the redirects to the provider and back. It returns
+// the final answer, with any status. The caller closes its body.
 func (s *Server) Logout(browser *http.Client, logoutURL string) (*http.Response, error) {
 	r, err := navigation(http.MethodPost, logoutURL, "")
 	if err != nil {
@@ -142,8 +142,8 @@ func (s *Server) Logout(browser *http.Client, logoutURL string) (*http.Response,
 	return resp, withoutQuery(err)
 }
 
-// withoutQuery takes the query out of the address in an error of a client: there are
-// states, nonces and codes in it.
+// withoutQuery removes the query from the address in an error of a client: it contains
+// states, nonces and codes.
 func withoutQuery(err error) error {
 	failed, ok := err.(*url.Error)
 	if !ok {

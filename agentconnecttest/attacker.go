@@ -6,8 +6,8 @@ import (
 	"net/http"
 )
 
-// What the headers jku and x5u of an attacker's token point to. Nobody should ever
-// come; [Attacker] counts who does.
+// The headers jku and x5u of an attacker's token point to these pages. No client should
+// ever open them; [Attacker] counts the requests.
 const (
 	pathAttackerJWKS = "/attacker/jwks"
 	pathAttackerX5U  = "/attacker/certificate"

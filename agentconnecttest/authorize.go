@@ -24,8 +24,8 @@ type authorization struct {
 	silent      bool
 }
 
-// claimsRequest is the claims parameter (OpenID Connect Core 5.5), and acr_values
-// where they meddle with it.
+// claimsRequest is the claims parameter (OpenID Connect Core 5.5), with the effect of
+// acr_values on it.
 type claimsRequest struct {
 	idToken, userinfo []string // names asked for
 	essentialACR      []string // one of these, when there are some
@@ -64,7 +64,7 @@ func (p *Provider) serveAuthorize(a *Answer, r *http.Request) {
 	}
 	if request.claims.unreachableACR {
 		p.errorPage(a, r, "invalid_request",
-			"none of the essential acr values is known to ProConnect, where this request would loop for ever", nil)
+			"ProConnect knows none of the essential acr values; the real one would loop for ever", nil)
 		return
 	}
 	browser := p.browser(a, r)
@@ -87,7 +87,7 @@ func (p *Provider) redirectBack(a *Answer, redirectURI string, pairs ...string) 
 
 var siretForm = regexp.MustCompile(`^[0-9]{14}$`)
 
-// malformed says why a request gets the error page Y000400, or "".
+// malformed returns the reason for the error page Y000400, or "".
 func malformed(params url.Values) string {
 	const must, may = true, false
 	for _, rule := range []struct {
@@ -131,7 +131,7 @@ func isASCII(s string) bool {
 
 var challengeForm = regexp.MustCompile(`^[A-Za-z0-9._~-]{43,128}$`)
 
-// check reads what is left once it is known where errors can go.
+// check reads the other parameters, once errors can go back to the application.
 func check(params url.Values, c Client) (authorization, *redirectError) {
 	request := authorization{
 		clientID:    c.ID,
@@ -199,8 +199,7 @@ func check(params url.Values, c Client) (authorization, *redirectError) {
 }
 
 // readClaims reads the claims parameter. As in the engine of the real one,
-// acr_values take the place of the values of the acr claim, which makes them
-// essential if that claim was.
+// acr_values replaces the values of the acr claim: they are essential if that claim is.
 func readClaims(parameter string, acrValues []string) (claimsRequest, string) {
 	var wanted struct {
 		IDToken  map[string]json.RawMessage `json:"id_token"`

@@ -16,8 +16,8 @@ type Client struct {
 	// raw bytes of Secret are the key.
 	ID, Secret string
 
-	// RedirectURIs and PostLogoutRedirectURIs are compared exactly, character by
-	// character, with what a request carries.
+	// RedirectURIs and PostLogoutRedirectURIs are compared with those of a request,
+	// character by character.
 	RedirectURIs           []string
 	PostLogoutRedirectURIs []string
 
@@ -33,17 +33,16 @@ type Client struct {
 	// whether an answer is signed.
 	IntrospectionAlg string
 
-	// PublicOnly says that the service takes public agents only: anybody without the role
-	// agent_public stays on the error page Y500015.
+	// PublicOnly says that the service accepts public agents only: an agent without the
+	// role agent_public stays on the error page Y500015.
 	PublicOnly bool
 
-	// EmailDomains are the e-mail domains that the service takes; nil means all. Anybody
-	// else stays on the error page Y500025.
+	// EmailDomains are the e-mail domains that the service accepts; nil means all. An
+	// agent with another domain stays on the error page Y500025.
 	EmailDomains []string
 
-	// Scopes are those the client was granted; nil means every scope of
-	// [SupportedScopes]. A request for a supported scope that is not among them
-	// comes back as invalid_scope.
+	// Scopes are those of the registration; nil means every scope of [SupportedScopes].
+	// A request for another supported scope comes back as invalid_scope.
 	Scopes []string
 }
 
@@ -67,7 +66,7 @@ func (c Client) withDefaults() Client {
 	return c
 }
 
-// acceptsEmail compares whole domains, whatever the case.
+// acceptsEmail compares whole domains, and ignores case.
 func (c Client) acceptsEmail(email string) bool {
 	domain := email[strings.LastIndex(email, "@")+1:]
 	return c.EmailDomains == nil || slices.ContainsFunc(c.EmailDomains, func(d string) bool { return strings.EqualFold(d, domain) })
@@ -92,7 +91,7 @@ func (c Client) validate() error {
 		{"IntrospectionAlg", c.IntrospectionAlg, append(signed, "none")},
 	} {
 		if !slices.Contains(alg.allowed, alg.value) {
-			problems = append(problems, fmt.Errorf("field %s: %q is none of %s", alg.field, alg.value, strings.Join(alg.allowed, ", ")))
+			problems = append(problems, fmt.Errorf("field %s: %q is not one of %s", alg.field, alg.value, strings.Join(alg.allowed, ", ")))
 		}
 	}
 	for _, uri := range slices.Concat(c.RedirectURIs, c.PostLogoutRedirectURIs) {
@@ -109,10 +108,9 @@ func (c Client) validate() error {
 	return errors.Join(problems...)
 }
 
-// SetClient registers c, in place of the client that has its ID if there is one.
-// It can be called at any time, for example when the address of the application
-// under test is known only once it listens. The error joins everything that is
-// wrong with c; nothing has changed then.
+// SetClient registers c, or replaces the client with the same ID. It can be called at
+// any time, for example once the application under test listens and its address is
+// known. The error joins all the problems of c; then nothing has changed.
 func (p *Provider) SetClient(c Client) error {
 	if err := c.validate(); err != nil {
 		return fmt.Errorf("agentconnecttest: client: %w", err)
@@ -130,9 +128,9 @@ func (p *Provider) client(id string) (Client, bool) {
 	return c, ok
 }
 
-// authenticate finds the client of a back-channel request. The credentials are
-// read from the body only, as the real one's documents demand: an Authorization
-// header is refused. On failure it has answered and returns false.
+// authenticate finds the client of a back-channel request. It reads the credentials
+// from the body only and refuses an Authorization header, as ProConnect's documentation
+// says. On failure it has answered and returns false.
 func (p *Provider) authenticate(a *Answer, r *http.Request) (Client, bool) {
 	a.Header.Set("Cache-Control", "no-store")
 	for name, values := range r.PostForm {

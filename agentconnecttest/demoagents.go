@@ -4,24 +4,24 @@ package agentconnecttest
 const (
 	demoIDPMinistry = "00000000-0000-4000-8000-000000000001"
 	demoIDPHospital = "00000000-0000-4000-8000-000000000002"
-	demoIDPIdentity = "00000000-0000-4000-8000-000000000003" // for those whose organisation has none
+	demoIDPIdentity = "00000000-0000-4000-8000-000000000003" // for agents whose organisation has none
 	demoIDPPrivate  = "00000000-0000-4000-8000-000000000004" // on the RIE
 )
 
-// DemoAgents returns the demonstration agents. None of them exists, and each can be shown
-// to anybody:
+// DemoAgents returns the demonstration agents. They do not exist, so they can be shown
+// to anyone:
 //
 //   - "marie", agent of a ministry, with every claim of ProConnect;
 //   - "hugo", agent of a hospital, through its identity provider;
-//   - "zoe", agent of a town, with accents and an apostrophe in her name, and whose
-//     optional claims are null or absent;
-//   - "ines", agent of a ministry on the State's private network (RIE), whose identity
+//   - "zoe", agent of a town, with accents and an apostrophe in her name; her optional
+//     claims are null or absent;
+//   - "ines", agent of a ministry on the State's private network (RIE); her identity
 //     provider always asks for a second factor;
-//   - "olivier", who has a smart card: eidas2 and eidas3 on demand;
-//   - "karim", an outside contractor (prestataire), without any role, whose identity provider
-//     has used a code by e-mail already;
-//   - "nadia", the head of a company, who can prove it (certification dirigeant);
-//   - "lucie", a trainee, whose identity provider offers eidas0 and nothing more.
+//   - "olivier", agent of a ministry with a smart card: eidas2 and eidas3 on demand;
+//   - "karim", a contractor (prestataire) without any role; his identity provider
+//     already uses a code by e-mail;
+//   - "nadia", the head of a company, with proof of it (certification dirigeant);
+//   - "lucie", a trainee; her identity provider only gives eidas0.
 func DemoAgents() []Agent {
 	return []Agent{
 		{

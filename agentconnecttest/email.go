@@ -5,10 +5,10 @@ import (
 	"unicode/utf16"
 )
 
-// isEmail says whether the real one takes s for an e-mail address. It judges with
-// isEmail of the npm package validator at its defaults, which is narrower than RFC 5322 in
-// the domain and wider in the local part. The lengths count UTF-16 units but where it says
-// bytes.
+// isEmail reports whether the real one accepts s as an e-mail address. It follows
+// isEmail of the npm package validator with its defaults, which is stricter than RFC
+// 5322 about the domain and laxer about the local part. Lengths are in UTF-16 units
+// unless a comment says bytes.
 func isEmail(s string) bool {
 	at := strings.LastIndexByte(s, '@')
 	if at < 0 || units(s) > 254 {
@@ -34,7 +34,8 @@ func units(s string) int { return len(utf16.Encode([]rune(s))) }
 func isLetter(r rune) bool { return r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' }
 func isDigit(r rune) bool  { return r >= '0' && r <= '9' }
 
-// isWide is what the package counts as a letter beyond ASCII. from is U+00A0 or U+00A1.
+// isWide reports whether the npm package accepts a character beyond ASCII as a letter.
+// from is U+00A0 or U+00A1.
 func isWide(r, from rune) bool {
 	return r >= from && r <= 0xD7FF || r >= 0xF900 && r <= 0xFDCF || r >= 0xFDF0 && r <= 0xFFEF
 }
@@ -43,8 +44,8 @@ func inAtom(r rune) bool {
 	return isLetter(r) || isDigit(r) || isWide(r, 0xA1) || strings.ContainsRune("!#$%&'*+-/=?^_`{|}~", r)
 }
 
-// isQuoted is for what stands between quotes: no quote and no backslash, unless a
-// backslash is before it.
+// isQuoted checks the text between quotes: a quote or a backslash must follow a
+// backslash.
 func isQuoted(s string) bool {
 	escaped := false
 	for _, r := range s {
@@ -63,7 +64,7 @@ func isQuoted(s string) bool {
 	return !escaped
 }
 
-// isDomain is for a name with a dot at least, and a top-level label of two letters or
+// isDomain checks a domain: at least one dot, and a top-level label of two letters or
 // more.
 func isDomain(s string) bool {
 	labels := strings.Split(s, ".")

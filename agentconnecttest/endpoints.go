@@ -9,7 +9,7 @@ import (
 // [Tamper] and in [FaultInfo].
 type Endpoint string
 
-// The endpoints, by what they are for.
+// The endpoints.
 const (
 	Discovery     Endpoint = "discovery"     // GET {issuer}/.well-known/openid-configuration
 	Authorize     Endpoint = "authorize"     // GET or POST {issuer}/authorize
@@ -20,7 +20,7 @@ const (
 	EndSession    Endpoint = "session/end"   // GET {issuer}/session/end
 	Revocation    Endpoint = "revocation"    // POST {issuer}/token/revocation
 	Introspection Endpoint = "introspection" // POST {issuer}/token/introspection
-	Attacker      Endpoint = "attacker"      // what jku and x5u of an attacker's token point to
+	Attacker      Endpoint = "attacker"      // the addresses in jku and x5u of an attacker's token
 	Elsewhere     Endpoint = "elsewhere"     // the style sheet and every unknown address
 )
 
@@ -41,8 +41,8 @@ const (
 
 type handlerFunc func(*Answer, *http.Request)
 
-// route finds which endpoint a request is for. A known address with a method that
-// it does not serve is counted as a request to that endpoint.
+// route finds the endpoint of a request. A request with a method that the endpoint does
+// not serve counts as a request to it.
 func (p *Provider) route(r *http.Request) (Endpoint, handlerFunc) {
 	path, under := strings.CutPrefix(r.URL.Path, p.base)
 	if !under {

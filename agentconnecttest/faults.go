@@ -7,10 +7,10 @@ import (
 	"github.com/agentconnect-go/agentconnect"
 )
 
-// Fault is the name of a way in which the provider goes wrong, for
-// [Provider.Inject]: Fault("id-token-wrong-nonce"). [Faults] lists them all, with what
-// each changes and what a client must make of it. The constants are those that tests of
-// applications need most. For anything else, make a [Tamper].
+// Fault is the name of a way in which the provider fails, for [Provider.Inject]:
+// Fault("id-token-wrong-nonce"). [Faults] lists them all, with the effect of each and
+// the answer that a client must give. The constants are those that tests of
+// applications need most. For anything else, use a [Tamper].
 type Fault string
 
 // The faults that tests of applications need most. [Faults] lists all.
@@ -28,8 +28,8 @@ const (
 	PageCrossedTabs      Fault = "page-crossed-tabs"
 )
 
-// injection panics for a name that is in no row: a test with a misspelt fault would
-// test nothing.
+// injection panics for an unknown name: a test with a misspelt fault would test
+// nothing.
 func (f Fault) injection() injection {
 	for _, d := range definitions() {
 		if d.name == string(f) {
@@ -39,42 +39,42 @@ func (f Fault) injection() injection {
 	panic("agentconnecttest: no fault is called " + string(f) + "; Faults lists their names")
 }
 
-// FaultInfo says what a fault changes and what a client must make of it.
+// FaultInfo describes the effect of a fault and the answer that a client must give.
 type FaultInfo struct {
 	Fault    Fault
 	Endpoint Endpoint // where it happens
-	Effect   string   // what it changes on the wire
+	Effect   string   // its change on the wire
 
-	// Status and Code are how an application made with agentconnect answers a login
-	// that meets the fault. They are 0 and "" where no login fails at the application: the
-	// fault is allowed, is met after the login or at a resource server, or keeps the
-	// browser on a page of the provider's.
+	// Status and Code are the answer of an application made with agentconnect to a
+	// login with the fault. They are 0 and "" if no login fails at the application: the
+	// fault is allowed, occurs after the login or at a resource server, or keeps the
+	// browser on a page of the provider.
 	Status int
 	Code   agentconnect.Code
 
-	// Refuse tells whether a login must fail because of it. Those that must not
-	// are variations that the specifications allow.
+	// Refuse reports whether a login must fail because of the fault. If not, the fault
+	// is a variation that the specifications allow.
 	Refuse bool
 
 	// Level restricts Refuse to applications that demand an acr.
 	Level bool
 
-	// Slow tells that only the client's own deadline ends the wait.
+	// Slow says that only the client's own deadline ends the wait.
 	Slow bool
 
 	algs []string
 }
 
-// Applies reports whether the fault means something to a client registered with
-// alg ("RS256", "ES256", "HS256" or "none") for what it changes: the ID token, userinfo
-// or introspection. A fault of the key set, for example, means nothing to a client
-// registered with HS256.
+// Applies reports whether the fault affects a client. alg ("RS256", "ES256", "HS256" or
+// "none") is the client's registered algorithm for the changed token: ID token,
+// userinfo or introspection. A fault of the key set, for example, does not affect a
+// client registered with HS256.
 func (info FaultInfo) Applies(alg string) bool {
 	return info.algs == nil || slices.Contains(info.algs, alg)
 }
 
-// Faults lists every named fault, for tests that go through them all. Injecting those
-// for which Refuse is false must change nothing to a login that succeeds.
+// Faults lists every named fault, for tests that try them all. A fault with Refuse
+// false must not make a login fail.
 func Faults() []FaultInfo {
 	var infos []FaultInfo
 	for _, d := range definitions() {
@@ -94,13 +94,13 @@ func Faults() []FaultInfo {
 	return infos
 }
 
-// verdict is what must become of a fault.
+// verdict is the required answer to a fault.
 type verdict string
 
 const (
 	allowed   verdict = ""
 	elsewhere verdict = "elsewhere" // refused, but not by the callback of a login
-	badACR    verdict = "acr"       // refused as an ID token, where an acr is demanded
+	badACR    verdict = "acr"       // refused as an ID token, if an acr is demanded
 
 	badRequest    = verdict("invalid_request")
 	unknownState  = verdict("unknown_state")
@@ -122,7 +122,7 @@ const (
 	tooLate       = verdict(agentconnect.CodeProviderTimeout)
 )
 
-// answer is how an application refuses a login.
+// answer is an application's refusal of a login.
 func (v verdict) answer() (int, agentconnect.Code) {
 	status := 0
 	switch v {
@@ -146,12 +146,12 @@ func (v verdict) answer() (int, agentconnect.Code) {
 	return status, agentconnect.Code(v)
 }
 
-// definition is what a named fault is made of.
+// definition is the row of a named fault.
 type definition struct {
 	name    string // of the Fault
-	effect  string // what changes on the wire
+	effect  string // the change on the wire
 	verdict verdict
-	algs    []string // nil: whatever is registered
+	algs    []string // nil: any registered algorithm
 	slow    bool
 	tamper  Tamper
 }
@@ -187,6 +187,6 @@ func definitions() []definition {
 	)
 }
 
-// The registered algorithms for which a fault means something.
+// The registered algorithms that a fault affects.
 func signedAlgs() []string { return []string{"RS256", "ES256", "HS256"} }
 func publicAlgs() []string { return []string{"RS256", "ES256"} }

@@ -6,8 +6,8 @@ import (
 	"strings"
 )
 
-// CallbackError returns what makes the provider answer every login with an
-// error, whose code and description it does not vouch for: users can forge both.
+// CallbackError returns a Tamper that makes the provider answer every login with this
+// error. The code and the description can be anything, as a user can forge both.
 func CallbackError(code, description string) Tamper {
 	return Tamper{Callback: inQuery(func(q url.Values) {
 		q.Del("code")
@@ -87,8 +87,8 @@ func callbackDefinitions() []definition {
 	return all
 }
 
-// inQuery changes the parameters that the provider adds, which it puts after
-// those that the redirect URI has.
+// inQuery changes the parameters that the provider adds after those of the redirect
+// URI.
 func inQuery(change func(url.Values)) func(*url.URL) {
 	return func(u *url.URL) {
 		q := u.Query()

@@ -8,9 +8,9 @@ import (
 	"time"
 )
 
-// endpointDefinitions are the same faults at each of the endpoints that clients
-// call themselves. unreadable is what becomes of a login when the answer makes no sense.
-// A revocation that fails is no reason to refuse anything, and no login asks for an
+// endpointDefinitions are the same faults at each endpoint that clients call
+// themselves. unreadable is the refusal of a login after an answer that cannot be read.
+// A failed revocation is no reason to refuse anything, and a login makes no
 // introspection.
 func endpointDefinitions() []definition {
 	var all []definition
@@ -69,14 +69,14 @@ func webPage(a *Answer) {
 	a.write(http.StatusOK, "text/html; charset=utf-8", []byte("<!DOCTYPE html><title>maintenance</title><p>maintenance"))
 }
 
-// huge makes a JSON body valid and large, and any other one just large.
+// huge makes a body large. A JSON body stays valid.
 func huge(a *Answer) {
 	padding := bytes.Repeat([]byte(" "), 16<<20)
 	a.Body = append(padding, a.Body...)
 }
 
-// gzipBomb compresses a megabyte once and repeats it: members of a gzip file that
-// follow one another are one text (RFC 1952, 2.2).
+// gzipBomb compresses a megabyte once and repeats it: consecutive members of a gzip
+// file are one text (RFC 1952, 2.2).
 func gzipBomb(a *Answer) {
 	padding := zipped([]byte(strings.Repeat(" ", 1<<20)))
 	a.Header.Set("Content-Encoding", "gzip")

@@ -55,7 +55,8 @@ func demandedACR(t *JWT) string {
 	return acrEIDAS1MFA
 }
 
-// likeUserinfo leaves what userinfo has: neither nonce, auth_time nor at_hash.
+// likeUserinfo removes the claims that a userinfo does not have: nonce, auth_time and
+// at_hash.
 func likeUserinfo(t *JWT) {
 	for _, name := range []string{"nonce", "auth_time", "at_hash", "acr", "amr", "sid"} {
 		t.Claims.Delete(name)

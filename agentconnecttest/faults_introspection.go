@@ -34,8 +34,8 @@ func introspectionDefinitions() []definition {
 	return all
 }
 
-// introspected changes what is said about the token, which a signed answer has one
-// level down.
+// introspected changes the members about the token. A signed answer has them one level
+// down.
 func introspected(change func(*Members)) edit {
 	return func(t *JWT) {
 		if inner, ok := t.Claims.Get("token_introspection").(Members); ok {

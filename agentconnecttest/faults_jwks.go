@@ -48,7 +48,7 @@ func sharedHeader(t *JWT) {
 	}
 }
 
-// otherRSA and otherEC are public keys whose private halves nobody has kept.
+// otherRSA and otherEC are public keys. Their private keys are lost.
 func otherRSA(kid string) string {
 	return `{"kty":"RSA","use":"sig","alg":"RS256","e":"AQAB","kid":"` + kid + `","n":"` + otherModulus + `"}`
 }
@@ -57,7 +57,7 @@ func otherEC(kid string) string {
 	return `{"kty":"EC","use":"sig","alg":"ES256","crv":"P-256","kid":"` + kid + `","x":"` + otherX + `","y":"` + otherY + `"}`
 }
 
-// oddKeys are entries that a key set may hold and that a client must step over.
+// oddKeys are entries that a key set may contain and that a client must ignore.
 func oddKeys() []string {
 	return []string{
 		`{}`,

@@ -14,8 +14,8 @@ import (
 	"time"
 )
 
-// The functions of this file are what the faults of ID tokens and of userinfo
-// share: each changes one thing of a token.
+// The faults of ID tokens and of userinfo share the functions of this file. Each
+// changes one thing in a token.
 
 type edit func(*JWT)
 
@@ -47,7 +47,7 @@ func at(name string, d time.Duration) edit {
 	return func(t *JWT) { t.Claims.Set(name, t.Now.Add(d).Unix()) }
 }
 
-// audience puts others beside the client in aud, with that azp if it is not nil.
+// audience adds others to the client in aud, and sets azp if it is not nil.
 func audience(azp func(Client) string, others ...string) edit {
 	return func(t *JWT) {
 		t.Claims.Set("aud", append([]string{t.Client.ID}, others...))
@@ -61,7 +61,7 @@ func ourselves(c Client) string { return c.ID }
 
 func somebodyElse(Client) string { return "another-client" }
 
-// unsigned is the algorithm none: a header that says so and an empty signature.
+// unsigned is the algorithm none, with an empty signature.
 func unsigned(spelling string) edit {
 	return func(t *JWT) {
 		t.Alg, t.Key = "none", nil
@@ -73,8 +73,8 @@ func header(name string, value any) edit { return func(t *JWT) { t.Header.Set(na
 
 func dropHeader(name string) edit { return func(t *JWT) { t.Header.Delete(name) } }
 
-// hs256WithPublicKey signs with HS256, with a public key for secret in one of its
-// encodings, and keeps the kid of that key.
+// hs256WithPublicKey signs with HS256. The secret is a public key in one of its
+// encodings, and the kid is that of the public key.
 func hs256WithPublicKey(encode func(crypto.PublicKey) ([]byte, error)) edit {
 	return func(t *JWT) {
 		k := t.SigningKey(t.Alg)
@@ -92,8 +92,8 @@ func publicPEM(key crypto.PublicKey) ([]byte, error) {
 	return pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: der}), err
 }
 
-// publicRaw is what else a confused library could take for the secret: the modulus
-// or the point.
+// publicRaw is another value that a confused library could take for the secret: the
+// modulus or the point.
 func publicRaw(key crypto.PublicKey) ([]byte, error) {
 	if key, ok := key.(*rsa.PublicKey); ok {
 		return key.N.Bytes(), nil
@@ -102,13 +102,13 @@ func publicRaw(key crypto.PublicKey) ([]byte, error) {
 	return der[max(0, len(der)-65):], err // an uncompressed P-256 point ends the encoding
 }
 
-// hs256WithSecret signs rightly, but with an algorithm that is not registered.
+// hs256WithSecret signs correctly, but with an algorithm that is not registered.
 func hs256WithSecret(t *JWT) { t.SignHS256([]byte(t.Client.Secret)) }
 
 func hs256WithoutSecret(t *JWT) { t.SignHS256([]byte{}) }
 
-// otherAlgorithm signs with a good key of the provider's, for another algorithm
-// than the registered one.
+// otherAlgorithm signs with a good key of the provider, but with an algorithm that is
+// not registered.
 func otherAlgorithm(t *JWT) {
 	if t.Alg == "RS256" {
 		t.SignWith(t.SigningKey("ES256"))
@@ -117,8 +117,8 @@ func otherAlgorithm(t *JWT) {
 	t.SignWith(t.SigningKey("RS256"))
 }
 
-// attackersKey returns the attacker's key for the algorithm of t; for HS256, where
-// there is none, the one for RS256.
+// attackersKey returns the attacker's key for the algorithm of t. For HS256, which has
+// none, it returns the one for RS256.
 func attackersKey(t *JWT) Key {
 	if t.Alg == "ES256" {
 		return t.AttackerKey("ES256")
@@ -130,7 +130,7 @@ func unpublishedKey(t *JWT) { t.SignWith(attackersKey(t)) }
 
 func wrongSecret(t *JWT) { t.SignHS256([]byte("not-the-secret-of-this-client-at-all")) }
 
-// stolenKID signs with the attacker's key under the kid of the provider's.
+// stolenKID signs with the attacker's key and the kid of the provider's key.
 func stolenKID(t *JWT) {
 	kid := t.Header.Get("kid")
 	t.SignWith(attackersKey(t))
@@ -154,7 +154,8 @@ func embedded(name string, value func(t *JWT, k Key) any) edit {
 
 func asJWK(_ *JWT, k Key) any { return k.JWK() }
 
-// asURL names an address of the provider itself, so that a test sees who followed it.
+// asURL returns an address of the provider itself, so that a test sees the clients that
+// follow it.
 func asURL(path string) func(*JWT, Key) any {
 	return func(t *JWT, _ Key) any { return t.issuer + path }
 }
@@ -178,8 +179,7 @@ func certificate(k Key) []byte {
 	return der
 }
 
-// critical demands, in the words of RFC 7515, 4.1.11, that an extension be
-// understood, which nobody does.
+// critical requires an unknown extension (RFC 7515, 4.1.11).
 func critical(t *JWT) {
 	t.Header.Set("crit", []string{stranger + "/extension"})
 	t.Header.Set(stranger+"/extension", true)
@@ -206,7 +206,8 @@ func serialize(change func(header, payload, signature string) string) edit {
 	}
 }
 
-// flip changes a character in the middle of a signature, where every bit counts.
+// flip changes a character in the middle of a signature: all its bits are part of the
+// signature.
 func flip(header, payload, signature string) string {
 	b := []byte(signature)
 	if i := len(b) / 2; len(b) > 0 {
@@ -247,8 +248,8 @@ func general(header, payload, signature string) string {
 	}}})
 }
 
-// multiSignature puts a signature that is good beside one that is not: a reader that is
-// content with any of them takes what follows for good.
+// multiSignature puts a good signature beside a bad one: a reader that accepts any of
+// them accepts the content.
 func multiSignature(header, payload, signature string) string {
 	return jsonText(Members{{"payload", payload}, {"signatures", []Members{
 		{{"protected", base64.RawURLEncoding.EncodeToString([]byte(`{"alg":"none"}`))}, {"signature", ""}},

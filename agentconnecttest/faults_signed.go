@@ -8,8 +8,8 @@ import (
 	"time"
 )
 
-// signedDefinitions are the faults that ID tokens and userinfo share. Their names
-// begin with kind; bad is what becomes of those that are refused, and of says which of the
+// signedDefinitions are the faults that ID tokens and userinfo share. Their names begin
+// with kind. bad is the verdict of those that are refused, and of tells which of the
 // two tokens they change.
 func signedDefinitions(kind string, bad verdict, of func(edit) Tamper) []definition {
 	var all []definition

@@ -40,7 +40,7 @@ func tokenDefinitions() []definition {
 	return all
 }
 
-// The changes of a JSON answer leave alone what is not a JSON object.
+// The changes of a JSON answer do nothing if it is not a JSON object.
 
 func inJSON(change func(*Members)) func(*Answer) {
 	return func(a *Answer) {

@@ -7,8 +7,7 @@ import (
 	"strings"
 )
 
-// newInteraction begins a passage through the provider's pages. Nothing is shown
-// yet.
+// newInteraction begins a passage through the provider's pages. It shows no page yet.
 func (p *Provider) newInteraction(browser string, request authorization) *interaction {
 	now := p.now()
 	i := &interaction{id: random(), browser: browser, request: request, expires: now.Add(interactionLife)}
@@ -21,8 +20,8 @@ func (p *Provider) newInteraction(browser string, request authorization) *intera
 	return i
 }
 
-// serveInteraction shows the page of an interaction and receives its form: the login
-// page first, and then, if it comes to that, the page that asks for a code.
+// serveInteraction shows the page of an interaction and receives its form: first the
+// login page and then, if necessary, the page that asks for a code.
 func (p *Provider) serveInteraction(a *Answer, r *http.Request, id string) {
 	browser := cookieValue(r, cookieBrowser)
 	if id, ok := strings.CutSuffix(id, pathInteractionError); ok {
@@ -66,7 +65,7 @@ func (p *Provider) receiveChoice(a *Answer, r *http.Request, i *interaction) {
 	p.conclude(a, r, i, p.logIn(a, r, agent, auth))
 }
 
-// conclude answers an interaction for the session of that key: with a code for the
+// conclude answers an interaction for the session with that key: with a code for the
 // application, with the page that asks for a code by e-mail, or with a refusal.
 func (p *Provider) conclude(a *Answer, r *http.Request, i *interaction, key string) {
 	request := i.request
@@ -103,8 +102,8 @@ func (p *Provider) conclude(a *Answer, r *http.Request, i *interaction, key stri
 	}
 }
 
-// goBack is the link of an error page. As on the real one, it believes the code and
-// the text that it is given: anybody can write such a link.
+// goBack serves the link of an error page. As on the real one, it uses the code and the
+// text of the link: anyone can write such a link.
 func (p *Provider) goBack(a *Answer, r *http.Request, id, browser string) {
 	i, _ := p.openInteraction(id, browser)
 	query := r.URL.Query()
@@ -127,8 +126,8 @@ func (p *Provider) endWithError(a *Answer, i *interaction, problem redirectError
 	p.redirectBack(a, i.request.redirectURI, "error", problem.code, "error_description", problem.description, "state", i.request.state)
 }
 
-// interactionOver says that there is no such interaction for this browser. A form sent
-// without the cookies, or twice, has codes of its own.
+// interactionOver shows that this browser has no such interaction. A form sent without
+// cookies, or sent twice, has its own codes.
 func (p *Provider) interactionOver(a *Answer, r *http.Request) {
 	code := "oidc-provider-error:session-not-found"
 	switch {
@@ -141,8 +140,8 @@ func (p *Provider) interactionOver(a *Answer, r *http.Request) {
 	p.errorPage(a, r, code, "this login is over, expired, or was started in another browser", nil)
 }
 
-// openInteraction returns the interaction of a browser that can still be answered, or
-// nil, and whether it waits for a code by e-mail.
+// openInteraction returns the open interaction of a browser, or nil, and whether it
+// waits for a code by e-mail.
 func (p *Provider) openInteraction(id, browser string) (i *interaction, mail bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()

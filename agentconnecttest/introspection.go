@@ -47,8 +47,8 @@ func (p *Provider) serveIntrospection(a *Answer, r *http.Request) {
 	a.write(http.StatusOK, introspectionJWT+"; charset=utf-8", []byte(compact))
 }
 
-// prefersJWT says whether the signed answer is what is accepted most. Of two that are
-// accepted alike, the first one counts.
+// prefersJWT reports whether the client prefers the signed answer. If it accepts both
+// alike, the first one in the header counts.
 func prefersJWT(h http.Header) bool {
 	jwt, json := negotiation.MediaType(h, introspectionJWT), negotiation.MediaType(h, "application/json")
 	accept := strings.Join(h.Values("Accept"), ",")
@@ -90,8 +90,8 @@ func (p *Provider) authenticateWithToken(a *Answer, r *http.Request) (Client, st
 	return c, value, ok
 }
 
-// serveRevocation is RFC 7009: revoking a refresh token revokes its whole grant,
-// and a token nobody knows is no error.
+// serveRevocation is RFC 7009: revoking a refresh token revokes its whole grant, and an
+// unknown token is not an error.
 func (p *Provider) serveRevocation(a *Answer, r *http.Request) {
 	c, value, ok := p.authenticateWithToken(a, r)
 	if !ok {

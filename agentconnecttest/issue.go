@@ -7,9 +7,9 @@ import (
 	"slices"
 )
 
-// IssueTokens gives a client tokens for an agent without any browser, as if the agent
-// had just logged in there: what the test of a resource server needs. Without
-// scopes, it grants all those of the client. The error says which of the two is
+// IssueTokens gives a client tokens for an agent without a browser, as if the agent had
+// just logged in there. It is for the tests of resource servers. Without scopes, it
+// grants all those of the client. It returns an error if the client or the agent is
 // unknown.
 func (p *Provider) IssueTokens(clientID, agentLogin string, scopes ...string) (Issued, error) {
 	c, ok := p.client(clientID)
@@ -34,10 +34,10 @@ func (p *Provider) IssueTokens(clientID, agentLogin string, scopes ...string) (I
 	return p.issueTokens(c, g, scopes, "")
 }
 
-// Secrets returns everything the provider has handed out or received that must
-// never show in a log: client secrets, codes, tokens, states, nonces, PKCE
-// verifiers and the provider's own cookies. Like [Provider.Received], it knows the latest
-// requests of a [Server].
+// Secrets returns everything that the provider has issued or received and that must
+// never be in a log: client secrets, codes, tokens, states, nonces, PKCE verifiers and
+// the provider's own cookies. Like [Provider.Received], it knows the latest requests of
+// a [Server].
 func (p *Provider) Secrets() []string {
 	secrets := make(map[string]bool)
 	for _, i := range p.Issued() {
@@ -64,9 +64,9 @@ func (p *Provider) Secrets() []string {
 	return slices.Sorted(maps.Keys(secrets))
 }
 
-// PersonalData returns what identifies the agents who have logged in: names,
-// e-mail addresses, telephone numbers and identifiers, sub included. None of it
-// belongs in a log.
+// PersonalData returns the data that identifies the agents who have logged in: names,
+// e-mail addresses, telephone numbers and identifiers, including the sub. None of it
+// must be in a log.
 func (p *Provider) PersonalData() []string {
 	p.mu.Lock()
 	defer p.mu.Unlock()

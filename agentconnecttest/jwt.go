@@ -16,13 +16,13 @@ import (
 	"github.com/go-jose/go-jose/v4"
 )
 
-// JWT is a token that the provider is about to sign: what [Tamper.IDToken],
-// [Tamper.Userinfo] and [Tamper.Introspection] change in place.
+// JWT is a token that the provider is about to sign. [Tamper.IDToken],
+// [Tamper.Userinfo] and [Tamper.Introspection] change it in place.
 type JWT struct {
 	Header Members // alg, typ, kid
 	Claims Members
 
-	// Alg and Key make the signature, whatever Header says: "RS256" with an
+	// Alg and Key make the signature, independently of Header: "RS256" with an
 	// *rsa.PrivateKey, "ES256" with an *ecdsa.PrivateKey, "HS256" with a []byte, or
 	// "none" for an empty signature. See [JWT.SignWith].
 	Alg string
@@ -32,10 +32,10 @@ type JWT struct {
 	// when the client is registered without a signature for userinfo.
 	Plain bool
 
-	// Serialize, when it is not nil, has the last word on the text that is sent.
+	// Serialize, if it is not nil, returns the text that is sent.
 	Serialize func(compact string) string
 
-	// Payload, when it is not nil, is signed instead of Claims, JSON or not.
+	// Payload, if it is not nil, is signed instead of Claims. It need not be JSON.
 	Payload []byte
 
 	// Client is the client that the token is for, Now the provider's time, and IDToken the last
@@ -119,8 +119,8 @@ func (t *JWT) compact() (string, error) {
 	return compact, nil
 }
 
-// sign is the signature of input. It is not left to a JOSE library, which
-// would rightly refuse most of what tampering asks for.
+// sign returns the signature of input. A JOSE library would rightly refuse most of the
+// tampering, so this package signs itself.
 func sign(alg string, key any, input string) ([]byte, error) {
 	digest := sha256.Sum256([]byte(input))
 	switch key := key.(type) {

@@ -23,8 +23,8 @@ type Key struct {
 	Private crypto.Signer // *rsa.PrivateKey or *ecdsa.PrivateKey
 }
 
-// rsaKey returns the process's RSA key of that number, generating it at first
-// need: generating one takes longer than a whole test.
+// rsaKey returns the process's RSA key with that number. It generates each key once,
+// because that takes longer than a whole test.
 var rsaKey = newRSAPool()
 
 func newRSAPool() func(number int) (*rsa.PrivateKey, error) {
@@ -44,15 +44,15 @@ func newRSAPool() func(number int) (*rsa.PrivateKey, error) {
 	}
 }
 
-// The numbers of RSA keys with a role of their own; rotation uses those after.
+// The numbers of RSA keys with a fixed role. Rotation uses the numbers after them.
 const (
 	rsaFirst = iota
 	rsaAttacker
 	rsaNext
 )
 
-// keyRing holds what signs and what is published, which are two things: that is
-// how rotations go wrong.
+// keyRing holds the signing keys apart from the published keys, because rotations fail
+// when the two differ.
 type keyRing struct {
 	mu        sync.Mutex
 	signing   map[string]Key // by algorithm
@@ -109,9 +109,9 @@ func (k Key) JWK() json.RawMessage {
 	return b
 }
 
-// NewKey makes a key for "RS256" or "ES256" that the provider neither publishes nor
-// signs with until [Provider.PublishKey] and [Provider.SignWith] say so. Its ID is
-// its thumbprint and can be changed.
+// NewKey makes a key for "RS256" or "ES256". The provider uses it only after
+// [Provider.PublishKey] and [Provider.SignWith]. Its ID is its thumbprint and can be
+// changed.
 func (p *Provider) NewKey(alg string) (Key, error) {
 	switch alg {
 	case "ES256":
@@ -138,24 +138,24 @@ func (p *Provider) SigningKey(alg string) (Key, bool) {
 	return k, ok
 }
 
-// SignWith makes k sign everything of its algorithm from now on. It does not
-// publish k: signing before publishing is one way a rotation goes wrong.
+// SignWith makes k sign everything with its algorithm from now on. It does not publish
+// k: signing before publishing is one way to fail a rotation.
 func (p *Provider) SignWith(k Key) {
 	p.keys.mu.Lock()
 	defer p.keys.mu.Unlock()
 	p.keys.signing[k.Alg] = k
 }
 
-// PublishKey adds k to the key set, before the keys that are there. A key whose ID
-// is there already is added all the same: two keys may share a kid.
+// PublishKey adds k to the key set, before the other keys, even if one of them has the
+// same ID: two keys may share a kid.
 func (p *Provider) PublishKey(k Key) {
 	p.keys.mu.Lock()
 	defer p.keys.mu.Unlock()
 	p.keys.published = slices.Insert(p.keys.published, 0, k)
 }
 
-// WithdrawKey removes every key of that ID from the key set. A key that signs goes
-// on signing.
+// WithdrawKey removes every key with that ID from the key set. A withdrawn key can
+// still sign.
 func (p *Provider) WithdrawKey(id string) {
 	p.keys.mu.Lock()
 	defer p.keys.mu.Unlock()
@@ -180,9 +180,9 @@ func (p *Provider) RotateKeys() (former []Key, err error) {
 	return former, nil
 }
 
-// AddJWK adds entries to the key set as they are, before the provider's own keys:
-// odd, unknown, malformed, anything that is JSON. Without arguments it removes
-// those added before.
+// AddJWK adds entries to the key set as they are, before the provider's own keys. They
+// can be any JSON: odd, unknown or malformed. Without arguments it removes those added
+// before.
 func (p *Provider) AddJWK(entries ...json.RawMessage) {
 	p.keys.mu.Lock()
 	defer p.keys.mu.Unlock()

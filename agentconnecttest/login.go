@@ -20,12 +20,12 @@ type loginSettings struct {
 	edit   []func(*http.Request)
 }
 
-// WithACR makes the agent's identity provider answer this acr, whatever the service
-// asked for: the choice that the login page offers.
+// WithACR makes the agent's identity provider answer this acr, even if the service
+// asked for another. It is a choice of the login page.
 func WithACR(acr string) LoginOption { return func(s *loginSettings) { s.acr = acr } }
 
-// Refusing presses the refuse button of the login page, so that the application
-// receives access_denied.
+// Refusing presses the refuse button of the login page. The application receives
+// access_denied.
 func Refusing() LoginOption { return func(s *loginSettings) { s.refuse = true } }
 
 // WithRequest edits the first request, to the application, before it is sent: a
@@ -40,20 +40,20 @@ func WithRequest(edit func(*http.Request)) LoginOption {
 // one that is picked there already, when agent is empty), submits the form and follows the
 // redirects to the end.
 //
-// It returns the application's final answer, whatever its status; the caller closes its
-// body. When the provider asks nothing (it has a session for this browser, or the
-// application never went there), the first final answer is returned. The error
-// is that of a request that failed, or says that the provider showed an error page
-// or does not know the agent. It is safe for concurrent use with several
-// clients.
+// It returns the application's final answer, with any status. The caller closes its
+// body. If the provider shows no page (it has a session for this browser, or the
+// application did not send the browser there), Login returns the first answer that is
+// not a redirect. It returns an error if a request failed, if the provider showed an
+// error page, or if it does not know the agent. It is safe for concurrent use with
+// several clients.
 func (s *Server) Login(client *http.Client, loginURL, agent string, opts ...LoginOption) (*http.Response, error) {
 	resp, err := s.login(client, nil, loginURL, agent, opts)
 	return resp, withoutQuery(err)
 }
 
-// CallbackURL does the same up to the very last step: it returns the URL, with
-// its code and state, to which the browser would now go, without going there. It is for
-// tests that change it, send it twice or open it elsewhere.
+// CallbackURL does the same except for the last step: it returns the URL of the
+// callback, with its code and state, and does not open it. It is for tests that change
+// the URL, send it twice or open it in another browser.
 func (s *Server) CallbackURL(client *http.Client, loginURL, agent string, opts ...LoginOption) (*url.URL, error) {
 	var callback *url.URL
 	resp, err := s.login(client, func(to *url.URL, from *http.Response) bool {
@@ -161,8 +161,8 @@ func readAll(resp *http.Response) (string, error) {
 	return string(body), err
 }
 
-// loginForm is what a browser sees of our login page, or of the page that asks for a
-// code by e-mail.
+// loginForm is the form of our login page, or of the page that asks for a code by
+// e-mail.
 type loginForm struct {
 	action   string
 	agents   []string
@@ -202,7 +202,7 @@ func errorOn(page string) string {
 	code, detail := pageCode.FindStringSubmatch(page), pageDetail.FindStringSubmatch(page)
 	if code == nil || detail == nil {
 		if formCode.MatchString(page) {
-			return "it asks for a code by e-mail again, because no code raises the level of this identity provider to what the service demands"
+			return "it asks for a code by e-mail again, because no code raises the level of this identity provider to the level that the service demands"
 		}
 		return "an unknown page"
 	}

@@ -8,9 +8,9 @@ import (
 
 // serveEndSession ends the session of the browser without asking for
 // confirmation, and sends the browser back to the application if it says where (OpenID
-// Connect RP-Initiated Logout 1.0). Without the browser's cookie, nobody is
-// logged out. As on the real one, what is wrong with the request is noticed when the
-// session has ended already, and is answered with a bare 500.
+// Connect RP-Initiated Logout 1.0). Without the browser's cookie, no session ends. As
+// on the real one, an error in the request is noticed after the session has ended, and
+// gets a bare 500.
 func (p *Provider) serveEndSession(a *Answer, r *http.Request) {
 	params := r.URL.Query()
 	for _, name := range []string{"id_token_hint", "client_id", "post_logout_redirect_uri", "state"} {
@@ -52,8 +52,8 @@ func (p *Provider) leaveSession(a *Answer, r *http.Request) *session {
 	return s
 }
 
-// revokeLatest revokes what the latest login of a session gave to its client. What other
-// applications were given stays: the real one does not know them any more.
+// revokeLatest revokes the tokens of the latest login of a session. Tokens of other
+// applications stay: the real one does not know them any more.
 func (p *Provider) revokeLatest(s *session) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -66,8 +66,8 @@ func (p *Provider) revokeLatest(s *session) {
 	}
 }
 
-// clientOfLogout returns the client that a logout names, by an ID token or by itself;
-// none when it names none. It is false for an unknown one, and when the two contradict
+// clientOfLogout returns the client that a logout names with id_token_hint or
+// client_id, or none. It returns false for an unknown client, and if the two contradict
 // each other.
 func (p *Provider) clientOfLogout(params url.Values) (Client, bool) {
 	id, hint := params.Get("client_id"), params.Get("id_token_hint")

@@ -9,9 +9,9 @@ import (
 	"time"
 )
 
-// The code by e-mail: how long it lives, and how often it may be tried. The real one
-// counts the good tries too, so that an agent can log in ten times in five minutes; that
-// would only be in the way of tests.
+// The life of the code by e-mail, and the number of tries. The real one also counts
+// good tries, so an agent can only log in ten times in five minutes. Tests do not need
+// that limit.
 const (
 	mailCodeLife  = time.Hour
 	mailTries     = 10
@@ -33,8 +33,8 @@ func (p *Provider) askForMailCode(a *Answer, i *interaction, key string, agent A
 	a.seeOther(p.issuer + pathInteraction + i.id)
 }
 
-// sentCode returns the code that was sent to an address. It sends one if there is
-// none, or none that is alive.
+// sentCode returns the code that was sent to an address. It sends one if there is none,
+// or if the last one has expired.
 func (p *Provider) sentCode(email string) string {
 	p.mu.Lock()
 	defer p.mu.Unlock()

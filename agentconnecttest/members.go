@@ -14,11 +14,11 @@ type Member struct {
 	Value any
 }
 
-// Members is a JSON object whose members keep their order and may repeat, which a
-// map could not express. It is the header and the claims of a [JWT].
+// Members is a JSON object whose members keep their order and may repeat. A map cannot
+// do that. It is the header and the claims of a [JWT].
 type Members []Member
 
-// Get returns the value of the first member of that name, or nil.
+// Get returns the value of the first member with that name, or nil.
 func (m Members) Get(name string) any {
 	for _, member := range m {
 		if member.Name == name {
@@ -28,8 +28,8 @@ func (m Members) Get(name string) any {
 	return nil
 }
 
-// Set replaces the value of the first member of that name, or adds the member at
-// the end.
+// Set replaces the value of the first member with that name, or adds the member at the
+// end.
 func (m *Members) Set(name string, value any) {
 	for i := range *m {
 		if (*m)[i].Name == name {
@@ -40,12 +40,12 @@ func (m *Members) Set(name string, value any) {
 	m.Add(name, value)
 }
 
-// Add adds a member at the end, even when there is one of that name already.
+// Add adds a member at the end, even if there is one with that name.
 func (m *Members) Add(name string, value any) {
 	*m = append(*m, Member{name, value})
 }
 
-// Delete removes every member of that name.
+// Delete removes every member with that name.
 func (m *Members) Delete(name string) {
 	*m = slices.DeleteFunc(*m, func(member Member) bool { return member.Name == name })
 }

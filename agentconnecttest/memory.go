@@ -11,7 +11,7 @@ import (
 	"sync"
 )
 
-// The addresses without a network. Nobody listens there.
+// The addresses without a network. No server listens there.
 const (
 	memoryProvider    = "127.0.0.1:8081"
 	memoryApplication = "localhost:8080"
@@ -23,7 +23,7 @@ type memory struct {
 	handlers map[string]http.Handler
 }
 
-// listen makes handler the one of a host, or, being nil, nobody.
+// listen sets the handler of a host; nil removes it.
 func (m *memory) listen(host string, handler http.Handler) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -36,12 +36,12 @@ func (m *memory) handler(host string) http.Handler {
 	return m.handlers[host]
 }
 
-// RoundTrip calls the handler of the host in the caller's goroutine, and returns when it
-// has returned: nothing streams.
+// RoundTrip calls the handler of the host in the caller's goroutine, and returns after
+// it: answers do not stream.
 func (m *memory) RoundTrip(r *http.Request) (resp *http.Response, err error) {
 	handler := m.handler(r.URL.Host)
 	if handler == nil {
-		return nil, fmt.Errorf("agentconnecttest: nobody listens at %s", r.URL.Host)
+		return nil, fmt.Errorf("agentconnecttest: no server listens at %s", r.URL.Host)
 	}
 	defer func() {
 		switch thrown := recover(); {
@@ -70,7 +70,7 @@ type cutOff struct{}
 
 func (cutOff) Read([]byte) (int, error) { return 0, io.ErrUnexpectedEOF }
 
-// received is what a server makes of what a client sends.
+// received makes a server's request of a client's request.
 func received(r *http.Request) *http.Request {
 	in := r.Clone(r.Context())
 	in.RequestURI = r.URL.RequestURI()

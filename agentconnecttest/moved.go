@@ -8,13 +8,13 @@ import (
 
 const pathMoved = "/moved/"
 
-// movedAnswers are those that [Answer.Redirect] took elsewhere.
+// movedAnswers are the answers that [Answer.Redirect] moved to another address.
 type movedAnswers struct {
 	mu      sync.Mutex
 	answers map[string]*Answer
 }
 
-// movedMax bounds what is kept for clients that, rightly, never come.
+// movedMax bounds the answers that are kept. Most clients rightly never fetch them.
 const movedMax = 64
 
 // move keeps an answer and returns the redirect to it.

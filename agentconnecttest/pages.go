@@ -32,7 +32,7 @@ func (p *Provider) serveStyle(a *Answer, _ *http.Request) {
 	a.write(http.StatusOK, "text/css; charset=utf-8", p.pages.style)
 }
 
-// frame is what every page has.
+// frame is the common part of all pages.
 type frame struct {
 	T     texts
 	Title string
@@ -43,9 +43,9 @@ func (p *Provider) frame(t texts, title string) frame {
 	return frame{T: t, Title: title, Style: p.issuer + pathStyle}
 }
 
-// page renders a template under a policy that allows our style sheet and nothing
-// else. A browser applies form-action to the redirects that follow a form too, so it
-// names where the application is.
+// page renders a template with a policy that only allows our style sheet. A browser
+// also applies form-action to the redirects after a form, so the policy names the
+// application's origin.
 func (p *Provider) page(a *Answer, status int, name string, data any, formTarget string) {
 	var body bytes.Buffer
 	if err := p.pages.templates.ExecuteTemplate(&body, name, data); err != nil {
@@ -91,8 +91,8 @@ func (p *Provider) loginPage(a *Answer, r *http.Request, i *interaction) {
 }
 
 // errorPage shows a failure. The code is the one that the real provider shows; the
-// detail is for developers. Where the interaction is known and the code has one, the page
-// has a link back to the application.
+// detail is for developers. If the interaction is known and the code has a link, the
+// page links back to the application.
 func (p *Provider) errorPage(a *Answer, r *http.Request, code, detail string, i *interaction) {
 	t := textsFor(r)
 	row := pageErrorOf(code)
@@ -111,8 +111,8 @@ func (p *Provider) errorPage(a *Answer, r *http.Request, code, detail string, i 
 	}{p.frame(t, t.ErrorTitle), code, meaning, detail, rand.Text(), back}, "'none'")
 }
 
-// mailCodePage asks for the code that was sent by e-mail, and shows it: nothing is
-// sent. problem is the code of the error of the last try.
+// mailCodePage asks for the code that was sent by e-mail, and also shows it, because no
+// e-mail is sent. problem is the error code of the last try.
 func (p *Provider) mailCodePage(a *Answer, r *http.Request, i *interaction, problem string) {
 	t := textsFor(r)
 	p.page(a, http.StatusOK, "mailcode", struct {

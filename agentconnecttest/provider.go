@@ -13,11 +13,11 @@ import (
 	"time"
 )
 
-// Config says which provider [New] builds. Only Issuer is required.
+// Config configures the provider that [New] makes. Only Issuer is required.
 type Config struct {
 	// Issuer is the issuer identifier, an absolute http or https URL without
 	// query, fragment or final slash, such as "http://127.0.0.1:8081/api/v2". The
-	// handler serves every endpoint under its path, the real one's being /api/v2.
+	// handler serves every endpoint under its path. The real one's is /api/v2.
 	Issuer string
 
 	// Clients are the registered service providers. More can be added later with
@@ -27,26 +27,27 @@ type Config struct {
 	// Agents are the people who can log in; nil means [DemoAgents].
 	Agents []Agent
 
-	// Now tells the time; nil means [time.Now]. It must be safe for concurrent use.
+	// Now returns the current time; nil means [time.Now]. It must be safe for
+	// concurrent use.
 	Now func() time.Time
 
-	// RotateRefreshTokens makes each refresh token usable once: the answer to a
-	// refresh carries another one, and a second use revokes the whole grant. The real one
-	// does so only when 70 % of the token's life is over, and so does the provider without
-	// this field.
+	// RotateRefreshTokens makes each refresh token usable once: each refresh gives a
+	// new one, and a second use revokes the whole grant. The real one, and the provider
+	// without this field, only do so after 70 % of the token's life.
 	RotateRefreshTokens bool
 
-	// RIE makes it the ProConnect of the State's private network: roles are always
-	// agent_public alone, there is no organization_label, and no code by e-mail.
+	// RIE makes it the ProConnect of the State's private network: roles is always
+	// agent_public alone, and there is neither an organization_label nor a code by
+	// e-mail.
 	RIE bool
 
 	// AccessTokenLife is how long access tokens last; 0 means an hour.
 	AccessTokenLife time.Duration
 
-	// PickAgent logs an agent in without the login page: it returns the Login of the agent
-	// for a request to authorize, "" for the login page. The code by e-mail is taken as
-	// typed. It is for browsers that a program drives. It must be safe for concurrent use;
-	// nil means the login page for everybody.
+	// PickAgent logs an agent in without the login page. It returns the Login of the
+	// agent for a request to authorize, or "" for the login page. The code by e-mail
+	// counts as typed. It is for browsers that a program controls. It must be safe for
+	// concurrent use; nil means the login page for all requests.
 	PickAgent func(r *http.Request) string
 
 	// Logger receives one line for each request, at debug level, without any
@@ -60,9 +61,8 @@ type Config struct {
 // endpoint of one issuer and a login page where a person picks a demonstration
 // agent. It is safe for concurrent use and keeps everything in memory.
 //
-// It is made for tests and demonstrations: it asks for no password, and
-// anybody who reaches it can log in as any of its agents. It must never stand where real
-// accounts are at stake.
+// It is for tests and demonstrations: it asks for no password, so anyone who reaches it
+// can log in as any of its agents. Never use it with real accounts.
 type Provider struct {
 	issuer   string
 	base     string // the path of the issuer
@@ -82,7 +82,7 @@ type Provider struct {
 	state   state
 }
 
-// rules are how the provider behaves.
+// rules are the settings that [Provider.Reconfigure] can change.
 type rules struct {
 	rotate     bool
 	rie        bool
@@ -96,8 +96,8 @@ func (p *Provider) ruled() rules {
 	return p.rules
 }
 
-// New returns the provider that cfg describes. It opens no port and makes no
-// network call. The error joins everything that is wrong with cfg.
+// New returns the provider that cfg describes. It opens no port and makes no network
+// call. The error joins all the problems of cfg.
 func New(cfg Config) (*Provider, error) {
 	p := &Provider{
 		issuer: cfg.Issuer,
@@ -127,9 +127,9 @@ func New(cfg Config) (*Provider, error) {
 	return p, nil
 }
 
-// Reconfigure gives the provider other clients, agents and rules, while sessions, codes,
-// tokens and keys stay. Issuer, Now and Logger of cfg are not looked at. The error joins
-// everything that is wrong with cfg; nothing has changed then.
+// Reconfigure replaces the clients, the agents and the rules. Sessions, codes, tokens
+// and keys stay. It ignores Issuer, Now and Logger of cfg. The error joins all the
+// problems of cfg; then nothing has changed.
 func (p *Provider) Reconfigure(cfg Config) error { return p.configure(cfg) }
 
 func (p *Provider) configure(cfg Config) error {
@@ -195,8 +195,8 @@ func (p *Provider) Issuer() string { return p.issuer }
 // error page Y000404 everywhere else.
 func (p *Provider) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	endpoint, serve := p.route(r)
-	// A body is read to its end before anything else, so that a client that
-	// leaves during a slow answer is noticed.
+	// The body is read to its end first, so that the server notices a client that
+	// leaves during a slow answer.
 	r.Body = http.MaxBytesReader(w, r.Body, 1<<20)
 	formErr := r.ParseForm()
 	p.requests.add(endpoint, r, p.now())

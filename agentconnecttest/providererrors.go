@@ -2,8 +2,8 @@ package agentconnecttest
 
 import "net/http"
 
-// The descriptions that come back to an application. There are no others: what the
-// page says in detail stays on the page.
+// The descriptions that come back to an application. There are no others: the details
+// stay on the page.
 const (
 	descriptionAborted    = "user authentication aborted"
 	descriptionTechnical  = "authentication aborted due to a technical error on the authorization server"
@@ -12,16 +12,16 @@ const (
 	descriptionACR        = "requested ACRs could not be satisfied"
 )
 
-// pageError is a failure that the provider shows on a page of its own.
+// pageError is a failure that the provider shows on its own page.
 type pageError struct {
 	code            string // on the page
 	status          int
-	back            redirectError // what the page's link brings to the application; none without a code
+	back            redirectError // the error that the page's link brings to the application; no link without a code
 	french, english string
 }
 
-// pageErrors are those of the source of August 2026 that an application can cause or
-// meet.
+// pageErrors are the errors in ProConnect's source of August 2026 that an application
+// can cause or meet.
 func pageErrors() []pageError {
 	nothing := redirectError{}
 	aborted := redirectError{"access_denied", descriptionAborted}
@@ -63,7 +63,7 @@ func pageErrors() []pageError {
 		{"Y500006", http.StatusBadRequest, technical,
 			"Le fournisseur d’identité de votre administration a transmis une identité incorrecte.", "Your administration’s identity provider sent an invalid identity."},
 		{"Y500027", http.StatusBadRequest, technical,
-			"Votre adresse électronique n’est pas celle de ce fournisseur d’identité.", "Your e-mail address is not of this identity provider."},
+			"Votre adresse électronique n’est pas celle de ce fournisseur d’identité.", "Your e-mail address does not belong to this identity provider."},
 		{"Y500015", http.StatusBadRequest, identity,
 			"Ce service n’accepte que les agents publics.", "This service accepts public agents only."},
 		{"Y500024", http.StatusBadRequest, identity,
@@ -73,7 +73,7 @@ func pageErrors() []pageError {
 	}
 }
 
-// pageErrorOf returns the row of a code, and for another code one that says little.
+// pageErrorOf returns the row of a code, or a general row for an unknown code.
 func pageErrorOf(code string) pageError {
 	for _, row := range pageErrors() {
 		if row.code == code {

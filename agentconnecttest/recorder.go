@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// recordedMax bounds what is remembered, so that a long demonstration or a
+// recordedMax bounds the remembered requests, so that a long demonstration or a
 // benchmark does not fill the memory.
 const recordedMax = 4096
 
@@ -20,11 +20,11 @@ type Request struct {
 	URL      *url.URL
 	Header   http.Header
 	Form     url.Values // query and body, as [http.Request.Form]
-	PostForm url.Values // the body alone
+	PostForm url.Values // only the body
 	Time     time.Time  // by the provider's clock
 }
 
-// recorder counts every request and, when keep is set, remembers the latest ones.
+// recorder counts every request and, if keep is set, remembers the latest ones.
 type recorder struct {
 	mu     sync.Mutex
 	keep   bool
@@ -57,8 +57,8 @@ func (rec *recorder) add(e Endpoint, r *http.Request, now time.Time) {
 	})
 }
 
-// Requests returns how many requests an endpoint has received, whatever it
-// answered, since the start or since [Provider.ResetRequests].
+// Requests returns how many requests an endpoint has received since the start or since
+// [Provider.ResetRequests], with any answer.
 func (p *Provider) Requests(e Endpoint) int {
 	p.requests.mu.Lock()
 	defer p.requests.mu.Unlock()

@@ -54,7 +54,7 @@ func supportedClaims() []string {
 	return append(claims, "acr", "sid", "auth_time", "iss")
 }
 
-// claimsOf lists the claims that scopes open, in the order of the table.
+// claimsOf lists the claims of the scopes, in the order of the table.
 func claimsOf(scopes []string) []string {
 	var claims []string
 	for _, row := range scopeTable() {

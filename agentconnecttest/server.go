@@ -14,8 +14,8 @@ import (
 type Server struct {
 	*Provider
 
-	// URL is where it listens, such as "http://127.0.0.1:41234", and Issuer the
-	// issuer identifier, URL + "/api/v2". Both stay the same after [Server.Restart].
+	// URL is its address, such as "http://127.0.0.1:41234", and Issuer the issuer
+	// identifier, URL + "/api/v2". Both stay the same after [Server.Restart].
 	URL, Issuer string
 
 	// Client is the service provider that is registered from the start.
@@ -32,7 +32,7 @@ type Server struct {
 	running *http.Server // nil when stopped
 }
 
-// ServerOption changes what [NewServer] starts.
+// ServerOption configures the provider that [NewServer] starts.
 type ServerOption func(*Config)
 
 // WithClient registers c in place of the default client. Without an ID, a
@@ -73,16 +73,15 @@ func WithAccessTokenLife(life time.Duration) ServerOption {
 	return func(cfg *Config) { cfg.AccessTokenLife = life }
 }
 
-// WithoutNetwork makes the provider, and the application of [Server.StartApplication],
-// answer by function calls, to clients of [Server.Browser] and to an application with
-// [Server.Options]. No goroutine waits for a network then, so that a test in a
-// testing/synctest bubble can move the time of both: time.Sleep is enough. Answers do not
-// stream.
+// WithoutNetwork replaces the network by function calls: between the provider, the
+// application of [Server.StartApplication], clients of [Server.Browser] and
+// applications with [Server.Options]. No goroutine waits for a network, so a test in a
+// testing/synctest bubble can move the time with time.Sleep. Answers do not stream.
 func WithoutNetwork() ServerOption {
 	return func(cfg *Config) { cfg.withoutNetwork = true }
 }
 
-// WithLogger sets where the provider logs its requests, see [Config.Logger].
+// WithLogger sets the logger of the provider's requests, see [Config.Logger].
 func WithLogger(logger *slog.Logger) ServerOption {
 	return func(cfg *Config) { cfg.Logger = logger }
 }
@@ -90,8 +89,8 @@ func WithLogger(logger *slog.Logger) ServerOption {
 // NewServer starts a provider on a free loopback port; it stops at the end of the
 // test. It has one client, "client-id", whose redirect URIs are those of an application on
 // http://localhost:8080 and http://127.0.0.1:8080 (/callback and /logout/callback).
-// When the application listens elsewhere, which is usual for one started by the test,
-// [Server.SetRedirectURIs] says where. Any failure ends the test.
+// If the application has another address, as usual for one that the test starts, give
+// it to [Server.SetRedirectURIs]. Any failure ends the test.
 func NewServer(tb testing.TB, opts ...ServerOption) *Server {
 	tb.Helper()
 	cfg := Config{Clients: []Client{{}}}
@@ -137,7 +136,7 @@ func (s *Server) listen(address string) net.Listener {
 	return listener
 }
 
-// orDefault fills in what a client lacks with the default client's.
+// orDefault fills in the empty fields of a client with those of the default client.
 func (c Client) orDefault() Client {
 	if c.ID == "" {
 		c.ID = "client-id"
@@ -171,8 +170,8 @@ func (s *Server) handle(w http.ResponseWriter, r *http.Request) {
 	s.ServeHTTP(w, r)
 }
 
-// Stop makes the provider unreachable: connections are refused, and those that are
-// open are cut. What it knows is kept for [Server.Restart].
+// Stop makes the provider unreachable: it refuses connections and cuts those that are
+// open. It keeps its state for [Server.Restart].
 func (s *Server) Stop() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -189,8 +188,8 @@ func (s *Server) Stop() {
 	defer s.handler.Unlock()
 }
 
-// Restart makes the provider reachable again at the same address, after
-// [Server.Stop] or instead of it; sessions, codes, tokens and keys are those of before.
+// Restart makes the provider reachable again at the same address, after [Server.Stop]
+// or instead of it. It keeps the sessions, codes, tokens and keys.
 func (s *Server) Restart() {
 	s.tb.Helper()
 	s.Stop()
@@ -208,9 +207,8 @@ func (s *Server) AddClient(c Client) {
 	}
 }
 
-// SetRedirectURIs registers redirect URIs for the client of [Server.Client], in
-// place of those it has. It can be called at any time. A URI that cannot be
-// registered ends the test.
+// SetRedirectURIs replaces the redirect URIs of the client of [Server.Client]. It can
+// be called at any time. A URI that cannot be registered ends the test.
 func (s *Server) SetRedirectURIs(uris ...string) {
 	s.tb.Helper()
 	s.change(func(c *Client) { c.RedirectURIs = uris })

@@ -4,8 +4,8 @@ import (
 	"net/http"
 )
 
-// The provider's own cookies. Cookies ignore ports, so their names and their path must
-// not be those of an application on the same host.
+// The provider's own cookies. Cookies ignore ports, so their names and path must differ
+// from those of an application on the same host.
 const (
 	cookieSession = "agentconnecttest_session"
 	cookieBrowser = "agentconnecttest_browser"
@@ -33,8 +33,7 @@ func cookieValue(r *http.Request, name string) string {
 	return ""
 }
 
-// browser returns what ties interactions to a browser, giving it a cookie if it
-// has none.
+// browser returns the identifier of a browser. It sets the cookie if there is none.
 func (p *Provider) browser(a *Answer, r *http.Request) string {
 	browser := cookieValue(r, cookieBrowser)
 	if browser == "" {
@@ -55,17 +54,17 @@ func (p *Provider) openSession(r *http.Request) (string, *session) {
 	return key, s
 }
 
-// serveLogin answers a request to authorize: with login_required when a silent login
-// finds no session, from the session of the browser when it fits, and with the login page
-// otherwise. A silent login whose session does not fit gets the login page too, and the
-// session is lost: that is how the real one treats it.
+// serveLogin answers a request to authorize: with login_required if a silent login
+// finds no session, from the browser's session if it fits, and otherwise with the login
+// page. As on the real one, a silent login whose session does not fit gets the login
+// page too, and the session ends.
 func (p *Provider) serveLogin(a *Answer, r *http.Request, browser string, request authorization) {
 	picked := p.picked(r)
 	p.mu.Lock()
 	key, s := p.openSession(r)
 	fits := s != nil && s.fits(request) && (picked == nil || picked.Login == s.agent.Login)
 	if s != nil && !fits {
-		delete(p.state.sessions, key) // what was granted during it stays granted
+		delete(p.state.sessions, key) // its grants stay
 	}
 	p.mu.Unlock()
 	switch {
@@ -84,7 +83,7 @@ func (p *Provider) serveLogin(a *Answer, r *http.Request, browser string, reques
 	}
 }
 
-// picked returns the agent whom [Config.PickAgent] logs in, or nil.
+// picked returns the agent that [Config.PickAgent] logs in, or nil.
 func (p *Provider) picked(r *http.Request) *Agent {
 	pick := p.ruled().pick
 	if pick == nil {
@@ -97,7 +96,7 @@ func (p *Provider) picked(r *http.Request) *Agent {
 	return &agent
 }
 
-// fits says whether a session answers a request without a page.
+// fits reports whether a session can answer a request without a page.
 func (s *session) fits(request authorization) bool {
 	essential := request.claims.essentialACR
 	acr, reached := s.auth.acrFor(essential)
@@ -106,8 +105,8 @@ func (s *session) fits(request authorization) bool {
 		(request.idpHint == "" || s.agent.idp() == request.idpHint)
 }
 
-// sessionOf returns who a session is of, how they logged in, and whether their account
-// is blocked by now.
+// sessionOf returns the agent of a session, their authentication, and whether their
+// account is blocked now.
 func (p *Provider) sessionOf(key string) (agent Agent, auth authentication, blocked, ok bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -131,8 +130,8 @@ func (p *Provider) logIn(a *Answer, r *http.Request, agent Agent, auth authentic
 	return key
 }
 
-// newSession needs an agent that nobody else holds. It adds what the real one computes:
-// idp_acr, and roles, which are an empty array when there are none.
+// newSession changes the agent: the caller must not share it. It adds the claims that
+// the real one computes: idp_acr, and roles, an empty array if there are none.
 func (p *Provider) newSession(agent Agent, auth authentication) *session {
 	if _, given := agent.Claims["idp_acr"]; !given {
 		agent.Claims["idp_acr"] = auth.idpACR
@@ -163,7 +162,7 @@ func (p *Provider) issueCode(request authorization, key string, s *session, acr 
 	return value
 }
 
-// grant makes the session of that key the agent's latest. It needs p.mu.
+// grant makes the session with that key the agent's latest. It needs p.mu.
 func (p *Provider) grant(request authorization, key string, s *session, acr string) *grant {
 	g := &grant{
 		clientID: request.clientID,

@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// How long things last.
+// Lifetimes.
 const (
 	interactionLife = time.Hour
 	sessionLife     = 12 * time.Hour
@@ -29,7 +29,7 @@ type state struct {
 	mailCodes    map[string]*mailCode // by e-mail address
 	issued       []Issued
 	started      int // interactions so far
-	nextPurge    int // size at which what has expired is dropped
+	nextPurge    int // size at which expired entries are dropped
 }
 
 func newState() state {
@@ -45,8 +45,8 @@ func newState() state {
 	}
 }
 
-// token returns an access or a refresh token, nil when it is neither, and whether
-// it is an access token.
+// token returns an access or a refresh token, nil if there is none, and whether it is
+// an access token.
 func (s *state) token(value string) (*token, bool) {
 	if found, ok := s.access[value]; ok {
 		return found, true
@@ -62,8 +62,8 @@ type interaction struct {
 	request authorization
 	expires time.Time
 	done    bool
-	session string // the key of the session, once a code by e-mail is asked for
-	email   string // where the code was sent
+	session string // the key of the session, once the agent must type a code by e-mail
+	email   string // the address of the code
 }
 
 // session is an agent's session at the provider (SSO), bound to one browser.
@@ -74,7 +74,7 @@ type session struct {
 	grants  []*grant
 }
 
-// grant ties together what one login gave to one client.
+// grant is the codes and tokens that one login gave to one client.
 type grant struct {
 	clientID string
 	sub      string
@@ -106,7 +106,7 @@ type token struct {
 	used    bool // rotated refresh token
 }
 
-// Issued is something secret that the provider has handed out in one answer.
+// Issued is a code, or the tokens of one answer, that the provider has issued.
 type Issued struct {
 	ClientID     string
 	Agent        string // the agent's Login
@@ -115,12 +115,12 @@ type Issued struct {
 	Code         string // with a callback; the rest is empty then
 	AccessToken  string
 	RefreshToken string
-	IDToken      string // as it was sent, with the tampering of faults
+	IDToken      string // as it was sent, with the effect of faults
 	Time         time.Time
 }
 
-// Issued returns the latest codes and tokens that the provider has handed out,
-// oldest first: at least the last 4096 of them.
+// Issued returns the latest codes and tokens that the provider has issued, oldest
+// first: at least the last 4096.
 func (p *Provider) Issued() []Issued {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -134,8 +134,8 @@ func (s *state) remember(i Issued) {
 	s.issued = append(s.issued, i)
 }
 
-// purge drops what has expired, once in a while. A used code is kept until it
-// would have expired anyway, to notice that it comes back.
+// purge drops expired entries, once in a while. A used code is kept until it would have
+// expired, to notice a second use.
 func (s *state) purge(now time.Time) {
 	size := len(s.interactions) + len(s.sessions) + len(s.codes) + len(s.access) + len(s.refresh)
 	if size < s.nextPurge {
@@ -152,8 +152,8 @@ func (s *state) purge(now time.Time) {
 	s.nextPurge = max(1024, 2*size)
 }
 
-// alive says whether an agent has a session, and which. It is the latest one: whatever
-// login a token comes from, the real one looks there.
+// alive returns the agent's session, if there is one. It is the latest one: the real
+// one uses it for every token, even a token of another login.
 func (s *state) alive(sub string, now time.Time) *session {
 	latest := s.sessions[s.latest[sub]]
 	if latest == nil || now.After(latest.expires) {
@@ -162,11 +162,11 @@ func (s *state) alive(sub string, now time.Time) *session {
 	return latest
 }
 
-// EndProviderSession ends every session that an agent has at the provider, as a
-// logout from another application would: the next login asks who they are again,
-// silent login answers login_required. Tokens stay, and fail as on the real one: userinfo
-// and refresh answer 500 server_error until the agent logs in again, while introspection
-// calls them active. It reports whether there was a session.
+// EndProviderSession ends all the sessions of an agent at the provider, as a logout in
+// another application would: the next login shows the login page, and a silent login
+// gets login_required. Tokens stay, and fail as on the real one: userinfo and refresh
+// answer 500 server_error until the agent logs in again, but introspection says active.
+// It reports whether there was a session.
 func (p *Provider) EndProviderSession(sub string) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -180,9 +180,9 @@ func (p *Provider) EndProviderSession(sub string) bool {
 	return ended
 }
 
-// RevokeTokens revokes every grant of an agent, and with it the tokens: a refresh
-// answers invalid_grant, userinfo 401, and introspection calls the tokens inactive. Their
-// session at the provider stays.
+// RevokeTokens revokes all the grants of an agent and their tokens: a refresh answers
+// invalid_grant, userinfo 401, and introspection says inactive. The agent's session at
+// the provider stays.
 func (p *Provider) RevokeTokens(sub string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -6,15 +6,15 @@ import (
 	"sync"
 )
 
-// Tamper changes what the provider says, at one place or several: what is nil
-// changes nothing. The named faults ([Fault]) are made of it, and a test that needs another one
-// injects a Tamper of its own:
+// Tamper changes the provider's answers in one or several places. A nil field changes
+// nothing. The named faults ([Fault]) are Tampers. A test that needs another fault
+// injects its own Tamper:
 //
 //	srv.Inject(agentconnecttest.Tamper{IDToken: func(t *agentconnecttest.JWT) {
 //		t.Claims.Set("acr", "eidas3")
 //	}})
 //
-// The functions may run at the same time in several goroutines.
+// Several goroutines may call the functions at the same time.
 type Tamper struct {
 	// IDToken and Userinfo change a token before it is signed; Introspection
 	// changes an introspection answer, signed or plain.
@@ -25,16 +25,16 @@ type Tamper struct {
 	// post-logout redirect URI.
 	Callback, LogoutCallback func(*url.URL)
 
-	// Answer changes what Endpoint sends, once everything else is done.
+	// Answer changes the answer of Endpoint, after everything else.
 	Endpoint Endpoint
 	Answer   func(*Answer)
 
 	// ErrorPage makes the provider show its error page with this code (Y……) instead
-	// of the login page: the browser never comes back to the application by itself.
+	// of the login page. The browser does not come back to the application by itself.
 	ErrorPage string
 
-	// CrossTabs answers the form of any of a browser's login pages as if it were
-	// that of the latest one: tab 1 gets the state of tab 2.
+	// CrossTabs answers the form of each login page of a browser like that of the
+	// latest one: tab 1 gets the state of tab 2.
 	CrossTabs bool
 }
 
@@ -47,7 +47,7 @@ type Injectable interface{ injection() injection }
 type injection struct {
 	tamper Tamper
 	skip   int // applications still to let pass
-	left   int // applications left; negative is without end
+	left   int // applications left; negative: no limit
 }
 
 func (i injection) injection() injection { return i }
@@ -69,8 +69,8 @@ func After(n int, fault Injectable) Injectable {
 	return i
 }
 
-// Inject makes faults apply from now on, on top of those injected before, until
-// [Provider.Clear]. They apply in the order in which they were injected.
+// Inject makes faults apply from now on, after those injected before, until
+// [Provider.Clear].
 func (p *Provider) Inject(faults ...Injectable) {
 	p.faults.mu.Lock()
 	defer p.faults.mu.Unlock()
@@ -79,8 +79,8 @@ func (p *Provider) Inject(faults ...Injectable) {
 	}
 }
 
-// Clear removes every fault that was injected. What they changed for good, such
-// as a session that was ended, stays.
+// Clear removes all injected faults. Their lasting effects, such as an ended session,
+// stay.
 func (p *Provider) Clear() {
 	p.faults.mu.Lock()
 	defer p.faults.mu.Unlock()
@@ -92,7 +92,7 @@ type faultSet struct {
 	active []*injection
 }
 
-// take returns what applies at one place now, and counts it.
+// take returns the Tampers that apply in one place now, and counts their use.
 func (set *faultSet) take(applies func(Tamper) bool) []Tamper {
 	set.mu.Lock()
 	defer set.mu.Unlock()

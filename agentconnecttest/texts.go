@@ -6,7 +6,7 @@ import (
 	"github.com/agentconnect-go/agentconnect/internal/negotiation"
 )
 
-// texts are the words of the pages in one language.
+// texts are the texts of the pages in one language.
 type texts struct {
 	Lang, Site, Skip, Banner, BannerMore, Footer         string
 	LogInTitle, For, Demanded, Pick, Roles, NoRole       string
@@ -17,7 +17,7 @@ type texts struct {
 	mailTries, mailWrong                                 string
 }
 
-// mailProblem says what was wrong with a code sent by e-mail.
+// mailProblem explains the error of a code sent by e-mail.
 func (t texts) mailProblem(code string) string {
 	switch code {
 	case "Y170001":
@@ -102,7 +102,8 @@ func english() texts {
 	}
 }
 
-// textsFor speaks French unless the browser prefers English.
+// textsFor returns the French texts, or the English ones if the browser prefers
+// English.
 func textsFor(r *http.Request) texts {
 	if negotiation.Language(r.Header, "fr", "en") == "en" {
 		return english()

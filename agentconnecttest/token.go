@@ -27,8 +27,8 @@ func (p *Provider) serveToken(a *Answer, r *http.Request) {
 	}
 }
 
-// serverError is what the real one answers when it looks for the agent's session and
-// there is none: after a logout from another application, or after its twelve hours.
+// serverError is the real one's answer if the agent has no session: after a logout in
+// another application, or after twelve hours.
 func serverError(a *Answer) {
 	a.oauthError(http.StatusInternalServerError, "server_error", "oops! something went wrong")
 }
@@ -37,8 +37,7 @@ func invalidGrant(a *Answer) {
 	a.oauthError(http.StatusBadRequest, "invalid_grant", "grant request is invalid")
 }
 
-// exchange turns a code into tokens, once. A second use revokes everything that
-// the first one gave.
+// exchange redeems a code, once. A second use revokes all the tokens of the first one.
 func (p *Provider) exchange(a *Answer, r *http.Request, c Client) {
 	for _, name := range []string{"code", "redirect_uri"} {
 		if r.PostForm.Get(name) == "" {
@@ -86,8 +85,8 @@ func pkceMatches(challenge, verifier string) bool {
 	return base64.RawURLEncoding.EncodeToString(digest[:]) == challenge
 }
 
-// refreshTokens answers a refresh. The same refresh token comes back until 70 % of its
-// life is over, and then another one; redeeming the former one again revokes the whole
+// refreshTokens answers a refresh. It gives the same refresh token until 70 % of its
+// life is over, and then a new one. Redeeming the old one again revokes the whole
 // grant.
 func (p *Provider) refreshTokens(a *Answer, r *http.Request, c Client) {
 	value := r.PostForm.Get("refresh_token")
@@ -138,7 +137,7 @@ func (p *Provider) useRefreshToken(c Client, value string, wanted []string) (fou
 	return found, wanted, ""
 }
 
-// answerTokens sends what issueTokens has issued.
+// answerTokens sends the tokens of issueTokens.
 func (p *Provider) answerTokens(a *Answer, c Client, g *grant, scopes []string, refresh string) {
 	issued, err := p.issueTokens(c, g, scopes, refresh)
 	if err != nil {

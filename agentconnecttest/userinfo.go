@@ -6,8 +6,9 @@ import (
 	"strings"
 )
 
-// serveUserinfo answers with the claims of the agent's latest session, whichever
-// login the access token comes from: a logout elsewhere makes it fail with a 500.
+// serveUserinfo answers with the claims of the agent's latest session, even if the
+// access token comes from another login. So a logout in another application makes it
+// fail with a 500.
 func (p *Provider) serveUserinfo(a *Answer, r *http.Request) {
 	a.Header.Set("Cache-Control", "no-store")
 	value, ok := bearer(r)
@@ -54,8 +55,8 @@ func (p *Provider) serveUserinfo(a *Answer, r *http.Request) {
 	a.write(http.StatusOK, "application/jwt; charset=utf-8", []byte(signed))
 }
 
-// latestAgent returns who the bearer of an access token is, as their latest
-// session knows them, and for which client; or the code of an error.
+// latestAgent returns the agent of an access token, with the claims of their latest
+// session, and the client; or the code of an error.
 func (p *Provider) latestAgent(accessToken string) (found *token, agent Agent, c Client, problem string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -71,8 +72,8 @@ func (p *Provider) latestAgent(accessToken string) (found *token, agent Agent, c
 	return found, latest.agent, p.clients[found.grant.clientID], ""
 }
 
-// userinfoClaims lists what the scopes of the token and the claims parameter open,
-// some of it twice.
+// userinfoClaims lists the claims that the token's scopes and the claims parameter ask
+// for. A claim may be there twice.
 func userinfoClaims(t *token) []string {
 	names := claimsOf(t.scopes)
 	for _, name := range t.grant.claims.userinfo {

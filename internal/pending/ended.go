@@ -13,16 +13,16 @@ var ErrEnded = errors.New("the login already ended")
 // errNoEnd is the error of a callback that waited for one that panicked.
 var errNoEnd = errors.New("the login did not end")
 
-// maxRemembered bounds each of the two generations of the logins that ended: far
-// more than end in the life of a pending login.
+// maxRemembered bounds each of the two generations. Far fewer logins end in the life of
+// a pending login.
 const maxRemembered = 50_000
 
-// Ended lets each login end once in this process. Between processes the provider's
-// code does, which it redeems once.
+// Ended lets each login end once in this process. Between processes, the provider makes
+// sure of it: it redeems a code once.
 //
-// It remembers the logins that ended in two generations, so that forgetting costs
-// nothing: the older one goes at once, when the younger one is full or as old as a
-// pending login can get.
+// It remembers the ended logins in two generations, so that forgetting is cheap. When
+// the younger generation is full, or as old as a pending login can be, the older one is
+// dropped at once.
 type Ended[V any] struct {
 	now func() time.Time
 
@@ -32,7 +32,7 @@ type Ended[V any] struct {
 	since    time.Time // of the first one in ended
 }
 
-// ended is a login whose callback came.
+// ended is a login whose callback has come.
 type ended[V any] struct {
 	done  chan struct{} // closed when the fields below are set
 	value V
@@ -44,9 +44,8 @@ func NewEnded[V any](now func() time.Time) *Ended[V] {
 	return &Ended[V]{now: now, ended: map[[16]byte]*ended[V]{}, since: now()}
 }
 
-// Once calls finish, unless a callback for the same state did so before. A callback
-// that comes while it runs waits and gets what it returns; one that comes later gets
-// ErrEnded.
+// Once calls finish, unless a callback with the same state already did. A callback that
+// comes while finish runs waits and gets the same results. A later one gets ErrEnded.
 func (e *Ended[V]) Once(state string, finish func() (V, error)) (V, error) {
 	key := fingerprint(state)
 	e.mu.Lock()

@@ -12,8 +12,8 @@ const (
 	maxParam = 4096
 )
 
-// A Callback is what the provider sends a browser back with. A browser brought it:
-// nothing in it is to be believed.
+// A Callback is the provider's answer to a login, as the browser brings it. Do not
+// trust it before it is verified.
 type Callback struct {
 	Code, State, Iss, Error, Description string
 }
@@ -61,8 +61,8 @@ func ParseCallback(rawQuery string) (*Callback, error) {
 }
 
 // CheckIssuer checks that the provider sent the callback (RFC 9207 section 2.4). iss
-// may only be missing if the metadata does not promise it. Otherwise the error is a
-// Failure of the kind WrongIssuer.
+// may only be absent if the metadata does not promise it. The error is a Failure of the
+// kind WrongIssuer.
 func (p *Provider) CheckIssuer(m *Metadata, c *Callback) error {
 	if c.Iss == p.config.Issuer || c.Iss == "" && !m.IssInResponse {
 		return nil

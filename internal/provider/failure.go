@@ -7,7 +7,7 @@ import (
 	"strings"
 )
 
-// A Kind says what went wrong with a call to the provider.
+// A Kind is the kind of a Failure.
 type Kind string
 
 // The kinds of failures.

@@ -7,8 +7,8 @@ import (
 )
 
 const (
-	// lookPatience bounds how long a caller waits to learn whether the provider
-	// answers, and lookPeriod how long the answer holds.
+	// lookPatience bounds how long a caller waits for the result, and lookPeriod is how
+	// long the result is valid.
 	lookPatience = time.Second
 	lookPeriod   = time.Minute
 )
@@ -20,10 +20,10 @@ type look struct {
 	answers bool
 }
 
-// Answers reports whether the provider answered in the last minute. Known metadata
-// does not tell: a browser that is sent to a provider that is down stays there. One
-// caller a minute asks for the discovery document; for the others the provider does
-// not answer meanwhile.
+// Answers reports whether the provider answered in the last minute. Known metadata is
+// not enough: a browser that is sent to a provider that is down stays there. One caller
+// a minute reads the discovery document. Until it is read, Answers returns false to the
+// others.
 func (p *Provider) Answers(ctx context.Context) bool {
 	l, now := p.look, p.config.Now
 	l.mu.Lock()

@@ -1,6 +1,5 @@
-// Package refused is what every refused request has in common: the identifier that the
-// answer and the log share, the line in the log, Retry-After, and the answer to a
-// program.
+// Package refused has the common parts of all refusals: the identifier that the answer
+// and the log share, the line in the log, Retry-After, and the answer to a program.
 package refused
 
 import (
@@ -13,7 +12,7 @@ import (
 	"net/http"
 )
 
-// A Problem is what a program is answered (RFC 9457).
+// A Problem is the answer to a program (RFC 9457).
 type Problem struct {
 	Type        string   `json:"type"`
 	Title       string   `json:"title"`
@@ -26,7 +25,7 @@ type Problem struct {
 	Reasons     []string `json:"reasons,omitempty"`
 }
 
-// Serve answers with the problem, whose Type is about:blank: its code says more.
+// Serve answers with the problem. Its type is about:blank, because the code says more.
 func (p Problem) Serve(w http.ResponseWriter) {
 	p.Type = "about:blank"
 	h := w.Header()
@@ -36,12 +35,11 @@ func (p Problem) Serve(w http.ResponseWriter) {
 	json.NewEncoder(w).Encode(p)
 }
 
-// retryAfter is when a request that was refused for a while may be tried again, in
-// seconds.
+// retryAfter is the delay in seconds before a client may try again after a temporary
+// refusal.
 const retryAfter = "10"
 
-// SayWhenToRetry sets Retry-After where a refusal is for a while (RFC 9110 section
-// 10.2.3).
+// SayWhenToRetry sets Retry-After for a temporary refusal (RFC 9110 section 10.2.3).
 func SayWhenToRetry(h http.Header, status int) {
 	if status == http.StatusServiceUnavailable {
 		h.Set("Retry-After", retryAfter)
@@ -55,20 +53,20 @@ func NewID() string {
 	return hex.EncodeToString(id[:])
 }
 
-// A Line is what the log says of a refusal.
+// A Line is the log line of a refusal.
 type Line struct {
 	Code   string
 	Status int
 	ID     string
-	// ProviderError is the error that the provider's redirect names, which anybody can
-	// forge: only a name that specifications can give belongs here. "": there is none.
+	// ProviderError is the error in the provider's redirect. Anyone can forge it, so it
+	// must be spelled like an OAuth error. "" if there is none.
 	ProviderError string
 	Cause         error // may be nil
 }
 
-// Log writes the line of a request, at the level that tells what an operator should
-// look at from what people and programs do. What failed because the caller left is
-// nobody's failure.
+// Log writes the line of a refusal. The level separates failures, which an operator
+// should look at, from the usual refusals of people and programs. A call that failed
+// because the caller left is not a failure.
 func (l Line) Log(ctx context.Context, logger *slog.Logger) {
 	level := slog.LevelWarn
 	switch {
@@ -80,7 +78,7 @@ func (l Line) Log(ctx context.Context, logger *slog.Logger) {
 	logger.LogAttrs(ctx, level, "agentconnect: refused", l.Attrs()...)
 }
 
-// Attrs returns what the line says.
+// Attrs returns the attributes of the line.
 func (l Line) Attrs() []slog.Attr {
 	attrs := []slog.Attr{
 		slog.String("code", l.Code),

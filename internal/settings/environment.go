@@ -5,7 +5,7 @@ import (
 	"os"
 )
 
-// environments is the four places where ProConnect runs, and the issuer of each.
+// environments are the four environments of ProConnect, with their issuers.
 func environments() [4]struct{ name, issuer string } {
 	return [4]struct{ name, issuer string }{
 		{"integration", "https://fca.integ01.dev-agentconnect.fr/api/v2"},
@@ -15,7 +15,7 @@ func environments() [4]struct{ name, issuer string } {
 	}
 }
 
-// IssuerOf returns the issuer of an environment, "" for another name.
+// IssuerOf returns the issuer of an environment, or "" for an unknown name.
 func IssuerOf(environment string) string {
 	for _, e := range environments() {
 		if e.name == environment {
@@ -25,7 +25,7 @@ func IssuerOf(environment string) string {
 	return ""
 }
 
-// EnvironmentOf returns the environment whose issuer it is, "" for another one.
+// EnvironmentOf returns the environment with that issuer, or "" if there is none.
 func EnvironmentOf(issuer string) string {
 	for _, e := range environments() {
 		if e.issuer == issuer {
@@ -45,8 +45,8 @@ func IsRIE(environment string) bool {
 	return environment == "integration-rie" || environment == "production-rie"
 }
 
-// A Variable is a variable of the environment of the process, without the prefix:
-// PROCONNECT_ or AGENTCONNECT_.
+// A Variable is the name of an environment variable without its prefix, PROCONNECT_ or
+// AGENTCONNECT_.
 type Variable string
 
 const (
@@ -61,8 +61,8 @@ const (
 	Scopes                Variable = "SCOPES"
 )
 
-// Option tells the operator where the setting is: the function that records it, and
-// both names of the variable.
+// Option names the setting for the operator: the function that records it, and both
+// names of the variable.
 func (v Variable) Option() string {
 	var option string
 	switch v {
@@ -86,7 +86,8 @@ func (v Variable) Option() string {
 	return option + " (PROCONNECT_" + string(v) + " or AGENTCONNECT_" + string(v) + ")"
 }
 
-// Get returns the value of a variable under either name. Two values are a conflict.
+// Get returns the value of a variable under either name. Two different values are a
+// problem.
 func (p *Problems) Get(v Variable) string {
 	value, former := os.Getenv("PROCONNECT_"+string(v)), os.Getenv("AGENTCONNECT_"+string(v))
 	if value != "" && former != "" && value != former {
@@ -98,14 +99,13 @@ func (p *Problems) Get(v Variable) string {
 	return cmp.Or(value, former)
 }
 
-// Read sets setting to the value of a variable. One that is unset or empty changes
-// nothing.
+// Read sets setting to the value of a variable, unless the variable is unset or empty.
 func Read[T ~string](p *Problems, v Variable, setting *T) {
 	*setting = cmp.Or(T(p.Get(v)), *setting)
 }
 
-// ReadProvider sets which provider it is: the variables of an environment and of an
-// issuer together, in place of what was set of either.
+// ReadProvider sets the environment and the issuer from their variables. If either
+// variable is set, it replaces both settings.
 func ReadProvider[T ~string](p *Problems, environment *T, issuer *string) {
 	if e, i := p.Get(Environment), p.Get(Issuer); e != "" || i != "" {
 		*environment, *issuer = T(e), i

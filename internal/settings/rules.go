@@ -19,11 +19,12 @@ const (
 	unsigned   = "none"
 )
 
-// Issuer judges which provider it is, of the two ways to say it, and returns its issuer.
+// Issuer checks the environment and the issuer, of which exactly one must be given, and
+// returns the issuer.
 func (p *Problems) Issuer(environment, issuer string) string {
 	switch {
 	case environment == "" && issuer == "":
-		p.Add(Environment.Option(), "missing", "say which ProConnect it is: integration, production, integration-rie or production-rie (or give WithIssuer, PROCONNECT_ISSUER)")
+		p.Add(Environment.Option(), "missing", "choose one: integration, production, integration-rie or production-rie (or give WithIssuer, PROCONNECT_ISSUER)")
 	case environment != "" && issuer != "":
 		p.Add(Issuer.Option(), "conflict", "an issuer and an environment are both given; keep one")
 	case environment != "":
@@ -38,7 +39,7 @@ func (p *Problems) Issuer(environment, issuer string) string {
 	return issuer
 }
 
-// Client judges the credentials of a registration. user is what has it: "this API".
+// Client checks the credentials of a registration. user is its owner: "this API".
 func (p *Problems) Client(id, secret, user string) {
 	for _, f := range []struct {
 		option, value, name string
@@ -52,14 +53,14 @@ func (p *Problems) Client(id, secret, user string) {
 	}
 }
 
-// Calls judges what calls to the provider and refusals go through.
+// Calls checks the HTTP client, the logger and the error handler.
 func (p *Problems) Calls(client *http.Client, logger *slog.Logger, hasErrorHandler bool) {
 	p.Want(client != nil, "WithHTTPClient", "the client is nil")
 	p.Want(logger != nil, "WithLogger", "the logger is nil; slog.New(slog.DiscardHandler) logs nothing")
 	p.Want(hasErrorHandler, "WithErrorHandler", "the function is nil")
 }
 
-// Want adds that a setting is missing unless it is given.
+// Want adds a problem if a setting is not given.
 func (p *Problems) Want(given bool, option, detail string) {
 	if !given {
 		p.Add(option, "missing", "%s", detail)
@@ -80,12 +81,12 @@ func (p *Problems) Between(option string, d, shortest, longest time.Duration) {
 }
 
 // absoluteURL parses a URL that is https, or http on a loopback host, and has neither
-// fragment nor credentials. It returns nil after adding what is wrong.
+// fragment nor credentials. For any other it adds a problem and returns nil.
 func (p *Problems) absoluteURL(option, raw string) *url.URL {
 	u, err := url.Parse(raw)
 	switch {
 	case err != nil:
-		// url.Parse's error quotes its input, which may hold credentials.
+		// url.Parse's error quotes its input, which may contain credentials.
 		p.Add(option, "invalid", "it is not a URL")
 	case u.User != nil:
 		p.Add(option, "invalid", "a URL here has no user name and no password")
@@ -105,8 +106,8 @@ func (p *Problems) absoluteURL(option, raw string) *url.URL {
 	return nil
 }
 
-// RegisteredURL parses a URL of ours that is registered with an environment, or with
-// another provider, "". It returns nil after adding what is wrong.
+// RegisteredURL parses a URL of the application that is registered with an environment;
+// "" is another provider. If the URL is wrong, it adds a problem and returns nil.
 func (p *Problems) RegisteredURL(v Variable, raw, environment string) *url.URL {
 	option := v.Option()
 	if raw == "" {
@@ -127,10 +128,10 @@ func (p *Problems) RegisteredURL(v Variable, raw, environment string) *url.URL {
 	return u
 }
 
-// A Route is a page of ours, and the option that says its path.
+// A Route is the path of one of our pages, with the option that sets it.
 type Route struct{ Option, Path string }
 
-// Routes judges paths, which must all differ.
+// Routes checks paths, which must all differ.
 func (p *Problems) Routes(routes ...Route) {
 	for i, r := range routes {
 		if !weburl.IsPagePath(r.Path) {
@@ -145,7 +146,7 @@ func (p *Problems) Routes(routes ...Route) {
 	}
 }
 
-// Scopes judges the scopes that are asked for.
+// Scopes checks the scopes of logins.
 func (p *Problems) Scopes(scopes []string) {
 	option := Scopes.Option()
 	if !slices.Contains(scopes, "openid") {
@@ -166,10 +167,10 @@ func IsScope(s string) bool {
 	return s != "" && weburl.IsPrintableASCII(s) && !strings.ContainsAny(s, `"\`)
 }
 
-// Alg judges the algorithm of a signature.
+// Alg checks the algorithm of a signature.
 func (p *Problems) Alg(option, alg string) { p.oneOf(option, alg, signatures) }
 
-// AlgOrNone judges the algorithm of what need not be signed.
+// AlgOrNone checks the algorithm of an answer that need not be signed.
 func (p *Problems) AlgOrNone(option, alg string) { p.oneOf(option, alg, signatures+", "+unsigned) }
 
 func (p *Problems) oneOf(option, value, accepted string) {
@@ -178,7 +179,7 @@ func (p *Problems) oneOf(option, value, accepted string) {
 	}
 }
 
-// CookieName judges the stem of cookies' names.
+// CookieName checks the stem of the cookies' names.
 func (p *Problems) CookieName(option, name string) {
 	const letters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_"
 	if name == "" || strings.Trim(name, letters) != "" {
@@ -186,7 +187,7 @@ func (p *Problems) CookieName(option, name string) {
 	}
 }
 
-// SupportContact judges whom agents can ask for help; "" is nobody.
+// SupportContact checks the contact for agents; "" is none.
 func (p *Problems) SupportContact(contact string) {
 	u, err := url.Parse(contact)
 	if contact != "" && !email.Valid(contact) && (err != nil || u.Scheme != "https" || u.Host == "") {

@@ -1,6 +1,6 @@
-// Package settings judges settings: the rules that a service provider and a resource
-// server have in common, and those that need nothing but the value. It collects what is
-// wrong, in words that show no secret, and reads the variables of the environment.
+// Package settings checks settings. It has the rules that a service provider and a
+// resource server share, and those that only need the value. It collects the problems,
+// without secrets in their texts, and reads the environment variables.
 package settings
 
 import (
@@ -9,15 +9,15 @@ import (
 	"strings"
 )
 
-// A Problem is one thing that is wrong with the settings.
+// A Problem is one error in the settings.
 type Problem struct {
 	Option string // the name of the function that records the setting
 	Reason string // "missing", "invalid", "insecure" or "conflict"
 	Detail string // a sentence
 }
 
-// Problems collects what is wrong with the settings. Its methods judge: each adds what
-// it finds.
+// Problems collects the errors in the settings. Its methods check settings and add the
+// problems they find.
 type Problems struct {
 	list    []Problem
 	secrets []string
@@ -34,7 +34,7 @@ func Record[C any, O ~func(C)](p *Problems, c C, opts []O) {
 	}
 }
 
-// Hide has no problem that is added from now on show the secrets.
+// Hide keeps the secrets out of all problems that are added later.
 func (p *Problems) Hide(secrets ...string) {
 	for _, secret := range secrets {
 		if secret = strings.TrimSpace(secret); secret != "" {
@@ -61,8 +61,8 @@ func (p *Problems) Err(convert func(Problem) error) error {
 	return errors.Join(errs...)
 }
 
-// redact takes the secrets out of what a detail quotes: before it is quoted, which
-// could escape them.
+// redact removes the secrets from a value of a detail. It runs before the value is
+// quoted, because quoting could escape them.
 func (p *Problems) redact(arg any) any {
 	switch a := arg.(type) {
 	case string:
@@ -76,13 +76,14 @@ func (p *Problems) redact(arg any) any {
 	return arg
 }
 
-// shown quotes a value that is not what belongs there.
+// shown quotes a wrong value.
 func (p *Problems) shown(value string) string {
 	return Quote(fmt.Sprint(p.redact(value)))
 }
 
-// Quote quotes a value that may be a typing error, or the client secret in the wrong
-// place: it shows no more than 16 bytes, and ProConnect's secrets have 64 characters.
+// Quote quotes a value of 16 bytes at most: a typing error, for example. A longer value
+// could be the client secret in the wrong place, because ProConnect's secrets have 64
+// characters. Quote only shows its length.
 func Quote(value string) string {
 	if len(value) > 16 {
 		return fmt.Sprintf("the value of %d bytes", len(value))

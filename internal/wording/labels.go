@@ -6,7 +6,7 @@ import (
 	"unicode"
 )
 
-// PageWords returns the labels of every page, by the names that templates know them by.
+// PageWords returns the labels that all pages use, by their names in templates.
 func PageWords(lang string) map[string]string {
 	if lang == "en" {
 		return map[string]string{
@@ -30,7 +30,7 @@ func PageWords(lang string) map[string]string {
 	}
 }
 
-// Labels is the words of some pages, and the names of what support asks for.
+// Labels are the texts of some pages, and the names of the details for support.
 type Labels struct {
 	LogOut, WantLogOut, OtherAccount                             string
 	Error, Number, Time                                          string
@@ -72,11 +72,11 @@ func LabelsIn(lang string) Labels {
 	}
 }
 
-// ButtonLabels is the words of the login button, and their language.
+// ButtonLabels are the texts of the login button, and their language.
 type ButtonLabels struct{ Lang, LogInWith, About, NewWindow string }
 
-// ButtonIn returns the words of the button for an HTML lang attribute: "en" and "en-…"
-// are English, anything else is French.
+// ButtonIn returns the texts of the button for an HTML lang attribute: English for "en"
+// and "en-…", French for anything else.
 func ButtonIn(lang string) ButtonLabels {
 	if primary, _, _ := strings.Cut(strings.ToLower(lang), "-"); primary == "en" {
 		return ButtonLabels{"en", "Sign in with", "What is ProConnect?", "new window"}

@@ -1,7 +1,7 @@
-// Package wording is what people are told, in French and in English. For a refusal it is
-// a row for each code, with the status of the answer, what the page offers, and the
-// explanation. For pages and button it is their labels. It knows codes by their names,
-// and nothing of requests, sessions and pages.
+// Package wording has the texts for people, in French and in English. A refusal has one
+// row for each code: the status of the answer, the links that the page offers, and the
+// explanation. Pages and the button have labels. The package knows codes by their
+// names, and nothing about requests, sessions and pages.
 package wording
 
 import (
