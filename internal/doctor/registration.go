@@ -67,7 +67,7 @@ func (c *checkup) silentLogin(ctx context.Context, p *provider.Provider, m *prov
 	callback, err := provider.ParseCallback(visit.Location.RawQuery)
 	switch {
 	case err != nil || callback.State != login.State:
-		c.problem(subject, "the provider sends no answer to the login to the redirect URL", "Tell ProConnect's support.")
+		c.problem(subject, "the redirect to the redirect URL is not an answer to the login", "Tell ProConnect's support.")
 	case p.CheckIssuer(m, callback) != nil:
 		c.problem(subject, "the provider's answer has another iss", "Every login would be refused. Tell ProConnect's support.")
 	case slices.Contains([]string{"login_required", "interaction_required", "consent_required"}, callback.Error):
