@@ -129,6 +129,30 @@ func TestFiveMinutes(t *testing.T) {
 			t.Errorf("%s: got %q at %s, want %q", step.target, body, resp.Request.URL, step.want)
 		}
 	}
+
+	t.Run("curl", func(t *testing.T) { // as docs/testing.md says
+		if _, err := exec.LookPath("curl"); err != nil {
+			t.Skip("curl is not installed")
+		}
+		var answers strings.Builder
+		for _, f := range readDocument(t, "docs/testing.md").fences {
+			if f.lang != "sh" || !strings.HasPrefix(f.code, "curl ") {
+				continue
+			}
+			command := exec.Command("sh", "-c", ports.Replace(f.code))
+			command.Dir = n.dir
+			output, err := command.CombinedOutput()
+			if err != nil {
+				t.Fatalf("%v: %s", err, output)
+			}
+			answers.Write(output)
+		}
+		for _, want := range []string{"Les dossiers de Marie Louise", "Vous êtes déconnecté"} {
+			if !strings.Contains(answers.String(), want) {
+				t.Errorf("got %s, want %q", answers.String(), want)
+			}
+		}
+	})
 }
 
 // waitForPage opens a page as a person does, again and again while a program that

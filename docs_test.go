@@ -524,7 +524,10 @@ func TestDocsCommands(t *testing.T) {
 		"go run github.com/agentconnect-go/agentconnect/cmd/fakeproconnect@latest &": "TestFiveMinutes",
 		"go run .":         "TestFiveMinutes",
 		"go run ./example": "TestDemonstration",
-		"go run github.com/agentconnect-go/agentconnect/cmd/fakeproconnect@latest": "TestStartAndStop",
+		"go run github.com/agentconnect-go/agentconnect/cmd/fakeproconnect@latest":           "TestStartAndStop",
+		"curl -s -b jar -c jar http://127.0.0.1:8081/as/marie":                               "TestFiveMinutes",
+		"curl -s -b jar -c jar -L -H 'Accept: text/html' http://localhost:8080/dossiers":     "TestFiveMinutes",
+		"curl -s -b jar -c jar -L -H 'Accept: text/html' -d '' http://localhost:8080/logout": "TestFiveMinutes",
 		testCommand:                       "", // the command that runs this test
 		"nginx -p \"$PWD\" -c nginx.conf": "TestBehindNginx",
 	}

@@ -1,0 +1,37 @@
+package recipes
+
+import (
+	"fmt"
+	"html/template"
+	"net/http"
+
+	"github.com/agentconnect-go/agentconnect"
+)
+
+// PrivateOptions are for an application without a public home page: a logout would
+// end there, which starts a login at once. It ends on the page of Private instead.
+func PrivateOptions() []agentconnect.Option {
+	return []agentconnect.Option{agentconnect.WithLoggedOutPath("/deconnexion")}
+}
+
+// Private protects everything but the page where a logout ends.
+func Private(auth *agentconnect.Authenticator) http.Handler {
+	loggedOut := template.Must(template.New("").Parse(`<!DOCTYPE html><html lang="fr"><title>Démarches</title>
+<link rel="stylesheet" href="/button.css"><p>Vous êtes déconnecté.</p>{{.}}`))
+	app := http.NewServeMux()
+	app.HandleFunc("GET /{$}", func(w http.ResponseWriter, r *http.Request) {
+		agent, _ := agentconnect.AgentFrom(r.Context())
+		fmt.Fprint(w, "the files of ", agent.Sub)
+	})
+
+	mux := http.NewServeMux()
+	for _, path := range []string{"/login", "/callback", "/logout", "/logout/callback"} {
+		mux.Handle(path, auth.Handler())
+	}
+	mux.HandleFunc("GET /button.css", agentconnect.ButtonStyle)
+	mux.HandleFunc("GET /deconnexion", func(w http.ResponseWriter, r *http.Request) {
+		loggedOut.Execute(w, auth.Button(agentconnect.ButtonOptions{}))
+	})
+	mux.Handle("/", auth.RequireAgent(app))
+	return mux
+}
