@@ -281,6 +281,7 @@ func testKeyboard(t *testing.T, v *visit) {
 	v.wantProvider(v.PressAndGo(chromium.KeyEnter))
 	v.TabTo("input[name=agent]")
 	v.Press(chromium.KeyDown) // from marie to the next one
+	v.Until("document.querySelector('#agent-hugo').checked")
 	v.TabTo("#acr")
 	v.TabTo("button[type=submit]")
 	v.wantPage(v.PressAndGo(chromium.KeyEnter), 200, "/", "Bonjour Hugo Semblant")

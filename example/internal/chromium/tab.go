@@ -206,7 +206,7 @@ func (t *Tab) Until(holds string) {
 		}
 		select {
 		case <-ctx.Done():
-			t.tb.Fatalf("waited %v in vain for this: %s", patience, holds)
+			t.tb.Fatalf("waited %v in vain for this: %s; %s shows %s", patience, holds, t.URL(), t.Text())
 		case <-poll.C:
 		}
 	}
