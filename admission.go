@@ -1,12 +1,17 @@
 package agentconnect
 
 import (
+	"cmp"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
+	"time"
 
+	"github.com/agentconnect-go/agentconnect/internal/pending"
 	"github.com/agentconnect-go/agentconnect/internal/provider"
+	"github.com/agentconnect-go/agentconnect/internal/seal"
 )
 
 // errDeparted is why a login that was verified, and accepted by the hook, fails.
@@ -52,6 +57,12 @@ func (a *Authenticator) admit(ctx context.Context, r *http.Request, v verifiedLo
 		return nil, errorf(CodeInternal, "login hook: the account has %d bytes, of %d at most", len(login.Account), maxAccount)
 	}
 	session.account = login.Account
+	admitted := &admission{session, a.config.returnTo(login.ReturnTo), header.Values("Set-Cookie")}
+	if v.token != "" && (login.ReturnTo != v.returnTo || len(admitted.cookies) > 0) {
+		if err := a.sessions.keepAnswer(ctx, admitted); err != nil {
+			return nil, newError(CodeSessionStore, err)
+		}
+	}
 	if err := a.sessions.create(ctx, session, v.idToken); err != nil {
 		return nil, newError(CodeSessionStore, err)
 	}
@@ -75,7 +86,94 @@ func (a *Authenticator) admit(ctx context.Context, r *http.Request, v verifiedLo
 		return nil, refusal
 	}
 	a.events.emit(ctx, agentEvent(EventLoginSucceeded, v.agent))
-	return &admission{session, a.config.returnTo(login.ReturnTo), header.Values("Set-Cookie")}, nil
+	return admitted, nil
+}
+
+// How long a callback whose code was used already waits for the session of the
+// callback that used it, on another instance, and how often it looks.
+const (
+	twinPatience = 2 * time.Second
+	twinInterval = 100 * time.Millisecond
+)
+
+// awaitTwin returns what the same callback came to on another instance, which
+// redeemed the code at the same moment, nil when this one's failed otherwise or the
+// other one makes no session in time.
+func (a *Authenticator) awaitTwin(ctx context.Context, login *pending.Login, callback *provider.Callback, failed error) *admission {
+	if asError(failed).Code != codeInvalidGrant {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, twinPatience)
+	defer cancel()
+	for {
+		if admitted, err := a.admittedBefore(ctx, login, callback); admitted != nil || err != nil {
+			return admitted
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-time.After(twinInterval):
+		}
+	}
+}
+
+// admittedBefore returns what a callback came to when it came before, a moment ago,
+// here or on another instance: nil when it did not, or its session has ended.
+func (a *Authenticator) admittedBefore(ctx context.Context, login *pending.Login, callback *provider.Callback) (*admission, error) {
+	session, err := a.sessions.givenBefore(ctx, tokenOf(login, callback))
+	if session == nil || err != nil {
+		return nil, err
+	}
+	answer, err := a.sessions.answerOf(ctx, session.token)
+	if err != nil {
+		return nil, err
+	}
+	return &admission{session, a.config.returnTo(cmp.Or(answer.ReturnTo, login.ReturnTo)), answer.Cookies}, nil
+}
+
+// A keptAnswer is what the login hook added to the answer of a login. It is kept
+// beside the session, sealed with the session's token, which the store does not know:
+// a reader of the store cannot use the application's cookies.
+type keptAnswer struct {
+	ReturnTo string   `json:"return_to"`
+	Cookies  []string `json:"cookies"`
+}
+
+// nameOfAnswer names the record of an answer, and the purpose of its seal.
+func nameOfAnswer(token string) string { return "answer " + token }
+
+// keepAnswer keeps the answer of a login for as long as it can be given again.
+func (s *sessions) keepAnswer(ctx context.Context, admitted *admission) error {
+	name := nameOfAnswer(admitted.session.token)
+	sealer, err := seal.New("answer", name)
+	if err != nil {
+		return err
+	}
+	plain, _ := json.Marshal(keptAnswer{admitted.returnTo, admitted.cookies}) // never fails
+	if err := s.store.CommitCtx(ctx, name, sealer.SealBytes(plain, ""), s.now().Add(pending.Lifetime)); err != nil {
+		return fmt.Errorf("session store: %w", err)
+	}
+	return nil
+}
+
+// answerOf returns what keepAnswer kept, and nothing when there is nothing.
+func (s *sessions) answerOf(ctx context.Context, token string) (answer keptAnswer, err error) {
+	name := nameOfAnswer(token)
+	record, found, err := s.store.FindCtx(ctx, name)
+	if err != nil {
+		return answer, fmt.Errorf("session store: %w", err)
+	}
+	if !found {
+		return answer, nil
+	}
+	sealer, err := seal.New("answer", name)
+	if err != nil {
+		return answer, err
+	}
+	if plain, ok := sealer.OpenBytes(record, ""); ok {
+		json.Unmarshal(plain, &answer) // of another version: nothing
+	}
+	return answer, nil
 }
 
 // give sends the browser of a login that succeeded the cookies of its session and

@@ -91,14 +91,13 @@ func (a *Authenticator) Callback(w http.ResponseWriter, r *http.Request) {
 		a.callbackWithoutLogin(w, r, login)
 		return
 	}
-	again, err := a.sessions.givenBefore(context.WithoutCancel(r.Context()), tokenOf(login, callback))
+	admitted, err := a.admittedBefore(context.WithoutCancel(r.Context()), login, callback)
 	if err != nil {
 		a.refuse(w, r, newError(CodeSessionStore, err)) // nothing is used up: it can be opened again
 		return
 	}
 	a.pending.Remove(w, r, login)
-	admitted := &admission{session: again, returnTo: a.config.returnTo(login.ReturnTo)}
-	if again == nil {
+	if admitted == nil {
 		admitted, err = a.ended.Once(login.State, func() (*admission, error) {
 			// A browser that goes away in the middle leaves a whole session or none.
 			ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), callbackTimeout)
@@ -174,6 +173,9 @@ func (a *Authenticator) finishLogin(ctx context.Context, r *http.Request, callba
 	}
 	tokens, err := a.provider.Exchange(ctx, m, callback.Code, sent(login))
 	if err != nil {
+		if twin := a.awaitTwin(ctx, login, callback, err); twin != nil {
+			return twin, nil
+		}
 		return nil, err
 	}
 	userinfo, err := a.provider.Userinfo(ctx, m, tokens)

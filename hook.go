@@ -28,8 +28,9 @@ type Login struct {
 	Request *http.Request
 	// Writer takes the cookies of the application: to renew its own session at
 	// each login, so that one that was planted before is worth nothing, or to end
-	// it when somebody else logs in. They reach the browser if the login succeeds.
-	// Other headers and bodies are dropped.
+	// it when somebody else logs in. They reach the browser if the login succeeds,
+	// once more when it sends the same callback again, within a minute, on any
+	// instance. Other headers and bodies are dropped.
 	Writer http.ResponseWriter
 	// ReturnTo is the page that the agent is going to. The hook can send the agent
 	// to another page of this application, to welcome a new one. An address that a

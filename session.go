@@ -256,16 +256,22 @@ func (s *sessions) create(ctx context.Context, session *session, idToken string)
 }
 
 // givenBefore returns the session of a token of this Authenticator, if it was given
-// a moment ago.
+// a moment ago. In the hour after an agent's sessions were ended there is none: it
+// could be one that is about to end.
 func (s *sessions) givenBefore(ctx context.Context, token string) (*session, error) {
 	for _, cookie := range s.cookies {
 		session, _, err := s.read(ctx, presentedToken{cookie, token})
 		if err != nil {
 			return nil, err
 		}
-		if session != nil && s.now().Sub(session.created).Abs() <= freshPeriod && !s.isOver(session, s.now()) {
-			return session, nil
+		if session == nil || s.now().Sub(session.created).Abs() > freshPeriod || s.isOver(session, s.now()) {
+			continue
 		}
+		departure, err := s.departure(ctx, session.agent.Sub)
+		if err != nil || departure != "" {
+			return nil, err
+		}
+		return session, nil
 	}
 	return nil, nil
 }

@@ -1,6 +1,7 @@
 package agentconnect_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"net/http"
@@ -367,6 +368,165 @@ func TestThreatTwinCallbacks(t *testing.T) {
 		}
 		if got := a.store.sessions(t); got-sessions != 1 {
 			t.Errorf("sessions: got %d, want 1", got-sessions)
+		}
+	}
+}
+
+// The same callback at the same moment on another instance: the provider accepts the
+// code once, and both come to the page with one session and what the hook added. A
+// hook that refuses, and a departure, are the end of both.
+func TestThreatTwinOnAnotherInstance(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		name  string
+		after func(a *app) error // in the hook, after the other one's code was refused
+		code  agentconnect.Code  // of the first; "" if it succeeds
+	}{
+		{"accepted", func(*app) error { return nil }, ""},
+		{"refused", func(*app) error { return agentconnect.RefuseLogin(agentconnect.Reason{French: "Non.", English: "No."}) }, agentconnect.CodeLoginRefused},
+		{"departed", func(a *app) error {
+			_, err := a.auth.EndSessionsOf(a.t.Context(), a.agentSub("karim"))
+			return err
+		}, agentconnect.CodeLoginRefused},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			inHook := make(chan struct{})
+			var a *app
+			a = newApp(t, agentconnect.WithLoginHook(func(ctx context.Context, login *agentconnect.Login) error {
+				close(inHook)
+				a.eventually("the other one's exchange", func() bool { exchanges, _ := a.calls(); return exchanges == 2 })
+				http.SetCookie(login.Writer, &http.Cookie{Name: "own", Value: "new", Path: "/"})
+				login.ReturnTo = "/dossiers/bienvenue"
+				return tt.after(a)
+			}))
+			b := a.browser()
+			callback := b.callback("/login?return_to=/dossiers/7", "karim")
+			first, second := a.browserWith(b.cookies()), a.browserWith(b.cookies())
+			second.app = a.another()
+			check := func(b *browser, p page, code agentconnect.Code) {
+				if code != "" {
+					again := map[agentconnect.Code]string{"invalid_grant": refusedPage}[code]
+					b.checkErrorPage(p, refusal{code: code, again: again})
+					if got := b.sub(); got != "" {
+						t.Errorf("got agent %q, want none", got)
+					}
+					return
+				}
+				if p.StatusCode != http.StatusSeeOther || p.location() != "/dossiers/bienvenue" || b.cookies()["own"] != "new" {
+					t.Errorf("got status %d to %q, cookie %q, want 303 to the hook's page, with its cookie; %.500s", p.StatusCode, p.location(), b.cookies()["own"], p.body)
+				}
+				if got := b.sub(); got != a.agentSub("karim") {
+					t.Errorf("got agent %q, want karim", got)
+				}
+			}
+			var ended sync.WaitGroup
+			ended.Go(func() { check(first, first.navigate("/callback?"+callback.RawQuery), tt.code) })
+			<-inHook
+			ended.Go(func() {
+				code := tt.code
+				if code != "" {
+					code = "invalid_grant"
+				}
+				check(second, second.navigate("/callback?"+callback.RawQuery), code)
+			})
+			ended.Wait()
+			if one, two := first.cookies()["agentconnect"], second.cookies()["agentconnect"]; one != two {
+				t.Errorf("got two sessions, %q and %q", one, two)
+			}
+			if n := strings.Count(a.logs.String(), "login_succeeded"); tt.code == "" && n != 1 {
+				t.Errorf("got %d logins in the log, want 1", n)
+			}
+		})
+	}
+}
+
+// Only a code that was used already makes a callback look again for a session.
+func TestThreatNoTwin(t *testing.T) {
+	t.Parallel()
+	for fault, again := range map[agentconnecttest.Fault]bool{"token-error-500": false, "token-invalid-grant": true} {
+		a := newApp(t)
+		a.provider.Inject(fault)
+		b := a.browser()
+		callback := b.callback("/login?return_to=/dossiers/7", "karim")
+		before, _, _ := a.store.counts()
+		b.navigate(callback.String())
+		if finds, _, _ := a.store.counts(); finds-before > 1 != again {
+			t.Errorf("%s: got %d reads of the store, want more than one: %v", fault, finds-before, again)
+		}
+	}
+}
+
+// An answer that is given again has what the login hook added to it: its cookies,
+// and the page that it chose. The store shows nothing of them.
+func TestThreatLostAnswerOfTheHook(t *testing.T) {
+	t.Parallel()
+	a := newApp(t, agentconnect.WithLoginHook(func(_ context.Context, login *agentconnect.Login) error {
+		http.SetCookie(login.Writer, &http.Cookie{Name: "own", Value: "of-the-application", Path: "/"})
+		login.ReturnTo = "/dossiers/bienvenue"
+		return nil
+	}))
+	b := a.browser()
+	callback := b.callback("/login?return_to=/dossiers/7", "karim")
+	before := b.cookies()
+	b.navigate(callback.String())
+	for name, instance := range map[string]*app{"here": a, "on another instance": a.another()} {
+		again := a.browserWith(before)
+		again.app = instance
+		p := again.navigate("/callback?" + callback.RawQuery)
+		if p.location() != "/dossiers/bienvenue" || again.cookies()["own"] != "of-the-application" {
+			t.Errorf("%s: got status %d to %q, cookies %q, want what the hook added", name, p.StatusCode, p.location(), p.Header["Set-Cookie"])
+		}
+	}
+	records, err := a.store.All()
+	if err != nil || len(records) != 2 {
+		t.Fatalf("got %d records, error %v, want the session and its answer", len(records), err)
+	}
+	for key, record := range records {
+		if bytes.Contains(record, []byte("of-the-application")) {
+			t.Errorf("the record %s shows the application's cookie", key)
+		}
+		if !strings.Contains(key, ".") { // the answer's
+			if err := a.store.MemStore.Commit(key, []byte("garbage"), time.Now().Add(time.Hour)); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	again := a.browserWith(before)
+	if p := again.navigate("/callback?" + callback.RawQuery); p.location() != "/dossiers/7" || again.sub() == "" {
+		t.Errorf("with an answer that cannot be read: got status %d to %q, want the login's page", p.StatusCode, p.location())
+	}
+	a.store.setFailure(errors.New("down"))
+	again = a.browserWith(before)
+	again.checkErrorPage(again.navigate("/callback?"+callback.RawQuery), refusal{code: agentconnect.CodeSessionStore})
+}
+
+// While an agent's departure is recent, no answer is given again: its session can be
+// one that the departure is about to end.
+func TestThreatLostAnswerOfADeparture(t *testing.T) {
+	t.Parallel()
+	a := newApp(t)
+	b := a.browser()
+	callback := b.callback("/login?return_to=/dossiers/7", "karim")
+	before := b.cookies()
+	b.navigate(callback.String())
+	records, err := a.store.All()
+	if err != nil || len(records) != 1 {
+		t.Fatalf("got %d records, error %v, want 1", len(records), err)
+	}
+	if n, err := a.auth.EndSessionsOf(t.Context(), a.agentSub("karim")); n != 1 || err != nil {
+		t.Fatalf("got %d sessions ended, error %v, want 1", n, err)
+	}
+	for key, record := range records { // as if it had been made just now
+		if err := a.store.MemStore.Commit(key, record, time.Now().Add(time.Hour)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for name, instance := range map[string]*app{"here": a, "on another instance": a.another()} {
+		again := a.browserWith(before)
+		again.app = instance
+		if p := again.navigate("/callback?" + callback.RawQuery); p.StatusCode != http.StatusBadRequest || again.cookies()["agentconnect"] != "" {
+			t.Errorf("%s: got status %d to %q, want 400 and no session", name, p.StatusCode, p.location())
 		}
 	}
 }
