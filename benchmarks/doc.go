@@ -1,5 +1,4 @@
-// Package benchmarks compares agentconnect with what else an application could
-// use: it holds nothing but benchmarks, and one test that needs what they need.
-// They are a module of their own, so that what is compared is no dependency of who
-// imports agentconnect. See README.md.
+// Package benchmarks compares agentconnect with the alternatives. It only has
+// benchmarks, and one test with the same dependencies. It is a separate module, so that
+// the alternatives are not dependencies of agentconnect. See README.md.
 package benchmarks

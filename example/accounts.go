@@ -8,8 +8,8 @@ import (
 	"github.com/agentconnect-go/agentconnect"
 )
 
-// accounts are what this application knows of agents by itself. They are in memory
-// and forgotten when it stops; a real one has a table, with sub as its key.
+// accounts are this application's own data about agents. They are in memory only; a
+// real application has a table with sub as its key.
 type accounts struct {
 	mu    sync.Mutex
 	since map[string]time.Time // the first login, by sub
@@ -26,7 +26,7 @@ func (a *accounts) hook() agentconnect.LoginHook {
 			}
 			return agent.Sub, nil
 		},
-		// Nothing here goes by e-mail address, so none is taken.
+		// Nothing here depends on an e-mail address, so none is stored.
 		SubOfEmail: func(context.Context, string) (string, error) { return "", nil },
 		Create: func(_ context.Context, agent agentconnect.Agent) (account string, err error) {
 			a.mu.Lock()
@@ -37,7 +37,7 @@ func (a *accounts) hook() agentconnect.LoginHook {
 	}.Hook()
 }
 
-// sinceOf returns the first login of an agent, zero when there was none here.
+// sinceOf returns the first login of an agent, zero if there was none here.
 func (a *accounts) sinceOf(agent agentconnect.Agent) time.Time {
 	a.mu.Lock()
 	defer a.mu.Unlock()

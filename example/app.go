@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// stopTimeout is how long requests in flight may take to finish at the end.
+// stopTimeout is how long requests under way may take to finish at the end.
 const stopTimeout = 10 * time.Second
 
 // An app is the program, ready to serve.
@@ -19,8 +19,8 @@ type app struct {
 	server   *http.Server
 }
 
-// newApp reads the environment and opens what it names. The error joins
-// everything that is wrong.
+// newApp reads the environment and opens the store and the port that it names. The
+// error joins all the problems.
 func newApp(logger *slog.Logger) (_ *app, err error) {
 	listener, listenErr := listen()
 	port := defaultPort
@@ -69,13 +69,12 @@ func (a *app) serve(ctx context.Context) error {
 	stopping, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopTimeout)
 	defer cancel()
 	if err := a.server.Shutdown(stopping); err != nil {
-		return a.server.Close() // what has not finished by now is cut
+		return a.server.Close() // the requests that have not finished are cut
 	}
 	return nil
 }
 
-// close closes what is open, the listener first: requests in flight may be
-// waiting for the rest.
+// close closes everything, the listener first: requests under way may need the rest.
 func (a *app) close() {
 	if a.listener != nil {
 		_ = a.listener.Close() // closed already, after a shutdown

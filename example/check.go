@@ -16,9 +16,9 @@ import (
 // checkTimeout bounds the whole of a check.
 const checkTimeout = time.Minute
 
-// check prints what [agentconnect.Authenticator.Check] says of the environment,
-// and returns the exit status: exitFailed when there is a problem. It opens no port
-// of the application's, which may be running.
+// check prints the findings of [agentconnect.Authenticator.Check] and returns the exit
+// status: exitFailed if there is a problem. It does not open the application's port,
+// because the application may be running.
 func check(ctx context.Context, stdout, stderr io.Writer) int {
 	logger := slog.New(slog.NewTextHandler(stderr, nil))
 	s, err := newSetup(namedPort(), logger)
@@ -39,7 +39,7 @@ func check(ctx context.Context, stdout, stderr io.Writer) int {
 	return exitStopped
 }
 
-// namedPort returns the port of ADDR, for the URLs that follow from it.
+// namedPort returns the port of ADDR, for the default URLs.
 func namedPort() int {
 	if _, port, err := net.SplitHostPort(os.Getenv("ADDR")); err == nil {
 		if n, err := strconv.Atoi(port); err == nil {

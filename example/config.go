@@ -11,21 +11,19 @@ import (
 	"strings"
 )
 
-// defaultPort is also that of the demonstration URLs when ADDR names no port
-// that one could open.
+// defaultPort is also the port of the demonstration URLs if ADDR has no usable port.
 const defaultPort = 8080
 
-// env returns the value of an environment variable, or the default where it is
-// unset or empty.
+// env returns the value of an environment variable, or the default if it is unset or
+// empty.
 func env(name, otherwise string) string { return cmp.Or(os.Getenv(name), otherwise) }
 
-// setting returns the value of a variable that the library reads as well, under
-// either of its names.
+// setting returns the value of a variable of the library, under either of its names.
 func setting(name, otherwise string) string {
 	return env("PROCONNECT_"+name, env("AGENTCONNECT_"+name, otherwise))
 }
 
-// urls are the two URLs that are registered with AgentConnect.
+// urls are the two URLs that are registered with ProConnect.
 type urls struct {
 	redirect, postLogoutRedirect string
 }
@@ -38,8 +36,8 @@ func readURLs(port int) urls {
 	}
 }
 
-// home returns the URL that people open: behind a reverse proxy it is not the
-// address that the program listens on.
+// home returns the URL that people open. Behind a reverse proxy it differs from the
+// address of the listener.
 func (u urls) home() string {
 	parsed, err := url.Parse(u.redirect)
 	if err != nil {
@@ -48,18 +46,18 @@ func (u urls) home() string {
 	return parsed.Scheme + "://" + parsed.Host + "/"
 }
 
-// otherPaths are the routes that a registered URL must not take. Those of the
-// library's own are left to New.
+// otherPaths are the routes that a registered URL must not have. New checks the
+// library's own routes.
 func otherPaths() []string {
 	return []string{"/public", "/agent", "/mfa", "/agents-publics", "/dirigeants", "/events", "/healthz", "/readyz", "/style.css", "/agentconnect.css", "/favicon.ico"}
 }
 
-// path returns the path at which the router finds the handler of a registered
-// URL, which agentconnect.New validated but for what is special to this router.
+// path returns the path of a registered URL for the router. agentconnect.New validates
+// the URL; path only checks the router's special characters.
 func path(variable, registered string) (string, error) {
 	parsed, err := url.Parse(registered)
 	if err != nil {
-		return "", nil // New says so
+		return "", nil // New reports it
 	}
 	path := parsed.EscapedPath()
 	if strings.ContainsAny(path, "*{}") {

@@ -12,9 +12,8 @@ import (
 	"github.com/agentconnect-go/agentconnect/agentconnecttest"
 )
 
-// A demo is the embedded provider. It listens by itself, on an address whose
-// host is not that of the application's URL: browsers share cookies between the
-// ports of a host.
+// A demo is the embedded provider. It has its own listener, on another host than the
+// application's URL: browsers share cookies between the ports of a host.
 type demo struct {
 	issuer   string
 	client   agentconnecttest.Client
@@ -22,8 +21,8 @@ type demo struct {
 	server   *http.Server // nil before start
 }
 
-// newDemo opens the provider's port. Whatever the environment says about the
-// registration is also what the provider has registered.
+// newDemo opens the provider's port. The provider registers the application with the
+// settings of the environment.
 func newDemo(registered urls) (*demo, error) {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -43,7 +42,7 @@ func newDemo(registered urls) (*demo, error) {
 	}, nil
 }
 
-// options say to the library where the provider is.
+// options returns the library's options for this provider.
 func (d *demo) options() []agentconnect.Option {
 	return []agentconnect.Option{
 		agentconnect.WithIssuer(d.issuer),

@@ -7,8 +7,8 @@ import (
 	"github.com/agentconnect-go/agentconnect"
 )
 
-// farewellCookie carries from the logout to the home page, by way of ProConnect, that
-// somebody has just logged out. It is worth nothing to anybody who plants it.
+// farewellCookie tells the home page, after the way through ProConnect, that the agent
+// has just logged out. Planting it gains nothing.
 const farewellCookie = "deconnecte"
 
 // farewellTime is how long the way may take, in seconds.
@@ -23,7 +23,7 @@ func farewell(secure bool) agentconnect.LogoutHook {
 	}
 }
 
-// takeFarewell reports whether the browser comes from a logout, once.
+// takeFarewell reports, once, whether the browser comes from a logout.
 func takeFarewell(w http.ResponseWriter, r *http.Request) bool {
 	if _, err := r.Cookie(farewellCookie); err != nil {
 		return false

@@ -12,8 +12,8 @@ import (
 	"github.com/agentconnect-go/agentconnect"
 )
 
-// home is the public page: the button, or the agent's name. After a logout it says
-// that it worked.
+// home is the public page: the button, or the agent's name. After a logout it confirms
+// the logout.
 func (s *site) home(w http.ResponseWriter, r *http.Request) {
 	if takeFarewell(w, r) {
 		if _, loggedIn := agentconnect.AgentFrom(r.Context()); !loggedIn {
@@ -39,12 +39,12 @@ func (s *site) agent(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// write stands for whatever changes something.
+// write stands for any route that changes data.
 func (s *site) write(w http.ResponseWriter, _ *http.Request) {
 	w.WriteHeader(http.StatusNoContent)
 }
 
-// mfa is for who logged in with several factors.
+// mfa is for agents who logged in with several factors.
 func (s *site) mfa(w http.ResponseWriter, r *http.Request) {
 	s.show(w, r, http.StatusOK, "mfa")
 }
@@ -54,7 +54,7 @@ func (s *site) agentsPublics(w http.ResponseWriter, r *http.Request) {
 	s.show(w, r, http.StatusOK, "agents-publics")
 }
 
-// dirigeants is for who legally represents their organisation.
+// dirigeants is for people who legally represent their organisation.
 func (s *site) dirigeants(w http.ResponseWriter, r *http.Request) {
 	s.show(w, r, http.StatusOK, "dirigeants")
 }
@@ -64,11 +64,10 @@ const (
 	eventPeriod = 100 * time.Millisecond
 )
 
-// events sends server-sent events (WHATWG HTML, section 9.2), each when it
-// happens.
+// events sends server-sent events (WHATWG HTML, section 9.2), each at once.
 func (s *site) events(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Content-Type", "text/event-stream")
-	w.Header().Set("X-Accel-Buffering", "no") // nginx would keep them back
+	w.Header().Set("X-Accel-Buffering", "no") // nginx would buffer them
 	if r.Method == http.MethodHead {
 		return
 	}
@@ -85,12 +84,12 @@ func (s *site) events(w http.ResponseWriter, r *http.Request) {
 		}
 		fmt.Fprintf(w, "id: %d\ndata: {\"event\":%d}\n\n", i+1, i+1)
 		if err := out.Flush(); err != nil {
-			return // nobody listens any more
+			return // the client has left
 		}
 	}
 }
 
-// healthz says that the process lives.
+// healthz reports that the process is alive.
 func (s *site) healthz(w http.ResponseWriter, _ *http.Request) {
 	writeText(w, http.StatusOK, "ok")
 }
@@ -98,10 +97,10 @@ func (s *site) healthz(w http.ResponseWriter, _ *http.Request) {
 // readyTimeout is how long a probe waits for the provider.
 const readyTimeout = 2 * time.Second
 
-// readyz says whether agents can log in: 503 with a code until ProConnect's metadata
-// is known. What exactly failed is in the log, since anybody can ask. The session
-// store is no part of the answer: when it is down it is so for every instance, and
-// taking them all away would take the public pages away too.
+// readyz reports whether agents can log in: 503 with a code until ProConnect's metadata
+// is known. The cause is only in the log, because anyone can open this page. The
+// session store is not checked: if it is down, it is down for every instance, and
+// removing them all would also remove the public pages.
 func (s *site) readyz(w http.ResponseWriter, r *http.Request) {
 	ctx, cancel := context.WithTimeout(r.Context(), readyTimeout)
 	defer cancel()
@@ -126,7 +125,7 @@ func writeText(w http.ResponseWriter, status int, text string) {
 	io.WriteString(w, text+"\n")
 }
 
-// crossOrigin refuses the form of another site, in the way the library refuses.
+// crossOrigin refuses forms of other sites, with the library's answer.
 func (s *site) crossOrigin(w http.ResponseWriter, r *http.Request) {
 	s.auth.ServeError(w, r, &agentconnect.Error{Code: "cross_origin", Status: http.StatusForbidden})
 }
@@ -135,8 +134,8 @@ func (s *site) notFound(w http.ResponseWriter, r *http.Request) {
 	s.refuse(w, r, http.StatusNotFound)
 }
 
-// refuse answers a request that no route takes: with a page for a navigation and
-// a problem (RFC 9457) for anything else.
+// refuse answers a request without a route: with a page for a navigation, and with a
+// problem (RFC 9457) for anything else.
 func (s *site) refuse(w http.ResponseWriter, r *http.Request, status int) {
 	if isNavigation(r) {
 		s.show(w, r, status, "refused")

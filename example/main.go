@@ -1,5 +1,5 @@
-// Command example is a web application that logs public agents in with
-// ProConnect, once AgentConnect: the program a newcomer starts and an operator copies.
+// Command example is a web application that logs public agents in with ProConnect. Run
+// it for a first look, and copy it to begin your own.
 //
 //	go run ./example
 //
@@ -10,11 +10,12 @@
 //	ADDR           the address to listen on (127.0.0.1:8080); port 0 takes a free one
 //	SESSION_STORE  memory (the default), redis://host:port/db or postgres://…
 //
-// With the argument check it serves nothing: it prints what is ready for logins and
-// what is not, with what to do, and exits with status 1 if there is a problem.
+// With the argument check it serves nothing: it checks everything that logins need,
+// prints the findings with the action to take, and exits with status 1 if there is a
+// problem.
 //
-// It exits with status 2 when a variable is wrong, after saying all that is wrong,
-// and with status 0 after SIGINT or SIGTERM.
+// If variables are wrong, it prints all the problems and exits with status 2. After
+// SIGINT or SIGTERM it exits with status 0.
 package main
 
 import (
@@ -46,8 +47,7 @@ func main() {
 	os.Exit(exitConfig)
 }
 
-// run is the program, from the reading of its environment to its end, which ctx
-// decides. It returns the exit status.
+// run is the whole program. It stops when ctx ends, and returns the exit status.
 func run(ctx context.Context, stdout, stderr io.Writer) int {
 	logger := slog.New(slog.NewTextHandler(stderr, nil))
 	a, err := newApp(logger)
@@ -55,7 +55,7 @@ func run(ctx context.Context, stdout, stderr io.Writer) int {
 		return cannotStart(stderr, err)
 	}
 	if a.demo != nil {
-		fmt.Fprintf(stdout, "This is a demonstration: ProConnect is played by %s, which asks nobody for a password.\n", a.demo.issuer)
+		fmt.Fprintf(stdout, "This is a demonstration: %s plays ProConnect and asks for no password.\n", a.demo.issuer)
 	}
 	fmt.Fprintf(stdout, "Open %s\n", a.url)
 	if err := a.serve(ctx); err != nil {
@@ -65,7 +65,7 @@ func run(ctx context.Context, stdout, stderr io.Writer) int {
 	return exitStopped
 }
 
-// cannotStart says what is wrong with the environment.
+// cannotStart prints the problems of the environment.
 func cannotStart(stderr io.Writer, err error) int {
 	fmt.Fprintf(stderr, "The program cannot start:\n%v\n", err)
 	return exitConfig

@@ -6,9 +6,9 @@ import (
 	"github.com/agentconnect-go/agentconnect/internal/negotiation"
 )
 
-// prefersJSON reports whether a request prefers application/json to a page (RFC
-// 9110 section 12.5.1): by a higher weight, or, the weights being equal, by naming
-// it more precisely. Without a preference the answer is a page.
+// prefersJSON reports whether a request prefers application/json to a page (RFC 9110
+// section 12.5.1): by a higher weight or, with equal weights, by a more precise name.
+// Without a preference the answer is a page.
 func prefersJSON(r *http.Request) bool {
 	return negotiation.MediaType(r.Header, "application/json").Over(negotiation.MediaType(r.Header, "text/html"))
 }

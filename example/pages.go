@@ -19,10 +19,9 @@ import (
 //go:embed web
 var web embed.FS
 
-// policy allows a page our style sheet and icon. form-action is left open:
-// Chromium holds it against every redirect that follows a form, and our two, the
-// login and the logout, lead to the provider and from there to the agent's own
-// administration, which nobody can list.
+// policy allows our style sheet and icon. It has no form-action: Chromium applies that
+// to every redirect after a form. The login and the logout redirect to the provider and
+// to the agents' administrations, whose addresses cannot be listed.
 const policy = "default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; frame-ancestors 'none'"
 
 // pages are the templates, by name.
@@ -41,8 +40,8 @@ func parsePages(auth *agentconnect.Authenticator) (pages, error) {
 	return p, nil
 }
 
-// servicePage returns the template and the style sheet of the library's pages, which
-// look like ours.
+// servicePage returns the template and the style sheet for the library's pages, so that
+// they look like ours.
 func servicePage() (*template.Template, string) {
 	t := template.Must(template.ParseFS(web, "web/service.html"))
 	style, err := web.ReadFile("web/style.css")
@@ -52,14 +51,14 @@ func servicePage() (*template.Template, string) {
 	return t, string(style)
 }
 
-// A page is what a template is given.
+// A page is the data of a template.
 type page struct {
 	Lang     string
 	Name     string // of the template
 	Status   int
 	LoggedIn bool
 	Agent    agentconnect.Agent
-	Since    time.Time // of the account, zero when there is none
+	Since    time.Time // of the account, zero if there is none
 	Zone     *time.Location
 }
 
@@ -76,7 +75,7 @@ func (p page) Moment(t time.Time) string {
 	return t.In(p.Zone).Format(p.T("02/01/2006 à 15:04 MST", "2 January 2006 at 15:04 MST"))
 }
 
-// FullName is how the agent is called, as far as is known.
+// FullName returns the agent's full name, as far as it is known.
 func (p page) FullName() string {
 	return strings.TrimSpace(p.Agent.GivenName + " " + p.Agent.UsualName)
 }
@@ -84,8 +83,7 @@ func (p page) FullName() string {
 // A claim is a line of the agent's data.
 type claim struct{ Label, Name, Value string }
 
-// Claims lists what the agent's administration sent: first what has a label, then
-// the rest by name.
+// Claims lists the agent's claims: first those with a label, then the others by name.
 func (p page) Claims() []claim {
 	values := p.Agent.Claims()
 	var list []claim
@@ -121,7 +119,7 @@ func (p page) Claims() []claim {
 	return list
 }
 
-// claimText returns a claim for a person to read.
+// claimText returns a claim as text for the page.
 func (p page) claimText(name string, value any) string {
 	switch v := value.(type) {
 	case string:
@@ -163,8 +161,8 @@ func (s *site) show(w http.ResponseWriter, r *http.Request, status int, name str
 	w.Write(body.Bytes())
 }
 
-// asset serves a file of web/, which browsers ask about again at each visit but do
-// not fetch again.
+// asset serves a file of web/. Browsers revalidate it at each visit, but do not fetch
+// it again.
 func asset(name, contentType string) http.HandlerFunc {
 	data, err := web.ReadFile("web/" + name)
 	if err != nil {

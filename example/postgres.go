@@ -16,12 +16,12 @@ import (
 // postgresTable holds the sessions.
 const postgresTable = "sessions"
 
-// postgresTimeout bounds the making of a connection. Each operation has the deadline
+// postgresTimeout bounds the opening of a connection. Each operation has the deadline
 // of its request.
 const postgresTimeout = 3 * time.Second
 
-// openPostgres returns a store on the database of a postgres:// URL, whose query
-// can set the options of pgx (pgxpool.ParseConfig). The first connection makes the
+// openPostgres returns a store on the database of a postgres:// URL. The query of the
+// URL can set options of pgx (pgxpool.ParseConfig). The first connection creates the
 // table if there is none.
 func openPostgres(url string) (scs.Store, func(), error) {
 	config, err := pgxpool.ParseConfig(url)

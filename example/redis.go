@@ -15,15 +15,15 @@ import (
 // redisPrefix keeps our keys apart from those of others in the same database.
 const redisPrefix = "agentconnect:session:"
 
-// openRedis returns a store on the Redis of a redis:// URL, whose query can set
-// the options of go-redis (redis.ParseURL).
+// openRedis returns a store on the Redis of a redis:// URL. The query of the URL can
+// set options of go-redis (redis.ParseURL).
 func openRedis(url string) (scs.Store, func(), error) {
 	opts, err := redis.ParseURL(url)
 	if err != nil {
 		return nil, nil, errors.New("SESSION_STORE: invalid: it is not a URL of the form redis://user:password@host:port/db")
 	}
-	// Who waits for a session waits for a page. The driver's own patience, with its
-	// attempts multiplied by one another, is half a minute.
+	// A person who waits for a session waits for a page. With the driver's defaults,
+	// its attempts together can take half a minute.
 	opts.DialTimeout = cmp.Or(opts.DialTimeout, time.Second)
 	opts.ReadTimeout = cmp.Or(opts.ReadTimeout, 2*time.Second)
 	opts.WriteTimeout = cmp.Or(opts.WriteTimeout, 2*time.Second)
@@ -34,14 +34,15 @@ func openRedis(url string) (scs.Store, func(), error) {
 	return redisStore{goredisstore.NewWithPrefix(client, redisPrefix), client}, func() { _ = client.Close() }, nil
 }
 
-// redisStore is goredisstore, mended, and with what the check of the library asks.
+// redisStore is goredisstore with a correction and with the method that the library's
+// check uses.
 type redisStore struct {
 	*goredisstore.RedisStore
 	client *redis.Client
 }
 
-// CommitCtx implements scs.CtxStore. What has expired is not kept: goredisstore would
-// keep it for ever.
+// CommitCtx implements scs.CtxStore. It does not store an expired session: goredisstore
+// would keep it for ever.
 func (s redisStore) CommitCtx(ctx context.Context, token string, data []byte, expiry time.Time) error {
 	if time.Until(expiry) < time.Millisecond { // the unit of Redis
 		return s.DeleteCtx(ctx, token)

@@ -12,7 +12,7 @@ import (
 	"github.com/agentconnect-go/agentconnect"
 )
 
-// A site is the pages of the application and what they need.
+// A site has the pages of the application and the data that they need.
 type site struct {
 	auth     *agentconnect.Authenticator
 	accounts *accounts
@@ -22,7 +22,7 @@ type site struct {
 	logger   *slog.Logger
 }
 
-// newSite makes the site that people open at url.
+// newSite makes the site at url.
 func newSite(auth *agentconnect.Authenticator, accounts *accounts, url string, logger *slog.Logger) (*site, error) {
 	pages, err := parsePages(auth)
 	if err != nil {
@@ -33,7 +33,8 @@ func newSite(auth *agentconnect.Authenticator, accounts *accounts, url string, l
 		return nil, err
 	}
 	s := &site{auth: auth, accounts: accounts, forms: http.NewCrossOriginProtection(), pages: pages, paris: paris, logger: logger}
-	// Behind a proxy that rewrites Host our own forms must not look foreign.
+	// Behind a proxy that rewrites Host, our own forms must not look like those of
+	// another site.
 	if err := s.forms.AddTrustedOrigin(strings.TrimSuffix(url, "/")); err != nil {
 		return nil, err
 	}
@@ -41,20 +42,19 @@ func newSite(auth *agentconnect.Authenticator, accounts *accounts, url string, l
 	return s, nil
 }
 
-// routes is the whole of the program's outside.
+// routes returns the handler of the whole program.
 func (s *site) routes(callbackPath, logoutCallbackPath string) http.Handler {
 	r := chi.NewRouter()
 	r.NotFound(s.notFound)
 
-	// All methods: these handlers answer those that they do not take.
+	// All methods: these handlers refuse the methods that they do not accept.
 	r.HandleFunc("/login", s.auth.Login)
 	r.HandleFunc("/logout", s.auth.Logout)
 	r.HandleFunc(callbackPath, s.auth.Callback)
 	r.HandleFunc(logoutCallbackPath, s.auth.LogoutCallback)
 
 	r.With(s.auth.LoadAgent).Handle("/", s.methods(s.home, nil))
-	// The same for agents who have a session with ProConnect: they are logged in on
-	// the way.
+	// The same, but agents with a session at ProConnect are logged in on the way.
 	r.With(s.auth.SilentLogin).Handle("/public", s.methods(s.home, nil))
 	r.Handle("/style.css", s.methods(asset("style.css", "text/css; charset=utf-8"), nil))
 	r.Handle("/agentconnect.css", s.methods(agentconnect.ButtonStyle, nil))
@@ -62,7 +62,7 @@ func (s *site) routes(callbackPath, logoutCallbackPath string) http.Handler {
 	r.Handle("/healthz", s.methods(s.healthz, nil))
 	r.Handle("/readyz", s.methods(s.readyz, nil))
 
-	// A stranger gets a 401 for any method, and does not learn which ones there are.
+	// A stranger gets a 401 for any method, and does not learn which methods exist.
 	r.With(s.auth.RequireAgent, s.forms.Handler).Handle("/agent", s.methods(s.agent, s.write))
 	r.With(s.auth.RequireAgent).Handle("/events", s.methods(s.events, nil))
 	r.With(s.auth.Require(agentconnect.MFA())).Handle("/mfa", s.methods(s.mfa, nil))

@@ -10,9 +10,9 @@ import (
 	"github.com/agentconnect-go/agentconnect"
 )
 
-// A setup is what the environment names, without a port of the application's own.
+// A setup is the configuration of the environment, without the application's port.
 type setup struct {
-	url                              string // that people open
+	url                              string // the URL that people open
 	callbackPath, logoutCallbackPath string
 	auth                             *agentconnect.Authenticator
 	accounts                         *accounts
@@ -20,8 +20,8 @@ type setup struct {
 	closeStore                       func()
 }
 
-// newSetup reads the environment of an application at a port. The error joins
-// everything that is wrong. The setup is never nil, and is to be closed.
+// newSetup reads the environment of an application at a port. The error joins all the
+// problems. The setup is never nil; the caller closes it.
 func newSetup(port int, logger *slog.Logger) (*setup, error) {
 	var problems []error
 	note := func(err error) {
@@ -39,7 +39,7 @@ func newSetup(port int, logger *slog.Logger) (*setup, error) {
 	s.logoutCallbackPath, err = path("PROCONNECT_POST_LOGOUT_REDIRECT_URL or AGENTCONNECT_POST_LOGOUT_REDIRECT_URL", registered.postLogoutRedirect)
 	note(err)
 
-	// What comes before FromEnv is its defaults.
+	// The options before FromEnv are the defaults.
 	opts := []agentconnect.Option{
 		agentconnect.WithRedirectURL(registered.redirect),
 		agentconnect.WithPostLogoutRedirectURL(registered.postLogoutRedirect),

@@ -7,12 +7,12 @@ import (
 	"github.com/alexedwards/scs/v2"
 )
 
-// openStore returns the session store that SESSION_STORE names, nil for the
-// library's own in memory, and how to close it. It connects to nothing: a store
-// that is down delays who needs it and keeps no program from starting.
+// openStore returns the session store that SESSION_STORE names, or nil for the
+// library's own in memory, and a function that closes it. It does not connect: a store
+// that is down does not keep the program from starting.
 //
-// Errors do not quote the value, which can hold a password, nor what the drivers
-// say of it, which can quote it.
+// Errors do not quote the value, which can contain a password, nor the errors of the
+// drivers, which can quote it.
 func openStore(value string) (_ scs.Store, closeStore func(), err error) {
 	scheme, _, _ := strings.Cut(value, "://")
 	switch {

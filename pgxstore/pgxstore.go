@@ -1,8 +1,8 @@
 // Package pgxstore keeps sessions in PostgreSQL, with the context of each request.
 //
 // It is a store for [scs], and so for [agentconnect.WithSessionStore]. Every
-// operation ends when its context ends, also while it waits for a connection of a
-// pool that is exhausted. agentconnect gives each operation three seconds.
+// operation ends when its context ends, even while it waits for a connection of an
+// exhausted pool. agentconnect gives each operation three seconds.
 //
 //	pool, err := pgxpool.New(ctx, os.Getenv("DATABASE_URL"))
 //	…
@@ -15,28 +15,28 @@
 //
 // # The table
 //
-// [CreateTable] makes it. If the application's account may not create tables, run
+// [CreateTable] creates it. If the application's account may not create tables, run
 // this once instead:
 //
 //	CREATE TABLE sessions (token TEXT PRIMARY KEY, data BYTEA NOT NULL, expiry TIMESTAMPTZ NOT NULL);
 //	CREATE INDEX sessions_expiry_idx ON sessions (expiry);
 //
-// The account needs SELECT, INSERT, UPDATE and DELETE on it. The store of the same
-// name in scs's repository uses the same table: an application that changes from
-// one to the other keeps its sessions.
+// The account needs SELECT, INSERT, UPDATE and DELETE on it. The store with the same
+// name in scs's repository uses the same table: an application that changes from one to
+// the other keeps its sessions.
 //
 // # Expired sessions
 //
-// A session ends by the clock of the database. Its row is deleted later: each
-// Commit also deletes some rows that have expired, so the table does not grow. No
-// goroutine runs. [Store.DeleteExpired] deletes all of them at once, for example
-// every night, so that a service that is rarely used does not keep personal data
-// longer than it needs.
+// A session ends by the clock of the database. Its row is deleted later: each Commit
+// also deletes some expired rows, so the table does not grow. There is no background
+// goroutine. [Store.DeleteExpired] deletes all expired rows at once. Call it every
+// night, for example, so that a service that is rarely used does not keep personal data
+// too long.
 //
 // # What a crash can undo
 //
-// A logout deletes a row. With PostgreSQL's defaults it stays deleted after a crash.
-// [Store.Durability] reads the settings that weaken this.
+// A logout deletes a row. With PostgreSQL's defaults, the row stays deleted after a
+// crash. [Store.Durability] reports the settings that weaken this.
 //
 // [scs]: https://pkg.go.dev/github.com/alexedwards/scs/v2
 // [agentconnect.WithSessionStore]: https://pkg.go.dev/github.com/agentconnect-go/agentconnect#WithSessionStore
@@ -53,7 +53,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 )
 
-// expiredPerCommit is how many expired rows a Commit deletes at most. It adds one
+// expiredPerCommit is how many expired rows a Commit deletes at most. A Commit adds one
 // row, so any number above one makes the table shrink.
 const expiredPerCommit = 10
 
@@ -65,9 +65,9 @@ type Store struct {
 	clean                      string
 }
 
-// New returns a store on a table, whose name may have a schema before it
-// ("demarches.sessions"). It connects to nothing: a database that is down does not
-// keep an application from starting. The caller closes the pool.
+// New returns a store on a table. The name of the table may have a schema
+// ("demarches.sessions"). New does not connect: a database that is down does not keep
+// an application from starting. The caller closes the pool.
 func New(pool *pgxpool.Pool, table string) *Store {
 	name := identifier(table).Sanitize()
 	expired := fmt.Sprintf("SELECT token FROM %s WHERE expiry <= current_timestamp", name)
@@ -165,9 +165,9 @@ func (s *Store) DeleteExpired(ctx context.Context) error {
 	return nil
 }
 
-// Durability reads the settings of the server that let a crash or a failover bring
-// back a session that a logout deleted. It returns a sentence in English for each,
-// none if a confirmed logout is safe.
+// Durability finds the settings of the server with which a crash or a failover can
+// bring back a session that a logout deleted. It returns a sentence in English for
+// each, and none if a confirmed logout is safe.
 func (s *Store) Durability(ctx context.Context) (warnings []string, err error) {
 	var fsync, commit, standbys string
 	var replicas int
@@ -189,10 +189,10 @@ func (s *Store) Durability(ctx context.Context) (warnings []string, err error) {
 	return warnings, nil
 }
 
-// CreateTable makes the table and its index, unless the table exists. Any number of
-// instances may call it at once. db is a *pgxpool.Pool or a *pgx.Conn; with the
-// latter it fits into pgxpool.Config.AfterConnect, so that the table is made when
-// the database first answers, however late that is.
+// CreateTable creates the table and its index, unless the table exists. Any number of
+// instances may call it at once. db is a *pgxpool.Pool or a *pgx.Conn. Call it with a
+// *pgx.Conn in pgxpool.Config.AfterConnect to create the table as soon as the database
+// answers.
 func CreateTable(ctx context.Context, db interface {
 	Begin(ctx context.Context) (pgx.Tx, error)
 }, table string) error {

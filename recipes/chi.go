@@ -9,7 +9,7 @@ import (
 	"github.com/agentconnect-go/agentconnect"
 )
 
-// Chi takes the handlers and the middleware as they are. HandleFunc and not Get: the
+// Chi accepts the handlers and the middleware as they are. Use HandleFunc, not Get: the
 // official button sends a POST to the login.
 func Chi(auth *agentconnect.Authenticator) http.Handler {
 	r := chi.NewRouter()

@@ -1,5 +1,4 @@
-// Package recipes shows agentconnect in the frameworks and situations that
-// applications have. Each file is one recipe, to be copied: the tests run them all,
-// and docs/frameworks.md quotes them. It is a module of its own, so that the library
-// depends on none of what is shown.
+// Package recipes shows agentconnect with frameworks and in common situations. Each
+// file is a recipe to copy. The tests run them all, and docs/frameworks.md quotes them.
+// It is a separate module, so that the library does not depend on the frameworks.
 package recipes

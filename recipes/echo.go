@@ -8,7 +8,7 @@ import (
 	"github.com/agentconnect-go/agentconnect"
 )
 
-// Echo has adapters of its own that do the right thing.
+// Echo's own adapters are enough.
 func Echo(auth *agentconnect.Authenticator) http.Handler {
 	e := echo.New()
 	e.Any("/login", echo.WrapHandler(http.HandlerFunc(auth.Login)))

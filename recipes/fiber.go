@@ -9,9 +9,8 @@ import (
 	"github.com/agentconnect-go/agentconnect"
 )
 
-// Fiber is no net/http; its adaptor translates. It keeps a whole answer back until
-// the handler returns, so that server-sent events do not come one by one: serve those
-// with net/http.
+// Fiber does not use net/http; its adaptor translates. The adaptor buffers an answer
+// until the handler returns. Serve server-sent events with net/http.
 func Fiber(auth *agentconnect.Authenticator) *fiber.App {
 	app := fiber.New()
 	app.All("/login", adaptor.HTTPHandlerFunc(auth.Login))
@@ -23,7 +22,7 @@ func Fiber(auth *agentconnect.Authenticator) *fiber.App {
 	dossiers := app.Group("/dossiers", adaptor.HTTPMiddleware(auth.RequireAgent))
 	dossiers.Get("/:id", func(c fiber.Ctx) error {
 		agent, ok := agentconnect.AgentFrom(c.RequestCtx())
-		if !ok { // an adaptor that lost the context must not go unnoticed
+		if !ok { // notice an adaptor that loses the context
 			return fiber.ErrInternalServerError
 		}
 		return c.SendString(fmt.Sprintf("dossier %s of %s", c.Params("id"), agent.Sub))

@@ -8,9 +8,9 @@ import (
 	"github.com/agentconnect-go/agentconnect"
 )
 
-// Gin needs an adapter. Do not write one that calls RequireAgent with an empty
-// handler and then goes on: gin runs the next handlers unless Abort is called, so
-// the page of a stranger would hold the redirect and the protected content.
+// Gin needs an adapter. Do not write one that calls RequireAgent with an empty handler
+// and then continues: gin runs the next handlers unless Abort is called, so a stranger
+// would get the redirect together with the protected content.
 func Gin(auth *agentconnect.Authenticator) http.Handler {
 	r := gin.New()
 	r.Any("/login", gin.WrapF(auth.Login))
@@ -27,14 +27,14 @@ func Gin(auth *agentconnect.Authenticator) http.Handler {
 	return r
 }
 
-// GinMiddleware makes a gin handler of RequireAgent, LoadAgent, or what Require
-// returns.
+// GinMiddleware makes a gin handler of a middleware: RequireAgent, LoadAgent, or the
+// result of Require.
 func GinMiddleware(middleware func(http.Handler) http.Handler) gin.HandlerFunc {
 	return func(c *gin.Context) {
 		passed := false
 		middleware(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 			passed = true
-			c.Request = r // has the agent in its context
+			c.Request = r // its context has the agent
 			c.Next()
 		})).ServeHTTP(c.Writer, c.Request)
 		if !passed {

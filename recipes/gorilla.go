@@ -9,8 +9,8 @@ import (
 	"github.com/agentconnect-go/agentconnect"
 )
 
-// Gorilla is gorilla/mux. A subrouter has the middleware; the router that has the
-// login must not.
+// Gorilla is gorilla/mux. Put the middleware on a subrouter, not on the router of the
+// login.
 func Gorilla(auth *agentconnect.Authenticator) http.Handler {
 	r := mux.NewRouter()
 	r.HandleFunc("/login", auth.Login)

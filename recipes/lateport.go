@@ -8,11 +8,11 @@ import (
 	"github.com/agentconnect-go/agentconnect"
 )
 
-// LatePort is an application that takes a free port: in tests, on a developer's
-// machine. It listens first and then knows its URL. Nobody is answered before Serve.
+// LatePort is an application on a free port, in tests or on a developer's machine. It
+// listens first, to know its URL. It answers no request before Serve.
 //
-// ProConnect compares redirect URLs exactly, port included: this is for a provider
-// that can be told (agentconnecttest), or for a port that was registered.
+// ProConnect compares redirect URLs exactly, including the port. Use this with
+// agentconnecttest, which can register the URL, or with a registered port.
 func LatePort(opts ...agentconnect.Option) (url string, serve func() error, err error) {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

@@ -9,10 +9,10 @@ import (
 	"github.com/agentconnect-go/agentconnect"
 )
 
-// A Row is an account of an application that told people apart by their e-mail
-// address, or by the sub of another provider (Keycloak, FranceConnect, a SAML
-// NameID). That sub stays where it is, for the old login; ProConnect's has a column
-// of its own, unique and empty at first: the two are never compared.
+// A Row is an account of an application that identified people by their e-mail address,
+// or by the sub of another provider (Keycloak, FranceConnect, a SAML NameID). The old
+// sub stays in its column, for the old login. ProConnect's sub has its own column,
+// unique and empty at first. The two are never compared.
 type Row struct{ ID, Email, FormerSub, ProConnectSub string }
 
 // Rows stands for the table.
@@ -21,10 +21,10 @@ type Rows struct {
 	All []*Row
 }
 
-// Accounts finds rows by ProConnect's sub. Until the given time, a row without one is
-// attached, once, to the agent who has its e-mail address; from then on the address
-// decides nothing. An address that was given to another person before would give them
-// the account: set an early end, and leave out accounts that were not used for long.
+// Accounts finds rows by ProConnect's sub. Until the given time, a row without a sub is
+// attached, once, to the agent with its e-mail address. After that the address is no
+// longer used. If an address now belongs to another person, that person gets the
+// account: set an early end, and leave out accounts that were not used for a long time.
 func (rows *Rows) Accounts(attachUntil time.Time, now func() time.Time) agentconnect.Accounts {
 	return agentconnect.Accounts{
 		Login: func(_ context.Context, agent agentconnect.Agent) (string, error) {
@@ -42,7 +42,7 @@ func (rows *Rows) Accounts(attachUntil time.Time, now func() time.Time) agentcon
 					return row.ID, nil
 				}
 			}
-			return "", nil // no account: refused, since there is no Create
+			return "", nil // no account: the login is refused, since there is no Create
 		},
 	}
 }

@@ -6,14 +6,14 @@ import (
 	"github.com/agentconnect-go/agentconnect"
 )
 
-// FromGoOIDCOptions keep the redirect URL as it is registered, and the login and the
-// logout at the addresses that the pages of the application name. Without the last
-// two, they are beside the callback: /auth/oidc/login and /auth/oidc/logout.
+// FromGoOIDCOptions keep the registered redirect URL, and the addresses of the login
+// and the logout that the application's pages use. Without the last two options, they
+// are beside the callback: /auth/oidc/login and /auth/oidc/logout.
 func FromGoOIDCOptions(origin string) []agentconnect.Option {
 	return []agentconnect.Option{
 		agentconnect.FromEnv(),
 		agentconnect.WithRedirectURL(origin + "/auth/oidc/callback"),
-		agentconnect.WithPostLogoutRedirectURL(origin + "/auth/oidc/logged_out"), // to be registered
+		agentconnect.WithPostLogoutRedirectURL(origin + "/auth/oidc/logged_out"), // register it
 		agentconnect.WithLoginPath("/login"),
 		agentconnect.WithLogoutPath("/logout"),
 	}

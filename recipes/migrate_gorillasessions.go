@@ -9,13 +9,13 @@ import (
 	"github.com/agentconnect-go/agentconnect"
 )
 
-// GorillaSessions ties a session of gorilla/sessions to the login: nobody finds what
-// another agent left in it. Who is logged in is what AgentFrom says, never what this
-// session says, which can outlive the agent's.
+// GorillaSessions ties a session of gorilla/sessions to the login, so that no agent
+// finds the data of another agent in it. Only AgentFrom tells which agent is logged in:
+// this session can outlive the agent's.
 func GorillaSessions(store sessions.Store, name string) []agentconnect.Option {
 	return []agentconnect.Option{
 		agentconnect.WithLoginHook(func(ctx context.Context, login *agentconnect.Login) error {
-			session, _ := store.Get(login.Request, name) // of a cookie that cannot be read: a new one
+			session, _ := store.Get(login.Request, name) // a new one if the cookie cannot be read
 			if session.Values["sub"] != login.Agent.Sub {
 				clear(session.Values)
 			}

@@ -10,8 +10,8 @@ import (
 )
 
 // FromKeycloak is a gin application whose roles were in Keycloak's realm_access.
-// ProConnect has no roles of an application: they move into its own table, by the
-// account that the login hook found (see Rows).
+// ProConnect has no roles of an application. They move into the application's own
+// table, under the account that the login hook found (see Rows).
 func FromKeycloak(auth *agentconnect.Authenticator, rolesOf func(account string) []string) http.Handler {
 	r := gin.New()
 	for _, path := range []string{"/login", "/callback", "/logout", "/logout/callback"} {
@@ -24,7 +24,7 @@ func FromKeycloak(auth *agentconnect.Authenticator, rolesOf func(account string)
 	return r
 }
 
-// hasRole stands for the middleware that looked into the access token.
+// hasRole replaces the middleware that read the access token.
 func hasRole(rolesOf func(account string) []string, role string) gin.HandlerFunc {
 	return func(c *gin.Context) {
 		if account := agentconnect.AccountFrom(c.Request.Context()); !slices.Contains(rolesOf(account), role) {

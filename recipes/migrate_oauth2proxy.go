@@ -9,9 +9,9 @@ import (
 	"github.com/agentconnect-go/agentconnect"
 )
 
-// FromOAuth2Proxy keeps the addresses of oauth2-proxy alive for the pages, scripts,
-// probes and nginx files that still know them. What nobody uses any more can go.
-// app is the application, without the proxy in front of it.
+// FromOAuth2Proxy keeps the addresses of oauth2-proxy for the pages, scripts, probes
+// and nginx files that use them. Remove those that are no longer used. app is the
+// application, without the proxy in front of it.
 func FromOAuth2Proxy(auth *agentconnect.Authenticator, origin string, app http.Handler) http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle("/oauth2/", auth.Handler()) // login, callback, sign_out, signed_out
@@ -28,8 +28,8 @@ func FromOAuth2Proxy(auth *agentconnect.Authenticator, origin string, app http.H
 		json.NewEncoder(w).Encode(map[string]string{"user": agent.Sub, "email": agent.Email})
 	})))
 
-	// For nginx's auth_request. LoadAgent and not RequireAgent, which would redirect a
-	// navigation: auth_request understands 2xx, 401 and 403 alone.
+	// For nginx's auth_request. Use LoadAgent, not RequireAgent, which redirects
+	// navigations: auth_request only understands 2xx, 401 and 403.
 	mux.Handle("/oauth2/auth", auth.LoadAgent(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		agent, ok := agentconnect.AgentFrom(r.Context())
 		if !ok {

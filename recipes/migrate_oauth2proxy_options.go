@@ -2,8 +2,8 @@ package recipes
 
 import "github.com/agentconnect-go/agentconnect"
 
-// FromOAuth2ProxyOptions keep the callback and the logout of oauth2-proxy. The
-// post-logout redirect URL is to be registered: the proxy had none.
+// FromOAuth2ProxyOptions keep the callback and the logout of oauth2-proxy. Register the
+// post-logout redirect URL: the proxy had none.
 func FromOAuth2ProxyOptions(origin string) []agentconnect.Option {
 	return []agentconnect.Option{
 		agentconnect.FromEnv(),

@@ -6,9 +6,9 @@ import (
 	"github.com/agentconnect-go/agentconnect"
 )
 
-// Attribute stands for samlsp.AttributeFromContext, so that handlers can stay as they
-// are for a while. The names are those that the identity provider of the application
-// sent: change them to yours. A NameID has no counterpart: see Rows.
+// Attribute replaces samlsp.AttributeFromContext, so that handlers can stay as they are
+// for a while. Change the names to those that your identity provider sent. A NameID has
+// no equivalent: see Rows.
 func Attribute(ctx context.Context, name string) string {
 	agent, _ := agentconnect.AgentFrom(ctx)
 	switch name {

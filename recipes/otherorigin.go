@@ -11,9 +11,9 @@ import (
 
 // OtherOrigin is an API whose front end has another origin of the same site:
 // https://demarches.example.gouv.fr calls https://api.example.gouv.fr. From another
-// site browsers would not send the session cookie. The script is
-// web/otherorigin.js. Registered are the API's URLs, and /retour leads back to the
-// front end. To log out, the front end links to the API's /logout, which asks.
+// site, browsers would not send the session cookie. The script is web/otherorigin.js.
+// Register the API's URLs; /retour leads back to the front end. To log out, the front
+// end links to the API's /logout, which asks for confirmation.
 func OtherOrigin(auth *agentconnect.Authenticator, front string) http.Handler {
 	api := http.NewServeMux()
 	api.HandleFunc("GET /api/me", func(w http.ResponseWriter, r *http.Request) {
@@ -38,8 +38,8 @@ func OtherOrigin(auth *agentconnect.Authenticator, front string) http.Handler {
 	return mux
 }
 
-// allowOrigin lets scripts of one origin call with cookies. It is outside: a
-// preflight has no cookie.
+// allowOrigin lets scripts of one origin call with cookies. It must be the outer
+// handler: a preflight has no cookie.
 func allowOrigin(front string, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Add("Vary", "Origin")

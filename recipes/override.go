@@ -7,8 +7,8 @@ import (
 	"github.com/agentconnect-go/agentconnect"
 )
 
-// MethodOverride lets forms, which can only POST, stand for other methods. The
-// override is inside: RequireAgent and the protection against forged forms judge the
+// MethodOverride lets forms, which can only POST, use other methods. The override is
+// the inner handler: RequireAgent and the protection against forged forms check the
 // method that the browser really sent.
 func MethodOverride(auth *agentconnect.Authenticator) http.Handler {
 	dossiers := http.NewServeMux()

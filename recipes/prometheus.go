@@ -9,8 +9,8 @@ import (
 	"github.com/agentconnect-go/agentconnect"
 )
 
-// Prometheus counts what happens to logins and sessions. Both labels have few
-// values: no metric holds anything about a person.
+// Prometheus counts the events of logins and sessions. Both labels have few values. No
+// metric contains personal data.
 func Prometheus(registry prometheus.Registerer) agentconnect.Option {
 	events := promauto.With(registry).NewCounterVec(prometheus.CounterOpts{
 		Name: "agentconnect_events_total",

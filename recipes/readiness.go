@@ -9,11 +9,11 @@ import (
 	"github.com/agentconnect-go/agentconnect"
 )
 
-// Readiness answers a probe: 200 once ProConnect's metadata is known. The reason for
-// a 503 goes to the log, since probes are often public. The session store is no part
-// of it: when it is down it is so for every instance, and taking them all away would
-// take the public pages away too. Nor does a failure of ProConnect later count: agents
-// who are logged in go on working.
+// Readiness answers a probe: 200 once ProConnect's metadata is known. The reason for a
+// 503 is only in the log, because probes are often public. The session store is not
+// checked: if it is down, it is down for every instance, and removing them all would
+// also remove the public pages. A later failure of ProConnect does not count either:
+// agents who are logged in go on working.
 func Readiness(auth *agentconnect.Authenticator) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		ctx, cancel := context.WithTimeout(r.Context(), 2*time.Second)

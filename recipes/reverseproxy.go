@@ -9,9 +9,9 @@ import (
 	"github.com/agentconnect-go/agentconnect"
 )
 
-// ReverseProxy protects another program. It does not get our cookies, with which it
-// could act as the agent, and learns who asks by a header that no client can set. The
-// program must not be reachable otherwise.
+// ReverseProxy protects another program. That program does not get our cookies, with
+// which it could act as the agent. It gets the agent in a header that no client can
+// set. It must not be reachable in another way.
 func ReverseProxy(auth *agentconnect.Authenticator, upstream *url.URL) http.Handler {
 	proxy := &httputil.ReverseProxy{Rewrite: func(r *httputil.ProxyRequest) {
 		r.SetURL(upstream)

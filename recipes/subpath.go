@@ -18,9 +18,9 @@ func SubPathOptions(origin string) []agentconnect.Option {
 	}
 }
 
-// SubPath mounts an application whose routes know nothing of their prefix. A proxy in
-// front must keep the path; StripPrefix removes it here, where the page to come back
-// to is known already.
+// SubPath mounts an application whose routes do not know their prefix. A proxy in front
+// must keep the prefix. StripPrefix removes it here, after the page to return to is
+// known.
 func SubPath(auth *agentconnect.Authenticator) http.Handler {
 	app := http.NewServeMux()
 	app.HandleFunc("/login", auth.Login)

@@ -8,10 +8,9 @@ import (
 	"github.com/agentconnect-go/agentconnect"
 )
 
-// WebSocket upgrades behind RequireAgent. A stranger's handshake gets a 401, which
-// the browser shows to its script as a failed connection: the script then opens a
-// protected page, or /login. Accept refuses other origins: keep it so, because the
-// browser sends the session cookie with every handshake.
+// WebSocket upgrades behind RequireAgent. A stranger's handshake gets a 401. The script
+// sees a failed connection; it then opens a protected page, or /login. Accept refuses
+// other origins. Keep that: the browser sends the session cookie with every handshake.
 func WebSocket(auth *agentconnect.Authenticator) http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle("/", auth.Handler())

@@ -18,10 +18,10 @@ type answer struct {
 	Method string
 	Path   string
 	Status int
-	Error  string // what the application was told, or the page's code
+	Error  string // the error that the application got, or the code of the page
 }
 
-// answers are the last ones, the newest first.
+// answers are the last answers, the newest first.
 type answers struct {
 	mu   sync.Mutex
 	last []answer
@@ -40,7 +40,7 @@ func (a *answers) list() []answer {
 	return slices.Clone(a.last)
 }
 
-// record notes what the provider answers.
+// record remembers an answer of the provider.
 func (a *answers) record(provider http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		began := time.Now()
@@ -52,7 +52,7 @@ func (a *answers) record(provider http.Handler) http.Handler {
 	})
 }
 
-// shortened leaves out the id of a login.
+// shortened removes the id of a login from a path.
 func shortened(path string) string {
 	if before, _, ok := strings.Cut(path, "/interaction/"); ok {
 		return before + "/interaction/…"
@@ -60,7 +60,7 @@ func shortened(path string) string {
 	return path
 }
 
-// errorIn is the error that a redirect brings to the application.
+// errorIn returns the error that a redirect brings to the application.
 func errorIn(location string) string {
 	u, err := url.Parse(location)
 	if err != nil {

@@ -9,7 +9,7 @@ import (
 // cookieAgent names the agent that one browser logs in as, without a click.
 const cookieAgent = "fakeproconnect_agent"
 
-// pick is the agent of the browser, or the one of -login.
+// pick returns the agent of the browser, or the one of -login.
 func (f *fake) pick(r *http.Request) string {
 	if cookie, err := r.Cookie(cookieAgent); err == nil {
 		return cookie.Value
@@ -17,8 +17,8 @@ func (f *fake) pick(r *http.Request) string {
 	return f.settings.Load().Login
 }
 
-// serveAs makes this browser log in as an agent without a click, or, without a name, by
-// the login page again.
+// serveAs makes this browser log in as an agent without a click. Without a name, the
+// browser gets the login page again.
 func (f *fake) serveAs(w http.ResponseWriter, r *http.Request) {
 	name := r.PathValue("agent")
 	if _, known := f.provider.Agent(name); name != "" && !known {
@@ -33,7 +33,7 @@ func (f *fake) serveAs(w http.ResponseWriter, r *http.Request) {
 	http.Redirect(w, r, "/", http.StatusSeeOther)
 }
 
-// injectFaults takes names of faults, in the form or the query.
+// injectFaults injects the faults that the form or the query names.
 func (f *fake) injectFaults(w http.ResponseWriter, r *http.Request) {
 	names := r.URL.Query()["name"]
 	if r.ParseForm() == nil {
@@ -51,7 +51,7 @@ func (f *fake) injectFaults(w http.ResponseWriter, r *http.Request) {
 	w.WriteHeader(http.StatusNoContent)
 }
 
-// clearFaults goes back to the faults of the settings.
+// clearFaults restores the faults of the settings.
 func (f *fake) clearFaults(w http.ResponseWriter, _ *http.Request) {
 	f.use(*f.settings.Load())
 	w.WriteHeader(http.StatusNoContent)

@@ -48,7 +48,7 @@ func newFake(s settings, address net.Addr) (*fake, error) {
 	f.use(s)
 	f.mux.HandleFunc("GET /{$}", f.servePage)
 	f.mux.HandleFunc("GET /as/{agent...}", f.serveAs)
-	ours := http.NewCrossOriginProtection() // no other site's page makes it go wrong
+	ours := http.NewCrossOriginProtection() // pages of other sites cannot inject faults
 	f.mux.Handle("POST /faults", ours.Handler(http.HandlerFunc(f.injectFaults)))
 	f.mux.Handle("DELETE /faults", ours.Handler(http.HandlerFunc(f.clearFaults)))
 	f.mux.Handle("/", f.answers.record(f.provider))
@@ -57,7 +57,7 @@ func newFake(s settings, address net.Addr) (*fake, error) {
 
 func (f *fake) ServeHTTP(w http.ResponseWriter, r *http.Request) { f.mux.ServeHTTP(w, r) }
 
-// config is what the settings say to the provider.
+// config returns the provider's configuration from the settings.
 func (f *fake) config(s settings) agentconnecttest.Config {
 	return agentconnecttest.Config{
 		Clients:             s.clients(),
@@ -69,7 +69,7 @@ func (f *fake) config(s settings) agentconnecttest.Config {
 	}
 }
 
-// use makes the settings those of now, with their faults.
+// use applies the settings, with their faults.
 func (f *fake) use(s settings) {
 	f.settings.Store(&s)
 	f.provider.Clear()
@@ -78,8 +78,8 @@ func (f *fake) use(s settings) {
 	}
 }
 
-// watch reads the settings again on SIGHUP and when the file has changed, until ctx ends.
-// Settings that are wrong change nothing.
+// watch reads the settings again on SIGHUP and when the file has changed, until ctx
+// ends. Invalid settings change nothing.
 func (f *fake) watch(ctx context.Context, file string, read func() (settings, error), stderr io.Writer) {
 	hangup := make(chan os.Signal, 1)
 	signal.Notify(hangup, syscall.SIGHUP)
@@ -104,18 +104,18 @@ func (f *fake) watch(ctx context.Context, file string, read func() (settings, er
 			err = f.provider.Reconfigure(f.config(s))
 		}
 		if err != nil {
-			fmt.Fprintln(stderr, errors.Join(errors.New("fakeproconnect: the settings are as before, because the new ones are wrong"), err))
+			fmt.Fprintln(stderr, errors.Join(errors.New("fakeproconnect: the settings have not changed, because the new ones are invalid"), err))
 			continue
 		}
 		if old := f.settings.Load(); old.Listen != s.Listen || old.Issuer != s.Issuer || old.TLSCert != s.TLSCert || old.TLSKey != s.TLSKey {
-			fmt.Fprintln(stderr, "fakeproconnect: another address, issuer or certificate takes a restart")
+			fmt.Fprintln(stderr, "fakeproconnect: restart the program to change the address, the issuer or the certificate")
 		}
 		f.use(s)
 		fmt.Fprintln(stderr, "fakeproconnect: the settings were read again")
 	}
 }
 
-// changed is the time at which a file was changed last, zero for none.
+// changed returns the time of the last change of a file, zero if there is no file.
 func changed(file string) time.Time {
 	if file == "" {
 		return time.Time{}
@@ -127,14 +127,14 @@ func changed(file string) time.Time {
 	return info.ModTime()
 }
 
-// instructions are what the application needs, in the variables that the Go package
-// reads.
+// instructions prints the settings for the application, as the variables that the Go
+// package reads.
 func (f *fake) instructions(s settings) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "ProConnect for tests and demonstrations: %s/\n", f.origin)
-	fmt.Fprintln(&b, "It asks nobody for a password: keep strangers away from it.")
+	fmt.Fprintln(&b, "It asks for no password: do not let strangers reach it.")
 	if host, _, err := net.SplitHostPort(s.Listen); err == nil && !isLoopback(host) {
-		fmt.Fprintf(&b, "It listens on %s, which is more than this machine.\n", s.Listen)
+		fmt.Fprintf(&b, "It listens on %s: other machines can reach it.\n", s.Listen)
 	}
 	for _, c := range s.clients() {
 		fmt.Fprintln(&b)
@@ -150,8 +150,8 @@ func isLoopback(host string) bool {
 	return host == "localhost" || ip != nil && ip.IsLoopback()
 }
 
-// variables are the lines that configure an application for one client. The older names
-// begin with AGENTCONNECT_.
+// variables returns the lines that configure an application for one client. The former
+// names begin with AGENTCONNECT_.
 func (f *fake) variables(c agentconnecttest.Client) []string {
 	first := func(values []string) string { return strings.Join(values[:min(len(values), 1)], "") }
 	var lines []string

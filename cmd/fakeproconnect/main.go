@@ -1,20 +1,20 @@
 // Command fakeproconnect is a ProConnect for tests and demonstrations, as a program.
-// Any application can log in with it, whatever its language: it answers as ProConnect
-// does, shows demonstration agents in place of a password, and goes wrong on demand.
+// It works with applications in any language. It answers like ProConnect, asks for a
+// demonstration agent in place of a password, and fails on demand.
 //
 //	go run github.com/agentconnect-go/agentconnect/cmd/fakeproconnect@latest
 //
-// It prints what to configure in the application. Its first page lists the clients and
-// the last answers. Flags, variables of the environment (FAKEPROCONNECT_LISTEN for
-// -listen, and so on) and one JSON file (-config) configure it; -help lists all. The file
-// is read again when it changes, and on SIGHUP.
+// It prints the settings for the application. Its first page lists the clients and the
+// last answers. Flags, environment variables (FAKEPROCONNECT_LISTEN for -listen, and so
+// on) and one JSON file (-config) configure it; -help lists them all. It reads the file
+// again when it changes, and on SIGHUP.
 //
-// A browser that a program drives logs in without a click: -login marie does it for
-// every browser, a visit to /as/marie for one. POST and DELETE on /faults make it go
-// wrong, and right again.
+// A browser that a program controls can log in without a click: with -login marie for
+// every browser, or with a visit to /as/marie for one. POST on /faults makes it fail,
+// and DELETE stops that.
 //
-// It asks nobody for a password. It must not be reachable by strangers, and must not stand
-// in for the real ProConnect anywhere that matters.
+// It asks for no password. Do not let strangers reach it, and never use it in place of
+// the real ProConnect in production.
 package main
 
 import (
@@ -40,15 +40,15 @@ func main() {
 	os.Exit(run(ctx, os.Args[1:], os.LookupEnv, os.Stdout, os.Stderr))
 }
 
-// run returns the exit status: 0 when it was told to stop, 1 when it could not go on, 2
-// for a configuration that is wrong.
+// run returns the exit status: 0 after a signal to stop, 1 after a failure, 2 for an
+// invalid configuration.
 func run(ctx context.Context, args []string, env func(string) (string, bool), stdout, stderr io.Writer) int {
 	read, err := parse(args, env, stderr)
 	switch {
 	case errors.Is(err, flag.ErrHelp):
 		return 0
 	case err != nil:
-		return 2 // parse has said why
+		return 2 // parse has printed the reason
 	}
 	settings, err := read()
 	if err != nil {
@@ -75,7 +75,7 @@ func run(ctx context.Context, args []string, env func(string) (string, bool), st
 	return 0
 }
 
-// serve serves until ctx ends, and then lets the requests under way finish.
+// serve serves until ctx ends. Then it lets the requests under way finish.
 func serve(ctx context.Context, listener net.Listener, handler http.Handler, settings settings) error {
 	server := &http.Server{Handler: handler, ReadHeaderTimeout: 10 * time.Second}
 	failed := make(chan error, 1)

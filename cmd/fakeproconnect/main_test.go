@@ -360,7 +360,7 @@ func TestFile(t *testing.T) {
 	if err := os.WriteFile(file, []byte(`{"clients": [{"id": ""}], "unknown": 1}`), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, "a wrong file is refused", func() bool { return strings.Contains(p.stderr.String(), "the settings are as before") })
+	eventually(t, "a wrong file is refused", func() bool { return strings.Contains(p.stderr.String(), "the settings have not changed") })
 	if got := name(); got != "Annie" {
 		t.Errorf("after a wrong file: got %v, want Annie", got)
 	}

@@ -16,7 +16,7 @@ import (
 	"github.com/agentconnect-go/agentconnect/agentconnecttest"
 )
 
-// settings is the JSON file, and what flags and variables change of it.
+// settings is the JSON file, with the changes of flags and variables.
 type settings struct {
 	Listen              string   `json:"listen"`
 	Issuer              string   `json:"issuer"`
@@ -30,7 +30,7 @@ type settings struct {
 	Clients             []client `json:"clients"`
 	Agents              []agent  `json:"agents"`
 
-	file string // where it was read, "" for nowhere
+	file string // its path, "" if there is none
 }
 
 // client is the registration of an application.
@@ -47,7 +47,7 @@ type client struct {
 	Scopes                 []string `json:"scopes"`
 }
 
-// agent is somebody who can log in.
+// agent is a person who can log in.
 type agent struct {
 	Login     string         `json:"login"`
 	Claims    map[string]any `json:"claims"`
@@ -57,7 +57,7 @@ type agent struct {
 	Blocked   bool           `json:"blocked"`
 }
 
-// duration is text such as "90s" or "1h".
+// duration is written as text, such as "90s" or "1h".
 type duration time.Duration
 
 func (d *duration) UnmarshalText(text []byte) error {
@@ -81,7 +81,8 @@ func defaults() settings {
 	}
 }
 
-// list is a flag that can be given several times; a variable has commas.
+// list is a flag that can be given several times. In a variable, commas separate the
+// values.
 type list struct{ values *[]string }
 
 func (l list) String() string { return "" }
@@ -91,8 +92,8 @@ func (l list) Set(text string) error {
 	return nil
 }
 
-// parse reads the flags and returns what reads the settings, each time anew: the file,
-// then the variables, then the flags.
+// parse reads the flags. It returns a function that reads the settings each time it is
+// called: from the file, then the variables, then the flags.
 func parse(args []string, env func(string) (string, bool), stderr io.Writer) (func() (settings, error), error) {
 	flags := flag.NewFlagSet("fakeproconnect", flag.ContinueOnError)
 	flags.SetOutput(stderr)
@@ -108,7 +109,7 @@ func parse(args []string, env func(string) (string, bool), stderr io.Writer) (fu
 	flags.BoolVar(&given.RotateRefreshTokens, "rotate-refresh-tokens", false, "make each refresh token usable once")
 	flags.TextVar(&given.AccessTokenLife, "access-token-life", duration(0), "how long access tokens last, such as 90s (default 1h)")
 	flags.StringVar(&given.Login, "login", "", "log this `agent` in everywhere, without the login page")
-	flags.Var(list{&given.Faults}, "fault", "go wrong in this way (the `name` of a fault; several are allowed)")
+	flags.Var(list{&given.Faults}, "fault", "fail in this way (the `name` of a fault; several are allowed)")
 	flags.StringVar(&c.ID, "client-id", "", "the `client_id` of the application (default demonstration)")
 	flags.StringVar(&c.Secret, "client-secret", "", "its `secret`")
 	flags.Var(list{&c.RedirectURIs}, "redirect-uri", "its redirect `URI` (several are allowed; default http://localhost:8080/callback)")
@@ -163,8 +164,8 @@ func readFile(name string) (settings, error) {
 	return s, nil
 }
 
-// merge takes over what was given by flag or variable. What concerns a client changes
-// the first one.
+// merge applies the settings of flags and variables. Those of a client change the first
+// one.
 func (s *settings) merge(given settings, set map[string]bool) {
 	if len(s.Clients) == 0 {
 		s.Clients = []client{{}}
@@ -193,7 +194,7 @@ func (s *settings) merge(given settings, set map[string]bool) {
 	}
 }
 
-// check finds what agentconnecttest would not.
+// check finds the errors that agentconnecttest does not check.
 func (s settings) check() error {
 	var problems []error
 	for _, name := range s.Faults {
@@ -224,7 +225,7 @@ func (s settings) clients() []agentconnecttest.Client {
 	return clients
 }
 
-// agents are the demonstration agents unless the file has others.
+// agents returns the demonstration agents, unless the file has others.
 func (s settings) agents() []agentconnecttest.Agent {
 	if s.Agents == nil {
 		return agentconnecttest.DemoAgents()

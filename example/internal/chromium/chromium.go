@@ -1,9 +1,9 @@
-// Package chromium drives Debian's Chromium for tests: tabs, whose cookies are
-// their own or shared, and a record of everything that they asked for and that the
-// browser found fault with.
+// Package chromium controls Debian's Chromium for tests. Tabs have their own cookies or
+// share them. It records all their requests and all the errors that the browser
+// reports.
 //
-// Where Chromium is not installed a test is skipped, or fails when the environment
-// has CI=true. Nothing leaves the machine: no name but localhost is resolved.
+// If Chromium is not installed, a test is skipped, or fails if the environment has
+// CI=true. Nothing leaves the machine: only localhost is resolved.
 package chromium
 
 import (

@@ -17,8 +17,7 @@ import (
 	"github.com/chromedp/chromedp/kb"
 )
 
-// Tab is a tab. Its methods end the test when the browser does not do what they
-// say within half a minute.
+// Tab is a tab. Its methods end the test if they do not succeed within half a minute.
 type Tab struct {
 	tb    testing.TB
 	ctx   context.Context
@@ -33,17 +32,17 @@ type Page struct {
 	Status int
 }
 
-// NewTab opens a tab in a profile of its own: it has no cookies. At the end of the
-// test, requests that left the machine, messages in the console, script errors,
-// violations of a Content-Security-Policy and whatever else the browser found fault
-// with fail the test.
+// NewTab opens a tab in a new profile, without cookies. At the end of the test, these
+// fail it: requests that left the machine, messages in the console, script errors,
+// violations of a Content-Security-Policy, and all other errors that the browser
+// reports.
 func (b *Browser) NewTab(tb testing.TB) *Tab {
 	tb.Helper()
 	return open(b.ctx, tb, chromedp.WithNewBrowserContext()).check()
 }
 
-// NewUncheckedTab does the same without looking for faults: for pages whose requests
-// are meant to be refused.
+// NewUncheckedTab does the same without these checks: for pages whose requests must be
+// refused.
 func (b *Browser) NewUncheckedTab(tb testing.TB) *Tab {
 	tb.Helper()
 	return open(b.ctx, tb, chromedp.WithNewBrowserContext())
@@ -73,7 +72,7 @@ func open(parent context.Context, tb testing.TB, options ...chromedp.ContextOpti
 	return t
 }
 
-// check has the complaints fail the test at its end.
+// check makes the complaints fail the test at its end.
 func (t *Tab) check() *Tab {
 	t.checked = true
 	t.tb.Cleanup(func() {
@@ -105,7 +104,7 @@ func (t *Tab) do(what string, step chromedp.Action[chromedp.Void]) {
 	}
 }
 
-// navigate does something that opens a page and waits until it is loaded.
+// navigate runs an action that opens a page, and waits until the page is loaded.
 func (t *Tab) navigate(what string, step chromedp.Action[chromedp.Void]) Page {
 	t.tb.Helper()
 	ctx, cancel := context.WithTimeout(t.ctx, patience)
@@ -123,13 +122,13 @@ func (t *Tab) Open(url string) Page {
 	return t.navigate("opening "+url, chromedp.Navigate(url))
 }
 
-// Click clicks on the element of a CSS selector, which opens a page.
+// Click clicks on the element of a CSS selector. The click must open a page.
 func (t *Tab) Click(selector string) Page {
 	t.tb.Helper()
 	return t.navigate("clicking on "+selector, chromedp.Click(chromedp.CSS(selector)))
 }
 
-// Tick clicks on the element of a CSS selector, which opens nothing.
+// Tick clicks on the element of a CSS selector. The click must not open a page.
 func (t *Tab) Tick(selector string) {
 	t.tb.Helper()
 	t.do("clicking on "+selector, chromedp.Click(chromedp.CSS(selector)))
@@ -148,20 +147,20 @@ const (
 	KeyDown  = kb.ArrowDown
 )
 
-// Press presses a key, which opens nothing.
+// Press presses a key that opens no page.
 func (t *Tab) Press(key string) {
 	t.tb.Helper()
 	t.do("pressing a key", chromedp.KeyEvent(key))
 }
 
-// PressAndGo presses a key, which opens a page.
+// PressAndGo presses a key that opens a page.
 func (t *Tab) PressAndGo(key string) Page {
 	t.tb.Helper()
 	return t.navigate("pressing a key", chromedp.KeyEvent(key))
 }
 
-// TabTo presses Tab until the element of a CSS selector has the focus, and fails
-// the test when it cannot be reached or its focus cannot be seen.
+// TabTo presses Tab until the element of a CSS selector has the focus. It fails the
+// test if the element cannot be reached or its focus is not visible.
 func (t *Tab) TabTo(selector string) {
 	t.tb.Helper()
 	for range 50 {
@@ -177,8 +176,8 @@ func (t *Tab) TabTo(selector string) {
 	t.tb.Fatalf("%s: got no focus on %s with the Tab key", t.URL(), selector)
 }
 
-// Back goes back in the history and waits until what holds, a JavaScript
-// expression, is true of the page that is shown.
+// Back goes back in the history and waits until the JavaScript expression holds is
+// true.
 func (t *Tab) Back(holds string) {
 	t.tb.Helper()
 	history := command(t, page.GetNavigationHistory, cdp.Empty{})
@@ -186,8 +185,8 @@ func (t *Tab) Back(holds string) {
 		t.tb.Fatal("there is no page to go back to")
 	}
 	entry := history.Entries[history.CurrentIndex-1]
-	// chromedp's NavigateBack waits for a load, which a page that comes out of the
-	// back/forward cache does not have.
+	// chromedp's NavigateBack waits for a load. A page from the back/forward cache has
+	// none.
 	command(t, page.NavigateToHistoryEntry, page.NavigateToHistoryEntryParams{EntryID: entry.ID})
 	t.Until(holds)
 }
@@ -200,7 +199,7 @@ func (t *Tab) Until(holds string) {
 	poll := time.NewTicker(10 * time.Millisecond)
 	defer poll.Stop()
 	for {
-		// Between two pages there is nothing to evaluate it in: an error is no answer.
+		// Between two pages the expression cannot be evaluated: ignore the error.
 		if held, err := chromedp.Run(ctx, chromedp.Evaluate[bool](holds)); err == nil && held {
 			return
 		}
@@ -212,7 +211,7 @@ func (t *Tab) Until(holds string) {
 	}
 }
 
-// Eval returns the value of a JavaScript expression, or of the promise that it is.
+// Eval returns the value of a JavaScript expression. It waits for a promise.
 func Eval[T any](t *Tab, expression string) T {
 	t.tb.Helper()
 	ctx, cancel := context.WithTimeout(t.ctx, patience)
@@ -230,7 +229,7 @@ func (t *Tab) URL() string {
 	return Eval[string](t, "location.href")
 }
 
-// Text is what a person reads on the page, its title included.
+// Text is the visible text of the page, with its title.
 func (t *Tab) Text() string {
 	t.tb.Helper()
 	return Eval[string](t, `document.title + "\n" + document.body.innerText`)
@@ -242,10 +241,10 @@ func (t *Tab) Contains(selector string) bool {
 	return Eval[bool](t, fmt.Sprintf("document.querySelector(%q) !== null", selector))
 }
 
-// Requests are all that the tab sent.
+// Requests returns all the requests of the tab.
 func (t *Tab) Requests() []Request { return t.watch.sent() }
 
-// Request returns the last request for a URL that begins so.
+// Request returns the last request whose URL begins with the prefix.
 func (t *Tab) Request(prefix string) (Request, bool) {
 	requests := t.Requests()
 	for i := len(requests) - 1; i >= 0; i-- {
@@ -256,7 +255,7 @@ func (t *Tab) Request(prefix string) (Request, bool) {
 	return Request{}, false
 }
 
-// Cookies are all those of the profile, whatever their host.
+// Cookies returns all the cookies of the profile, of every host.
 func (t *Tab) Cookies() []*network.Cookie {
 	t.tb.Helper()
 	ctx, cancel := context.WithTimeout(t.ctx, patience)
@@ -274,19 +273,19 @@ func (t *Tab) SetCookie(url, name, value string) {
 	command(t, network.SetCookie, network.SetCookieParams{URL: url, Name: name, Value: value})
 }
 
-// SetLanguage sets the languages that the tab asks for.
+// SetLanguage sets the tab's Accept-Language.
 func (t *Tab) SetLanguage(acceptLanguage string) {
 	t.tb.Helper()
 	command(t, network.SetExtraHTTPHeaders, network.SetExtraHTTPHeadersParams{Headers: network.Headers{"Accept-Language": acceptLanguage}})
 }
 
-// SetColorScheme makes the person prefer "light" or "dark".
+// SetColorScheme sets the preferred colour scheme, "light" or "dark".
 func (t *Tab) SetColorScheme(scheme string) {
 	t.tb.Helper()
 	command(t, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: scheme}}})
 }
 
-// SetForcedColors makes the person's system choose the colours, "light" or "dark".
+// SetForcedColors turns forced colours on, "light" or "dark".
 func (t *Tab) SetForcedColors(scheme string) {
 	t.tb.Helper()
 	command(t, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{Features: []*emulation.MediaFeature{
@@ -294,7 +293,7 @@ func (t *Tab) SetForcedColors(scheme string) {
 	}})
 }
 
-// SetWidth makes the window, or the phone, so wide.
+// SetWidth sets the width of the window.
 func (t *Tab) SetWidth(width int64) {
 	t.tb.Helper()
 	t.do("resizing", chromedp.EmulateViewport(width, 900))

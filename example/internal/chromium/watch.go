@@ -28,7 +28,7 @@ type watch struct {
 	documents map[network.RequestID]bool
 }
 
-// see takes an event of the browser, in their order.
+// see handles the events of the browser, in their order.
 func (w *watch) see(event any) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -48,8 +48,7 @@ func (w *watch) see(event any) {
 	case *runtime.EventExceptionThrown:
 		w.complain("a script failed: %v", e.ExceptionDetails)
 	case *log.EventEntryAdded:
-		// A page that says why it refuses comes with a status that Chromium reports
-		// as a failure to load.
+		// Chromium reports the status of a refusal page as a failure to load.
 		refusal := e.Entry.Source == log.EntrySourceNetwork && w.documents[e.Entry.NetworkRequestID]
 		if !refusal && e.Entry.Level != log.EntryLevelVerbose {
 			w.complain("%s %s: %s (%s)", e.Entry.Source, e.Entry.Level, e.Entry.Text, e.Entry.URL)

@@ -1,5 +1,4 @@
-// Package ci says what happens to a test whose server, browser or package is not
-// installed.
+// Package ci skips or fails a test whose server, browser or package is not installed.
 package ci
 
 import (
@@ -7,8 +6,8 @@ import (
 	"testing"
 )
 
-// Missing skips a test because of what is not installed here, or fails it when the
-// environment has CI=true: there nothing is skipped. what says what to install.
+// Missing skips a test because something is not installed, or fails it if the
+// environment has CI=true. what tells the developer how to install it.
 func Missing(tb testing.TB, what string) {
 	tb.Helper()
 	if os.Getenv("CI") == "true" {

@@ -11,7 +11,8 @@ import (
 	"strings"
 )
 
-// Option is what an agent does on the provider's page, apart from choosing who they are.
+// Option is a choice of the agent on the provider's page, besides the choice of the
+// agent.
 type Option func(url.Values)
 
 // WithACR makes the agent's identity provider answer with this level instead of the agent's own.
@@ -29,9 +30,10 @@ func Refuse() Option {
 	return func(form url.Values) { form.Set("decision", "refuse") }
 }
 
-// Login opens the application's login URL and then does what [Provider.Answer] does. The client
-// plays the browser: it needs a cookie jar and must follow redirects. The answer is the
-// application's last one, or the provider's page where the login stopped; the caller closes its body.
+// Login opens the application's login URL and then acts like [Provider.Answer]. The
+// client is the browser: it needs a cookie jar and must follow redirects. Login returns
+// the application's last answer, or the provider's page where the login stopped. The
+// caller closes its body.
 func (p *Provider) Login(client *http.Client, loginURL, agent string, opts ...Option) (*http.Response, error) {
 	resp, err := client.Get(loginURL)
 	if err != nil {
@@ -40,9 +42,9 @@ func (p *Provider) Login(client *http.Client, loginURL, agent string, opts ...Op
 	return p.Answer(client, resp, agent, opts...)
 }
 
-// Answer fills in the provider's login form, when that is where the browser is, for the agent with
-// this sub, and follows the browser back to the application. When the browser is elsewhere (the
-// provider had a session, or refused) nothing is filled in. It closes the body of at.
+// If the browser is on the provider's login form, Answer fills it in for the agent with
+// this sub and follows the redirects to the application. On any other page (the
+// provider had a session, or refused) it fills in nothing. It closes the body of at.
 func (p *Provider) Answer(client *http.Client, at *http.Response, agent string, opts ...Option) (*http.Response, error) {
 	if !p.Waiting(at) {
 		return p.Follow(client, at)
@@ -69,9 +71,9 @@ var (
 	hiddenInput = regexp.MustCompile(`<input type="hidden" name="([^"]*)" value="([^"]*)"`)
 )
 
-// Follow does what scripts do in a browser: it submits the provider's pages that submit themselves,
-// which is how a logout ends, until the browser is somewhere else. It reads the body of at, and
-// returns at itself, body included, when that is no such page.
+// Follow does the work of the scripts in a browser: it submits the provider's
+// self-submitting pages, which end a logout, until it reaches another page. It reads
+// the body of at. If at is not such a page, it returns at with its body.
 func (p *Provider) Follow(client *http.Client, at *http.Response) (*http.Response, error) {
 	for range 5 {
 		if !strings.HasPrefix(at.Request.URL.String(), p.Issuer+"/") {

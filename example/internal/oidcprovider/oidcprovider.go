@@ -1,13 +1,13 @@
-// Package oidcprovider starts an OpenID provider that this project did not write, for tests: the npm
-// package oidc-provider, the engine of AgentConnect's own server, in the same version and configured
-// like it. agentconnecttest shows what this project believes AgentConnect does; this package is there
-// to contradict it.
+// Package oidcprovider starts an independent OpenID provider for tests: the npm package
+// oidc-provider. It is the engine of ProConnect's own server, in the same version and
+// with the same configuration. agentconnecttest is this project's own idea of
+// ProConnect; this package checks it.
 //
-// It needs Node 20 or later, and what the following command installs:
+// It needs Node 20 or later, and the packages that this command installs:
 //
 //	npm ci --prefix example/internal/oidcprovider
 //
-// Where either is missing a test is skipped, or fails when the environment has CI=true.
+// If either is missing, a test is skipped, or fails if the environment has CI=true.
 package oidcprovider
 
 import (
@@ -24,7 +24,7 @@ import (
 	"github.com/agentconnect-go/agentconnect/example/internal/ci"
 )
 
-// Config is what a provider knows when it starts.
+// Config is the initial configuration of a provider.
 type Config struct {
 	// Clients are the registered service providers; see also [Provider.Register].
 	Clients []Client
@@ -35,9 +35,10 @@ type Config struct {
 	// AccessTokenTTL is the life of access tokens, rounded down to seconds. Default: one hour.
 	AccessTokenTTL time.Duration
 
-	// SeparateTabs keeps the logins that one browser started apart. By default, as on the real server,
-	// the last one wins: when two tabs wait on the provider's page, the answer given in the first
-	// brings back the state of the second, and the answer given in the second meets an error page.
+	// SeparateTabs keeps the logins of one browser apart. By default, as on the real
+	// server, the last one wins: if two tabs wait on the provider's page, an answer in
+	// the first tab returns the state of the second, and an answer in the second gets
+	// an error page.
 	SeparateTabs bool
 }
 
@@ -50,7 +51,7 @@ type Provider struct {
 	dir      string
 	settings settings
 	process  *process     // nil while stopped
-	log      bytes.Buffer // standard error of the processes; only to be read while stopped
+	log      bytes.Buffer // standard error of the processes; read it only while stopped
 }
 
 // settings is one line of the process's standard input.
@@ -66,8 +67,8 @@ type settings struct {
 // Start starts a provider on a free loopback port and returns once it answers. It is stopped at the
 // end of the test; if the test failed, what the provider wrote on its standard error is logged.
 //
-// A missing Node or npm package skips the test, or fails it under CI=true. Anything else that goes
-// wrong, such as a registration that the engine refuses, fails it.
+// If Node or an npm package is missing, the test is skipped, or fails under CI=true.
+// Any other error, such as a registration that the engine refuses, fails it.
 func Start(tb testing.TB, cfg Config) *Provider {
 	tb.Helper()
 	dir, err := installed()
@@ -96,16 +97,17 @@ func Start(tb testing.TB, cfg Config) *Provider {
 	return p
 }
 
-// Stop kills the provider and returns once its process is gone: connections are refused from then
-// on. What it kept in memory (sessions, logins under way, tokens) is lost. Stopping twice is a no-op.
+// Stop kills the provider and returns once its process has ended: connections are then
+// refused. Its sessions, logins under way and tokens are lost. Stopping twice is a
+// no-op.
 func (p *Provider) Stop() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.stop()
 }
 
-// Restart stops the provider and starts it again: same port, keys, clients and agents, and nothing
-// in memory. It returns once the provider answers.
+// Restart stops the provider and starts it again with the same port, keys, clients and
+// agents. Sessions and tokens are lost. It returns once the provider answers.
 func (p *Provider) Restart() error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -114,7 +116,7 @@ func (p *Provider) Restart() error {
 }
 
 // RotateKeys replaces the signing keys and withdraws the old ones, without a restart: sessions, codes
-// and tokens go on, and whatever is signed from now on has another kid.
+// and tokens stay valid, and new signatures have another kid.
 func (p *Provider) RotateKeys() error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -123,8 +125,8 @@ func (p *Provider) RotateKeys() error {
 	return p.configure(next)
 }
 
-// Register adds clients to a running provider; one whose ID is registered already replaces it. An
-// error says why the engine refuses a registration, and the provider goes on with what it had.
+// Register adds clients to a running provider, or replaces those with the same ID. If
+// the engine refuses a registration, it returns the reason and changes nothing.
 func (p *Provider) Register(clients ...Client) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -176,7 +178,7 @@ func (p *Provider) issuer() string {
 	return fmt.Sprintf("http://127.0.0.1:%d/api/v2", p.settings.Port)
 }
 
-// discover makes sure that the process answers as the issuer that it is meant to be.
+// discover checks that the process answers with the expected issuer.
 func (p *Provider) discover() error {
 	client := &http.Client{Timeout: patience, Transport: &http.Transport{DisableKeepAlives: true}}
 	resp, err := client.Get(p.issuer() + "/.well-known/openid-configuration")

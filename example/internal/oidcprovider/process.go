@@ -12,7 +12,7 @@ import (
 	"time"
 )
 
-// patience bounds each answer of the process, the first of which includes loading Node.
+// patience bounds each answer of the process. The first one includes the start of Node.
 const patience = 30 * time.Second
 
 // process is a running `node provider.mjs`.
@@ -22,9 +22,10 @@ type process struct {
 	stdout *bufio.Reader
 }
 
-// installed returns the directory of provider.mjs, or an error that says what to install. It looks
-// upwards from the working directory, which during a test is the directory of the package under
-// test: unlike the path of a source file it is right in a binary built with -trimpath too.
+// installed returns the directory of provider.mjs, or an error with the command to run.
+// It searches upwards from the working directory, which is the directory of the package
+// under test. This also works in a binary built with -trimpath, unlike the path of a
+// source file.
 func installed() (string, error) {
 	if _, err := exec.LookPath("node"); err != nil {
 		return "", errors.New("node is not installed: install Node 20 or later, then run `npm ci --prefix example/internal/oidcprovider`")
@@ -49,7 +50,8 @@ func installed() (string, error) {
 	}
 }
 
-// run starts the process, which does nothing until it is configured. Its standard error goes to log.
+// run starts the process. It waits for its configuration. Its standard error goes to
+// log.
 func run(dir string, log io.Writer) (*process, error) {
 	cmd := exec.Command("node", "provider.mjs")
 	cmd.Dir = dir
@@ -73,7 +75,8 @@ func run(dir string, log io.Writer) (*process, error) {
 
 // configure sends settings and returns the port that the process listens on and its private keys.
 func (p *process) configure(next settings) (port int, jwks json.RawMessage, err error) {
-	// Both pipes end with the process, and with them the write and the read below.
+	// Both pipes close when the process ends, and then the write and the read below
+	// return.
 	timer := time.AfterFunc(patience, func() { p.cmd.Process.Kill() })
 	defer timer.Stop()
 	if err := json.NewEncoder(p.stdin).Encode(next); err != nil {
@@ -99,8 +102,8 @@ func (p *process) configure(next settings) (port int, jwks json.RawMessage, err 
 
 // kill ends the process and waits for it, so that it leaves no zombie.
 func (p *process) kill() {
-	// Neither error says anything: the process may be gone already, and its status is that of a
-	// killed one.
+	// Ignore both errors: the process may have ended before, and its status is that of
+	// a killed process.
 	p.cmd.Process.Kill()
 	p.cmd.Wait()
 }

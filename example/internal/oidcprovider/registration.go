@@ -4,22 +4,24 @@ import (
 	"encoding/json"
 )
 
-// DefaultScope is what every service provider is granted without asking for more.
+// DefaultScope has the scopes that every service provider gets.
 const DefaultScope = "openid given_name usual_name email uid siret idp_id roles organization_label"
 
-// Client is a service provider's, or a resource server's, registration.
+// Client is the registration of a service provider or a resource server.
 type Client struct {
 	// ID and Secret are the client_id and client_secret. The key of HS256 is the secret's bytes.
 	ID, Secret string
 
-	// RedirectURIs are compared exactly. Any http or https URL will do, localhost included. A client
-	// without any is a resource server: it can introspect tokens, and log nobody in.
+	// RedirectURIs are compared exactly. Any http or https URL is accepted, localhost
+	// included. A client without any is a resource server: it can introspect tokens,
+	// but not log agents in.
 	RedirectURIs []string
 
 	// PostLogoutRedirectURIs are compared exactly.
 	PostLogoutRedirectURIs []string
 
-	// Scope is what the client may ask for, space-separated. Default: [DefaultScope].
+	// Scope is the list of scopes that the client may request, separated by spaces.
+	// Default: [DefaultScope].
 	Scope string
 
 	// IDTokenAlg is id_token_signed_response_alg: RS256 (the default), ES256 or HS256.
@@ -29,7 +31,8 @@ type Client struct {
 	UserinfoAlg string
 
 	// IntrospectionAlg is introspection_signed_response_alg: RS256, ES256, HS256, or "" for JSON. The
-	// engine signs only for who accepts application/token-introspection+jwt and not JSON.
+	// engine signs only if the request accepts application/token-introspection+jwt and
+	// not JSON.
 	IntrospectionAlg string
 }
 
@@ -61,20 +64,20 @@ func (c Client) MarshalJSON() ([]byte, error) {
 	return json.Marshal(metadata)
 }
 
-// Agent is somebody who can log in.
+// Agent is a person who can log in.
 type Agent struct {
 	// Sub is the stable identifier, by which [Provider.Login] chooses the agent.
 	Sub string `json:"sub"`
 
-	// ACR is the level of their identity provider. One that AgentConnect does not list counts as
-	// eidas1.
+	// ACR is the level of their identity provider. A level that ProConnect does not
+	// list counts as eidas1.
 	ACR string `json:"acr"`
 
 	// AMR are their authentication methods.
 	AMR []string `json:"amr,omitempty"`
 
-	// Claims are all others, under the names of userinfo. idp_id is what idp_hint is compared with,
-	// email is what login_hint is compared with.
+	// Claims are all other claims, under their names in userinfo. idp_hint is compared
+	// with idp_id, and login_hint with email.
 	Claims map[string]any `json:"claims,omitempty"`
 }
 

@@ -1,5 +1,5 @@
-// Package otelexample turns the events of agentconnect into OpenTelemetry metrics:
-// a file to copy.
+// Package otelexample turns the events of agentconnect into OpenTelemetry metrics. Copy
+// the file.
 package otelexample
 
 import (
@@ -12,13 +12,13 @@ import (
 	"github.com/agentconnect-go/agentconnect"
 )
 
-// Events returns a function for agentconnect.WithEvents that counts what happens in
-// the counter agentconnect.events of the meter. Its attributes have few values each:
-// the kind of event, the code of a refusal and the level of a session. Neither the
-// agent's pseudonym nor the identity provider is one.
+// Events returns a function for agentconnect.WithEvents that counts the events in the
+// meter's counter agentconnect.events. Its attributes are the kind of event, the code
+// of a refusal and the level of a session: each has few values. The agent's pseudonym
+// and the identity provider are not attributes.
 func Events(meter metric.Meter) (func(context.Context, agentconnect.Event), error) {
 	events, err := meter.Int64Counter("agentconnect.events",
-		metric.WithDescription("Logins, refusals, logouts and what else happens to sessions."),
+		metric.WithDescription("Logins, refusals, logouts and other events of sessions."),
 		metric.WithUnit("{event}"))
 	if err != nil {
 		return nil, fmt.Errorf("agentconnect metrics: %w", err)

@@ -12,10 +12,10 @@ import (
 	"time"
 )
 
-// StartReadReplica puts a replica beside a Redis that follows it with a lag, and
-// returns the address of a relay whose clients read from the replica (GET) and do
-// everything else on the primary: what some proxies and clusters of Redis do. lag is
-// asked for each piece that the primary sends.
+// StartReadReplica starts a replica that follows a Redis with a lag. It returns the
+// address of a relay that sends GET to the replica and all other commands to the
+// primary, like some proxies and clusters of Redis. lag is called for each piece of
+// data that the primary sends.
 func StartReadReplica(tb testing.TB, primary *Redis, lag func() time.Duration) (address string, replica *Redis) {
 	tb.Helper()
 	slow := relay(tb, func(client net.Conn) {
@@ -87,7 +87,7 @@ func relay(tb testing.TB, serve func(net.Conn)) (address string) {
 	return listener.Addr().String()
 }
 
-// pipe connects a client to a server whose pieces arrive late.
+// pipe connects a client to a server whose data arrives late.
 func pipe(client net.Conn, address string, lag func() time.Duration) {
 	server, err := net.Dial("tcp", address)
 	if err != nil {

@@ -20,10 +20,9 @@ import (
 	"github.com/agentconnect-go/agentconnect/example/internal/ci"
 )
 
-// Postgres is a PostgreSQL server with an empty database. What is written to it
-// survives a restart.
+// Postgres is a PostgreSQL server with an empty database. Its data survives a restart.
 type Postgres struct {
-	// URL is that of the database, with the password of its owner. A restart does
+	// URL is the URL of the database, with the password of its owner. A restart does
 	// not change it.
 	URL string
 	// Password is the one in the URL.
@@ -40,8 +39,7 @@ type Postgres struct {
 }
 
 // StartPostgres starts a PostgreSQL server, which stops at the end of the test. Any
-// failure ends the test, and so does a program that is not installed: see the
-// package.
+// failure ends the test. A missing program skips or fails it: see the package.
 func StartPostgres(tb testing.TB) *Postgres {
 	tb.Helper()
 	initdb, postgres := findProgram("initdb"), findProgram("postgres")
@@ -63,7 +61,7 @@ func StartPostgres(tb testing.TB) *Postgres {
 	return p
 }
 
-// findProgram looks in PATH and where Debian puts each version.
+// findProgram searches PATH and the directories of Debian's versions.
 func findProgram(name string) string {
 	if path, err := exec.LookPath(name); err == nil {
 		return path
@@ -75,10 +73,10 @@ func findProgram(name string) string {
 	return slices.Max(paths)
 }
 
-// prepare makes the directory of the data. PostgreSQL refuses to run as root, so
-// then it runs, and owns its directory, as somebody else.
+// prepare makes the directory of the data. PostgreSQL refuses to run as root: under
+// root, another account runs it and owns the directory.
 func (p *Postgres) prepare(initdb string) error {
-	// Not TempDir of the test, whose parent only its own account can enter.
+	// Not the test's TempDir: only its own account can enter the parent of that.
 	dir, err := os.MkdirTemp("", "postgres-")
 	if err != nil {
 		return err
@@ -116,8 +114,7 @@ func (p *Postgres) command(name string, args ...string) *exec.Cmd {
 	return cmd
 }
 
-// unprivileged returns the account of Debian's package, or the one that has no
-// rights at all.
+// unprivileged returns the account of Debian's package, or nobody.
 func unprivileged() (*syscall.Credential, error) {
 	account, err := user.Lookup("postgres")
 	if err != nil {
@@ -150,7 +147,7 @@ func (p *Postgres) Start() {
 	p.process = process
 }
 
-// Stop ends it, and with it every connection. Stopping twice is a no-op.
+// Stop ends it and its connections. Stopping twice is a no-op.
 func (p *Postgres) Stop() {
 	if p.process != nil {
 		p.process.stop(syscall.SIGINT) // the "fast" shutdown
@@ -158,7 +155,7 @@ func (p *Postgres) Stop() {
 	}
 }
 
-// Kill ends it without a chance to write anything more, as a crash does.
+// Kill ends it like a crash: it cannot write anything more.
 func (p *Postgres) Kill() {
 	if p.process != nil {
 		p.process.stop(syscall.SIGQUIT) // the "immediate" shutdown: recovery follows
@@ -183,8 +180,8 @@ func (p *Postgres) Connect() (*pgx.Conn, error) { return pgx.Connect(context.Bac
 // logged is how log_statement shows a statement, sent as it is or prepared.
 var logged = regexp.MustCompile(`(?m)^LOG:  (?:statement|execute [^:]*): (.*)$`)
 
-// Statements returns the first line of every statement that anybody ran since the
-// start of the server, in order, but for the pings of pgx's pool.
+// Statements returns the first line of every statement since the start of the server,
+// in order, without the pings of pgx's pool.
 func (p *Postgres) Statements() []string {
 	p.tb.Helper()
 	// The log comes through a pipe: what was logged before the marker is there once

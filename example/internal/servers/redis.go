@@ -15,7 +15,7 @@ import (
 	"github.com/agentconnect-go/agentconnect/example/internal/ci"
 )
 
-// Redis is a redis-server. What is written to it survives a restart.
+// Redis is a redis-server. Its data survives a restart.
 type Redis struct {
 	// URL is that of database 0, redis://127.0.0.1:PORT/0. A restart does not change it.
 	URL string
@@ -31,9 +31,9 @@ type Redis struct {
 }
 
 // StartRedis starts a redis-server, which stops at the end of the test. It writes every
-// change to the disk before it confirms it, unless settings ("--appendonly", "no") say
-// otherwise. Any failure ends the test, and so does a program that is not installed:
-// see the package.
+// change to the disk before it confirms it, unless settings ("--appendonly", "no")
+// change that. Any failure ends the test. A missing program skips or fails it: see the
+// package.
 func StartRedis(tb testing.TB, settings ...string) *Redis {
 	tb.Helper()
 	if _, err := exec.LookPath("redis-server"); err != nil {
@@ -84,7 +84,7 @@ func (r *Redis) Stop() {
 	}
 }
 
-// Kill ends it without a chance to write anything more, as a crash does.
+// Kill ends it like a crash: it cannot write anything more.
 func (r *Redis) Kill() {
 	if r.process != nil {
 		r.process.stop(syscall.SIGKILL)
@@ -92,15 +92,15 @@ func (r *Redis) Kill() {
 	}
 }
 
-// Freeze suspends it: connections stay open and nothing answers.
+// Freeze suspends it: connections stay open, without answers.
 func (r *Redis) Freeze() { _ = r.process.cmd.Process.Signal(syscall.SIGSTOP) }
 
 // Thaw ends [Redis.Freeze].
 func (r *Redis) Thaw() { _ = r.process.cmd.Process.Signal(syscall.SIGCONT) }
 
-// Commands returns how often each command was called since the start, as INFO
-// commandstats counts them, without those that connections begin with nor those of
-// counting.
+// Commands returns how often each command was called since the start, from INFO
+// commandstats. It leaves out the commands that open connections and those of the
+// counting itself.
 func (r *Redis) Commands() map[string]int {
 	r.tb.Helper()
 	info, err := r.Client.Info(context.Background(), "commandstats").Result()

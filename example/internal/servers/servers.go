@@ -1,9 +1,8 @@
-// Package servers starts a real Redis and a real PostgreSQL for tests, each on a
-// free loopback port and with its data in a directory that the end of the test
-// removes.
+// Package servers starts a real Redis and a real PostgreSQL for tests. Each has a free
+// loopback port, and a directory for its data that is removed at the end of the test.
 //
-// Where the programs are not installed a test is skipped, or fails when the
-// environment has CI=true.
+// If a program is not installed, a test is skipped, or fails if the environment has
+// CI=true.
 package servers
 
 import (
@@ -22,7 +21,7 @@ import (
 // patience bounds the start and the end of a server.
 const patience = 30 * time.Second
 
-// freePort returns a loopback port that nobody listens on.
+// freePort returns a free loopback port.
 func freePort(tb testing.TB) int {
 	tb.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
@@ -48,7 +47,7 @@ func start(cmd *exec.Cmd, output *output, up func() error) (*process, error) {
 	}
 	p := &process{cmd: cmd, output: output, done: make(chan struct{})}
 	go func() {
-		_ = cmd.Wait() // its status says how it was stopped
+		_ = cmd.Wait() // its status depends on how it was stopped
 		close(p.done)
 	}()
 	poll := time.NewTicker(10 * time.Millisecond)
@@ -72,7 +71,7 @@ func start(cmd *exec.Cmd, output *output, up func() error) (*process, error) {
 
 // stop sends a signal and waits for the end.
 func (p *process) stop(signal syscall.Signal) {
-	// An error says that it ended already.
+	// An error means that it has already ended.
 	_ = p.cmd.Process.Signal(signal)
 	select {
 	case <-p.done:
@@ -82,7 +81,7 @@ func (p *process) stop(signal syscall.Signal) {
 	}
 }
 
-// output is what a server wrote, safe to read while it writes.
+// output is the output of a server. It can be read while the server writes.
 type output struct {
 	mu   sync.Mutex
 	text bytes.Buffer
