@@ -176,61 +176,68 @@ func (r *relay) freeze() {
 // sequence, over each protocol and for each kind of call.
 func TestConnectionsThatDiedQuietly(t *testing.T) {
 	t.Parallel()
+	calls := map[string]func(ctx context.Context, p *Provider, m *Metadata) error{
+		"keys": func(ctx context.Context, p *Provider, _ *Metadata) error { _, err := p.ReadKeys(ctx); return err },
+		"introspection": func(ctx context.Context, p *Provider, _ *Metadata) error {
+			_, err := p.Introspect(ctx, "token")
+			return err
+		},
+		"exchange": func(ctx context.Context, p *Provider, m *Metadata) error {
+			_, err := p.Exchange(ctx, m, "code", Login{})
+			return err
+		},
+		"userinfo": func(ctx context.Context, p *Provider, m *Metadata) error {
+			_, err := p.Userinfo(ctx, m, &Tokens{ID: &IDToken{}})
+			return err
+		},
+	}
+	answered := func(err error) bool {
+		var failure *Failure
+		return err == nil || errors.As(err, &failure) && failure.Status != 0
+	}
 	for _, protocol := range protocols() {
-		t.Run(protocol, func(t *testing.T) {
-			t.Parallel()
-			f := newFake(t)
-			server, _ := serve(t, protocol, f)
-			relay := newRelay(t, server.Listener.Addr().String())
-			f.config.Issuer = strings.Replace(server.URL, server.Listener.Addr().String(), relay.Addr().String(), 1)
-			document := f.document()
-			for name, value := range document {
-				document[name] = strings.Replace(value.(string), f.URL, f.config.Issuer, 1)
-			}
-			f.handle("/.well-known/openid-configuration", f.sendJSON(document))
-			f.handle("/introspect", send(200, "application/json", `{"active":true}`))
-			f.handle("/token", send(400, "application/json", `{"error":"invalid_grant"}`))
-			f.handle("/userinfo", send(401, "application/json", `{}`))
-			const ping = 300 * time.Millisecond
-			f.config.Client = &http.Client{Transport: transportTo(t, server, ping), Timeout: 2 * time.Second}
-			p := New(f.config)
-			m, err := p.Metadata(t.Context())
-			if err != nil {
-				t.Fatal(err)
-			}
-			answered := func(err error) bool {
-				var failure *Failure
-				return err == nil || errors.As(err, &failure) && failure.Status != 0
-			}
-			for name, call := range map[string]func() error{
-				"keys":          func() error { _, err := p.ReadKeys(t.Context()); return err },
-				"introspection": func() error { _, err := p.Introspect(t.Context(), "token"); return err },
-				"exchange":      func() error { _, err := p.Exchange(t.Context(), m, "code", Login{}); return err },
-				"userinfo": func() error {
-					_, err := p.Userinfo(t.Context(), m, &Tokens{ID: &IDToken{}})
-					return err
-				},
-			} {
+		for name, call := range calls {
+			t.Run(protocol+", "+name, func(t *testing.T) {
+				t.Parallel()
+				f := newFake(t)
+				server, _ := serve(t, protocol, f)
+				relay := newRelay(t, server.Listener.Addr().String())
+				f.config.Issuer = strings.Replace(server.URL, server.Listener.Addr().String(), relay.Addr().String(), 1)
+				document := f.document()
+				for name, value := range document {
+					document[name] = strings.Replace(value.(string), f.URL, f.config.Issuer, 1)
+				}
+				f.handle("/.well-known/openid-configuration", f.sendJSON(document))
+				f.handle("/introspect", send(200, "application/json", `{"active":true}`))
+				f.handle("/token", send(400, "application/json", `{"error":"invalid_grant"}`))
+				f.handle("/userinfo", send(401, "application/json", `{}`))
+				const ping = 300 * time.Millisecond
+				f.config.Client = &http.Client{Transport: transportTo(t, server, ping), Timeout: 2 * time.Second}
+				p := New(f.config)
+				m, err := p.Metadata(t.Context())
+				if err != nil {
+					t.Fatal(err)
+				}
 				var together sync.WaitGroup
 				for range 8 { // as many connections as HTTP/1 needs
-					together.Go(func() { call() })
+					together.Go(func() { call(t.Context(), p, m) })
 				}
 				together.Wait()
 				relay.freeze()
-				if err := call(); answered(err) {
-					t.Errorf("%s: a dead connection answered: %v", name, err)
+				if err := call(t.Context(), p, m); answered(err) {
+					t.Errorf("a dead connection answered: %v", err)
 				}
 				var failures []error
 				for range 5 {
-					if err := call(); !answered(err) {
+					if err := call(t.Context(), p, m); !answered(err) {
 						failures = append(failures, err)
 					}
 				}
 				if len(failures) > 1 { // one: a machine under load may be slow
-					t.Errorf("%s: got %d failures of five calls after the first, want none: %v", name, len(failures), failures)
+					t.Errorf("got %d failures of five calls after the first, want none: %v", len(failures), failures)
 				}
-			}
-		})
+			})
+		}
 	}
 }
 
