@@ -9,6 +9,7 @@ import (
 
 	"github.com/go-jose/go-jose/v4"
 
+	"github.com/agentconnect-go/agentconnect/internal/fresh"
 	"github.com/agentconnect-go/agentconnect/internal/pending"
 	"github.com/agentconnect-go/agentconnect/internal/provider"
 	"github.com/agentconnect-go/agentconnect/internal/records"
@@ -26,7 +27,7 @@ type Authenticator struct {
 	provider *provider.Provider
 	events   announcer
 	sessions *sessions
-	fresh    *freshCookie
+	fresh    *fresh.Keeper
 	pending  *pending.Keeper
 	logouts  *seal.Sealer
 	links    *seal.Sealer
@@ -66,7 +67,7 @@ func New(opts ...Option) (*Authenticator, error) {
 	if err != nil {
 		return nil, err
 	}
-	fresh, err := newFreshCookie(c)
+	freshSealer, err := seal.New(c.purpose("new session"), c.secrets()...)
 	if err != nil {
 		return nil, err
 	}
@@ -75,7 +76,7 @@ func New(opts ...Option) (*Authenticator, error) {
 		provider: provider.New(c.provider()),
 		events:   announcer{c.events, c.logger, c.now},
 		sessions: sessions,
-		fresh:    fresh,
+		fresh:    fresh.New(c.cookieName, c.secureCookies, freshSealer, c.now, c.otherCookieNames...),
 		pending:  pending.New(c.cookieName, c.secureCookies, pendings, c.now, c.otherCookieNames...),
 		logouts:  logouts,
 		links:    links,

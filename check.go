@@ -2,9 +2,7 @@ package agentconnect
 
 import (
 	"context"
-	"fmt"
-	"strings"
-	"unicode/utf8"
+	"slices"
 
 	"github.com/agentconnect-go/agentconnect/internal/doctor"
 	"github.com/agentconnect-go/agentconnect/internal/settings"
@@ -74,16 +72,6 @@ const (
 	SeverityProblem Severity = "problem" // logins, or a part of what the service offers, will fail
 )
 
-func (s Severity) rank() int {
-	switch s {
-	case SeverityOK:
-		return 0
-	case SeverityWarning:
-		return 1
-	}
-	return 2
-}
-
 // A Finding is one thing that [Authenticator.Check] looked at, in English, for
 // operators. There is no secret in it.
 type Finding struct {
@@ -102,31 +90,20 @@ type Findings []Finding
 
 // Worst returns the heaviest of the severities, SeverityOK when there are none.
 func (fs Findings) Worst() Severity {
-	worst := SeverityOK
-	for _, f := range fs {
-		if f.Severity.rank() > worst.rank() {
-			worst = f.Severity
+	for _, worst := range []Severity{SeverityProblem, SeverityWarning} {
+		if slices.ContainsFunc(fs, func(f Finding) bool { return f.Severity == worst }) {
+			return worst
 		}
 	}
-	return worst
+	return SeverityOK
 }
 
 // String returns a table for a terminal: a line for each finding, followed by
 // what to do if there is something, and a line that counts them.
 func (fs Findings) String() string {
-	const gap = "  "
-	width, count := 0, map[Severity]int{}
-	for _, f := range fs {
-		width = max(width, utf8.RuneCountInString(f.Subject))
-		count[f.Severity]++
+	rows := make([]doctor.Finding, len(fs))
+	for i, f := range fs {
+		rows[i] = doctor.Finding{Severity: doctor.Severity(f.Severity), Subject: f.Subject, Found: f.Found, Action: f.Action}
 	}
-	var b strings.Builder
-	for _, f := range fs {
-		fmt.Fprintf(&b, "%-*s%s%-*s%s%s\n", len(SeverityProblem), f.Severity, gap, width, f.Subject, gap, f.Found)
-		if f.Action != "" {
-			fmt.Fprintf(&b, "%*s→ %s\n", len(SeverityProblem)+width+2*len(gap), "", f.Action)
-		}
-	}
-	fmt.Fprintf(&b, "\nok: %d, warnings: %d, problems: %d\n", count[SeverityOK], count[SeverityWarning], count[SeverityProblem])
-	return b.String()
+	return doctor.Table(rows)
 }

@@ -1,6 +1,6 @@
-// Package agentconnect logs public agents in with AgentConnect (renamed
-// ProConnect in 2024), the OpenID Connect federation of the French State: as
-// handlers and middleware for net/http, on any router.
+// Package agentconnect logs public agents in with ProConnect (called AgentConnect
+// until 2024), the OpenID Connect federation of the French State. It has handlers and
+// middleware for net/http, on any router.
 //
 //	auth, err := agentconnect.New(
 //		agentconnect.WithEnvironment(agentconnect.Integration),
@@ -10,10 +10,10 @@
 //	)
 //
 //	r := chi.NewRouter()
-//	r.Get("/login", auth.Login)
-//	r.Get("/callback", auth.Callback)
-//	r.Post("/logout", auth.Logout)
-//	r.Get("/logout/callback", auth.LogoutCallback)
+//	r.HandleFunc("/login", auth.Login)
+//	r.HandleFunc("/callback", auth.Callback)
+//	r.HandleFunc("/logout", auth.Logout)
+//	r.HandleFunc("/logout/callback", auth.LogoutCallback)
 //	r.With(auth.RequireAgent).Get("/dossiers", func(w http.ResponseWriter, r *http.Request) {
 //		agent, _ := agentconnect.AgentFrom(r.Context())
 //		fmt.Fprintf(w, "Bonjour %s %s", agent.GivenName, agent.UsualName)
@@ -22,13 +22,13 @@
 // # The flow
 //
 // [Authenticator.RequireAgent] sends a stranger to [Authenticator.Login], which
-// redirects the browser to AgentConnect with a fresh state, nonce and PKCE
-// challenge, kept in a sealed cookie of that browser. AgentConnect sends it back
+// redirects the browser to ProConnect with a fresh state, nonce and PKCE
+// challenge, kept in a sealed cookie of that browser. ProConnect sends it back
 // to [Authenticator.Callback], which redeems the code from server to server,
 // verifies the ID token and the userinfo, and puts a session in the store. From
 // then on a request costs one read of the store, and its handler finds the agent
 // with [AgentFrom]. [Authenticator.Logout] ends the session here, then sends the
-// browser to end the one at AgentConnect, which comes back to
+// browser to end the one at ProConnect, which comes back to
 // [Authenticator.LogoutCallback].
 //
 // # What is trusted
@@ -47,5 +47,5 @@
 //
 // The protocol is OpenID Connect Core 1.0 (authorization code flow), Discovery
 // 1.0 and RP-Initiated Logout 1.0, with RFC 7636 (PKCE) and RFC 9207 (iss), as the
-// documentation of AgentConnect for service providers narrows them.
+// documentation of ProConnect for service providers narrows them.
 package agentconnect

@@ -565,6 +565,30 @@ func TestDocsCommands(t *testing.T) {
 	}
 }
 
+// TestSnippetsTakeEveryMethod checks that no example narrows the methods of a
+// handler: the official button sends a POST to the login, and each handler answers the
+// methods that it does not take.
+func TestSnippetsTakeEveryMethod(t *testing.T) {
+	t.Parallel()
+	narrow := regexp.MustCompile(`(?i)(\.(get|post)\(|"(get|post) )[^,]*, (auth|a|s\.auth)\.(Login|Callback|Logout|LogoutCallback)\)`)
+	paths, err := exec.Command("git", "ls-files", "*.go", "*.md").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range strings.Fields(string(paths)) {
+		if path == "routers_test.go" { // shows that such a registration works as far as it goes
+			continue
+		}
+		text, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, found := range narrow.FindAllString(string(text), -1) {
+			t.Errorf("%s: %s: register the handler for all methods", path, found)
+		}
+	}
+}
+
 // TestContributingMap checks that the map names every directory with a package, and
 // that what it names is where it says.
 func TestContributingMap(t *testing.T) {

@@ -111,7 +111,7 @@ func (a *Authenticator) Callback(w http.ResponseWriter, r *http.Request) {
 	}
 	a.replaceSession(r, admitted.session)
 	a.give(w, r, admitted)
-	a.fresh.set(w, r, admitted.session)
+	a.fresh.Set(w, r, admitted.session.token, admitted.session.expires)
 	redirect(w, admitted.returnTo)
 }
 

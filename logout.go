@@ -55,7 +55,7 @@ func (a *Authenticator) Logout(w http.ResponseWriter, r *http.Request) {
 
 	ended, err := a.endSessions(r)
 	a.sessions.forgetCookies(w, r)
-	a.fresh.forget(w, r)
+	a.fresh.Forget(w, r)
 	if err != nil {
 		refusal := newError(CodeSessionStore, err)
 		refusal.logoutFailed = true

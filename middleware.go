@@ -195,7 +195,7 @@ func (a *Authenticator) refuseStranger(w http.ResponseWriter, r *http.Request, g
 		return
 	}
 	if cause := a.lost(w, r); cause != nil {
-		a.fresh.forget(w, r) // one page: the next login may work
+		a.fresh.Forget(w, r) // one page: the next login may work
 		refusal := newError(codeSessionLost, cause)
 		refusal.ReturnTo = a.config.returnTo(navigation.Target(r))
 		a.refuse(w, r, refusal)
@@ -207,6 +207,33 @@ func (a *Authenticator) refuseStranger(w http.ResponseWriter, r *http.Request, g
 	default:
 		redirect(w, a.loginURL(navigation.Target(r)))
 	}
+}
+
+// lost says what a stranger's browser must have lost: nil when it was given no
+// session a moment ago. A session that the store has, and that this instance cannot
+// read, is not lost: a login replaces it, unless the last one did just that.
+func (a *Authenticator) lost(w http.ResponseWriter, r *http.Request) error {
+	mark := a.fresh.Read(r)
+	if mark == nil || mark.IsUnreadable() {
+		return nil
+	}
+	token := cookies.Value(r, a.config.cookieName)
+	if !mark.IsOf(token) {
+		return errors.New("the browser does not present the cookie of the session that it was just given, or presents two: does a proxy drop or rewrite cookies, does another application on this host use the same cookie name?")
+	}
+	switch a.sessions.recordOf(r.Context(), token) {
+	case recordForeign:
+		return nil
+	case recordUnreadable:
+		if mark.IsSecond() {
+			return errors.New("the store has the session that the browser was just given, and this instance cannot read its record, for the second time: do all instances have the same sealing keys (WithSealedSessions), and a version that reads what the others write?")
+		}
+		if r.Method != http.MethodHead { // which starts no login
+			a.fresh.SetUnreadable(w, token)
+		}
+		return nil
+	}
+	return errors.New("the browser presents the session that it was just given, and this instance does not find it or takes it to be over: is the store shared by all instances (the default one is not), does it keep what it confirms, does it read from a replica that lags, do the clocks agree?")
 }
 
 // refuseAgent sends an agent to step up where that helps, and otherwise says
@@ -264,5 +291,5 @@ func (a *Authenticator) StripCookies(r *http.Request) {
 	for _, stem := range a.config.cookieNames() {
 		names = append(names, stem, stem+"-seen", logoutCookieOf(stem))
 	}
-	cookies.Strip(r, append(names, a.idleCookieName(), a.fresh.name, a.silentCookieName()))
+	cookies.Strip(r, append(names, a.idleCookieName(), a.fresh.Name(), a.silentCookieName()))
 }

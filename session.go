@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/agentconnect-go/agentconnect/internal/cookies"
+	"github.com/agentconnect-go/agentconnect/internal/fresh"
 	"github.com/agentconnect-go/agentconnect/internal/provider"
 	"github.com/agentconnect-go/agentconnect/internal/records"
 )
@@ -264,7 +265,7 @@ func (s *sessions) givenBefore(ctx context.Context, token string) (*session, err
 		if err != nil {
 			return nil, err
 		}
-		if session == nil || s.now().Sub(session.created).Abs() > freshPeriod || s.isOver(session, s.now()) {
+		if session == nil || s.now().Sub(session.created).Abs() > fresh.Period || s.isOver(session, s.now()) {
 			continue
 		}
 		departure, err := s.departure(ctx, session.agent.Sub)
@@ -341,6 +342,3 @@ type admission struct {
 	returnTo string   // a local page
 	cookies  []string // of the application: Set-Cookie lines of the login hook
 }
-
-// freshPeriod is how long a session is new.
-const freshPeriod = time.Minute

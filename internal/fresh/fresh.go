@@ -1,0 +1,120 @@
+// Package fresh keeps a cookie that says that this browser was given a session a
+// moment ago. A browser that has it and comes as a stranger lost the session on the
+// way: another login would lose it again, and send the browser round until it gives
+// up. The package knows cookies and session tokens, and nothing of the store.
+package fresh
+
+import (
+	"crypto/sha256"
+	"crypto/subtle"
+	"encoding/binary"
+	"net/http"
+	"time"
+
+	"github.com/agentconnect-go/agentconnect/internal/cookies"
+	"github.com/agentconnect-go/agentconnect/internal/seal"
+)
+
+// Period is how long a session is new.
+const Period = time.Minute
+
+const suffix = "-fresh"
+
+// A Keeper sets, reads and deletes the cookie.
+type Keeper struct {
+	stem   string   // of the names of all our cookies
+	others []string // the stems of instances with another configuration
+	secure bool
+	sealer *seal.Sealer
+	now    func() time.Time
+}
+
+// New returns a Keeper for the cookies of a stem. Forget also deletes those of others.
+func New(stem string, secure bool, sealer *seal.Sealer, now func() time.Time, others ...string) *Keeper {
+	return &Keeper{stem: stem, others: others, secure: secure, sealer: sealer, now: now}
+}
+
+// Name returns the name of the cookie.
+func (k *Keeper) Name() string { return k.stem + suffix }
+
+// A Mark is what the cookie says of a login.
+type Mark struct {
+	session [16]byte
+	kind    byte
+}
+
+// The kinds of marks: the login is the first one; this instance cannot read the record
+// that it gave; it follows such a login.
+const (
+	first byte = iota
+	unreadable
+	second
+	markLen = 16 + 8 + 1 // the session's fingerprint, the time when the mark ends, the kind
+)
+
+// IsOf reports whether the mark is of the session with this token.
+func (m *Mark) IsOf(token string) bool {
+	f := fingerprint(token)
+	return subtle.ConstantTimeCompare(f[:], m.session[:]) == 1
+}
+
+// IsUnreadable reports whether the record of the last login could not be read, so that
+// another login is under way.
+func (m *Mark) IsUnreadable() bool { return m.kind == unreadable }
+
+// IsSecond reports whether the login follows one whose record could not be read.
+func (m *Mark) IsSecond() bool { return m.kind == second }
+
+// Set says that a login of the request gave the browser a session.
+func (k *Keeper) Set(w http.ResponseWriter, r *http.Request, token string, expires time.Time) {
+	kind := first
+	if before := k.Read(r); before != nil && before.kind != first {
+		kind = second
+	}
+	until := k.now().Add(Period)
+	if expires.Before(until) {
+		until = expires
+	}
+	k.write(w, token, until, kind)
+}
+
+// SetUnreadable says that another login is under way, since the record of the last one
+// cannot be read here.
+func (k *Keeper) SetUnreadable(w http.ResponseWriter, token string) {
+	k.write(w, token, k.now().Add(Period), unreadable)
+}
+
+func (k *Keeper) write(w http.ResponseWriter, token string, until time.Time, kind byte) {
+	f := fingerprint(token)
+	plain := append(binary.BigEndian.AppendUint64(f[:], uint64(until.Unix())), kind)
+	http.SetCookie(w, cookies.New(k.Name(), k.sealer.Seal(plain, k.Name()), int(Period.Seconds()), k.secure))
+}
+
+// Read returns what a request's cookie says, nil if it says nothing.
+func (k *Keeper) Read(r *http.Request) *Mark {
+	if cookies.Crowded(r, k.stem) {
+		return nil
+	}
+	plain, _ := k.sealer.Open(cookies.Value(r, k.Name()), k.Name())
+	if len(plain) != markLen || !k.now().Before(time.Unix(int64(binary.BigEndian.Uint64(plain[16:])), 0)) {
+		return nil
+	}
+	return &Mark{session: [16]byte(plain[:16]), kind: plain[markLen-1]}
+}
+
+// Forget deletes the cookie in a browser that has it, also that of an instance with
+// another stem: a logout there is one here.
+func (k *Keeper) Forget(w http.ResponseWriter, r *http.Request) {
+	for _, stem := range append([]string{k.stem}, k.others...) {
+		if name := stem + suffix; len(cookies.Named(r, name)) > 0 {
+			http.SetCookie(w, cookies.New(name, "", -1, k.secure))
+		}
+	}
+}
+
+// fingerprint shortens a token.
+func fingerprint(token string) (f [16]byte) {
+	sum := sha256.Sum256([]byte(token))
+	copy(f[:], sum[:])
+	return f
+}
