@@ -20,8 +20,8 @@ import (
 //
 // It takes POST. GET shows a page with a button and ends nothing, so that no
 // image and no link of another site can log an agent out; a form of another site
-// is refused, by Sec-Fetch-Site and Origin. Without a session it goes to the home
-// page; a session that is over also ends at the provider, which may still know the
+// is refused, by Sec-Fetch-Site and Origin. Without a session it goes to the page of
+// [WithLoggedOutPath]; a session that is over also ends at the provider, which may still know the
 // agent. When the store cannot delete the session, the agent is told so (503), and
 // the browser forgets it.
 //
@@ -63,7 +63,7 @@ func (a *Authenticator) Logout(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if len(ended) == 0 && next == "" {
-		sendTo(w, r, a.config.homePath)
+		a.goOnLoggedOut(w, r, "")
 		return
 	}
 	for _, session := range ended {
