@@ -3,7 +3,6 @@ package agentconnect
 import (
 	"cmp"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
@@ -11,7 +10,7 @@ import (
 
 	"github.com/agentconnect-go/agentconnect/internal/pending"
 	"github.com/agentconnect-go/agentconnect/internal/provider"
-	"github.com/agentconnect-go/agentconnect/internal/seal"
+	"github.com/agentconnect-go/agentconnect/internal/replay"
 )
 
 // errDeparted is why a login that was verified, and accepted by the hook, fails.
@@ -59,7 +58,7 @@ func (a *Authenticator) admit(ctx context.Context, r *http.Request, v verifiedLo
 	session.account = login.Account
 	admitted := &admission{session, a.config.returnTo(login.ReturnTo), header.Values("Set-Cookie")}
 	if v.token != "" && (login.ReturnTo != v.returnTo || len(admitted.cookies) > 0) {
-		if err := a.sessions.keepAnswer(ctx, admitted); err != nil {
+		if err := replay.Keep(ctx, a.sessions.store, session.token, replay.Answer{ReturnTo: admitted.returnTo, Cookies: admitted.cookies}, a.config.now().Add(pending.Lifetime)); err != nil {
 			return nil, newError(CodeSessionStore, err)
 		}
 	}
@@ -124,56 +123,11 @@ func (a *Authenticator) admittedBefore(ctx context.Context, login *pending.Login
 	if session == nil || err != nil {
 		return nil, err
 	}
-	answer, err := a.sessions.answerOf(ctx, session.token)
+	answer, err := replay.Find(ctx, a.sessions.store, session.token)
 	if err != nil {
 		return nil, err
 	}
 	return &admission{session, a.config.returnTo(cmp.Or(answer.ReturnTo, login.ReturnTo)), answer.Cookies}, nil
-}
-
-// A keptAnswer is what the login hook added to the answer of a login. It is kept
-// beside the session, sealed with the session's token, which the store does not know:
-// a reader of the store cannot use the application's cookies.
-type keptAnswer struct {
-	ReturnTo string   `json:"return_to"`
-	Cookies  []string `json:"cookies"`
-}
-
-// nameOfAnswer names the record of an answer, and the purpose of its seal.
-func nameOfAnswer(token string) string { return "answer " + token }
-
-// keepAnswer keeps the answer of a login for as long as it can be given again.
-func (s *sessions) keepAnswer(ctx context.Context, admitted *admission) error {
-	name := nameOfAnswer(admitted.session.token)
-	sealer, err := seal.New("answer", name)
-	if err != nil {
-		return err
-	}
-	plain, _ := json.Marshal(keptAnswer{admitted.returnTo, admitted.cookies}) // never fails
-	if err := s.store.CommitCtx(ctx, name, sealer.SealBytes(plain, ""), s.now().Add(pending.Lifetime)); err != nil {
-		return fmt.Errorf("session store: %w", err)
-	}
-	return nil
-}
-
-// answerOf returns what keepAnswer kept, and nothing when there is nothing.
-func (s *sessions) answerOf(ctx context.Context, token string) (answer keptAnswer, err error) {
-	name := nameOfAnswer(token)
-	record, found, err := s.store.FindCtx(ctx, name)
-	if err != nil {
-		return answer, fmt.Errorf("session store: %w", err)
-	}
-	if !found {
-		return answer, nil
-	}
-	sealer, err := seal.New("answer", name)
-	if err != nil {
-		return answer, err
-	}
-	if plain, ok := sealer.OpenBytes(record, ""); ok {
-		json.Unmarshal(plain, &answer) // of another version: nothing
-	}
-	return answer, nil
 }
 
 // give sends the browser of a login that succeeded the cookies of its session and

@@ -2,9 +2,7 @@ package agentconnect
 
 import (
 	"bytes"
-	"crypto/sha256"
 	_ "embed"
-	"encoding/base64"
 	"encoding/json"
 	"html/template"
 	"net/http"
@@ -14,6 +12,7 @@ import (
 
 	"github.com/agentconnect-go/agentconnect/internal/navigation"
 	"github.com/agentconnect-go/agentconnect/internal/negotiation"
+	"github.com/agentconnect-go/agentconnect/internal/policy"
 	"github.com/agentconnect-go/agentconnect/internal/refused"
 	"github.com/agentconnect-go/agentconnect/internal/wording"
 )
@@ -202,35 +201,10 @@ func (a *Authenticator) servePage(w http.ResponseWriter, r *http.Request, status
 	}
 	h := w.Header()
 	h.Set("Content-Type", "text/html; charset=utf-8")
-	h.Set("Content-Security-Policy", pagePolicy(a.config.pageStyle, len(p.Forms) > 0))
-	h.Set("X-Content-Type-Options", "nosniff")
-	h.Set("Referrer-Policy", referrerPolicy(len(p.Forms) > 0))
+	policy.SetHeaders(h, a.config.pageStyle, len(p.Forms) > 0)
 	h.Add("Vary", "Accept-Language")
 	w.WriteHeader(status)
 	w.Write(body.Bytes())
-}
-
-// referrerPolicy says what the page's own links and forms tell of it. A page with a
-// form tells its origin, and no more: with no-referrer a browser without Fetch
-// Metadata sends "Origin: null", which is anybody's.
-func referrerPolicy(form bool) string {
-	if form {
-		return "strict-origin"
-	}
-	return "no-referrer"
-}
-
-// pagePolicy allows a page its own style and nothing else. form-action is left
-// open on the pages with a form alone: browsers hold it against every
-// redirect that follows the form, to the provider and to the agent's identity
-// provider, which nobody can list.
-func pagePolicy(style string, form bool) string {
-	hash := sha256.Sum256([]byte(style))
-	policy := "default-src 'none'; style-src 'sha256-" + base64.StdEncoding.EncodeToString(hash[:]) + "'; base-uri 'none'; frame-ancestors 'none'"
-	if !form {
-		policy += "; form-action 'none'"
-	}
-	return policy
 }
 
 // serveProblem answers a program (RFC 9457).

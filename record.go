@@ -4,6 +4,8 @@ import (
 	"encoding/binary"
 	"errors"
 	"time"
+
+	"github.com/agentconnect-go/agentconnect/internal/packed"
 )
 
 // recordVersion is the first byte of a session record. A record of another
@@ -57,12 +59,12 @@ func encodeRecord(s *session, idToken string) []byte {
 	b = binary.BigEndian.AppendUint32(b, empty)
 	b = append(b, 0, 0, 0, 0) // the length, below
 	for _, field := range s.agent.texts() {
-		b = appendText(b, *field)
+		b = packed.Append(b, *field)
 	}
-	b = appendText(b, s.account)
-	b = appendText(b, s.agent.extra)
-	b = appendTexts(b, s.agent.Roles)
-	b = appendTexts(b, s.agent.AMR)
+	b = packed.Append(b, s.account)
+	b = packed.Append(b, s.agent.extra)
+	b = packed.AppendList(b, s.agent.Roles)
+	b = packed.AppendList(b, s.agent.AMR)
 	binary.BigEndian.PutUint32(b[recordHeaderLen-4:], uint32(len(b)-recordHeaderLen))
 	// No larger than it is: a store in memory keeps the whole slice.
 	record := make([]byte, len(b)+len(idToken))
@@ -92,15 +94,15 @@ func decodeRecord(record []byte) (*session, error) {
 	copy(s.seenKey[:], record[45:])
 	empty := binary.BigEndian.Uint32(record[61:])
 
-	r := recordReader{text: string(record[recordHeaderLen:end])}
+	r := packed.NewReader(string(record[recordHeaderLen:end]))
 	for _, field := range s.agent.texts() {
-		*field = r.next()
+		*field = r.Next()
 	}
-	s.account = r.next()
-	s.agent.extra = r.next()
-	s.agent.Roles = r.list(s.listed[:])
-	s.agent.AMR = r.list(s.listed[min(len(s.agent.Roles), len(s.listed)):])
-	if r.failed || r.at != len(r.text) {
+	s.account = r.Next()
+	s.agent.extra = r.Next()
+	s.agent.Roles = r.List(s.listed[:])
+	s.agent.AMR = r.List(s.listed[min(len(s.agent.Roles), len(s.listed)):])
+	if !r.IsDone() {
 		return nil, errRecord
 	}
 	s.agent.empty = empty &^ (emptyRoles | emptyAMR)
@@ -117,67 +119,4 @@ func decodeRecord(record []byte) (*session, error) {
 // read.
 func idTokenOf(record []byte) string {
 	return string(record[recordHeaderLen+int(binary.BigEndian.Uint32(record[recordHeaderLen-4:])):])
-}
-
-func appendText(b []byte, s string) []byte {
-	return append(binary.AppendUvarint(b, uint64(len(s))), s...)
-}
-
-func appendTexts(b []byte, list []string) []byte {
-	b = binary.AppendUvarint(b, uint64(len(list)))
-	for _, s := range list {
-		b = appendText(b, s)
-	}
-	return b
-}
-
-// A recordReader reads texts one after the other; what it returns shares the
-// string's memory. Once a length led out of the string, it has failed and
-// returns nothing more.
-type recordReader struct {
-	text   string
-	at     int
-	failed bool
-}
-
-// number reads the length of a text, or the number of texts of a list, which
-// is never more than the bytes that are left.
-func (r *recordReader) number() int {
-	n := uint64(0)
-	for shift := 0; r.at < len(r.text) && shift < 64; shift += 7 {
-		c := r.text[r.at]
-		r.at++
-		n |= uint64(c&0x7f) << shift
-		if c < 0x80 {
-			if n > uint64(len(r.text)-r.at) {
-				break
-			}
-			return int(n)
-		}
-	}
-	r.failed, r.at = true, len(r.text)
-	return 0
-}
-
-func (r *recordReader) next() string {
-	n := r.number()
-	s := r.text[r.at : r.at+n]
-	r.at += n
-	return s
-}
-
-// list reads a list, into room if that is enough.
-func (r *recordReader) list(room []string) []string {
-	n := r.number()
-	if n == 0 {
-		return nil
-	}
-	if n > len(room) {
-		room = make([]string, n)
-	}
-	list := room[:n:n]
-	for i := range list {
-		list[i] = r.next()
-	}
-	return list
 }

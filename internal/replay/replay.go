@@ -1,0 +1,56 @@
+// Package replay keeps what an application's login hook added to the answer of a login,
+// so that the answer can be given again when it was lost. It is kept beside the session,
+// sealed with the session's token, which the store does not know: a reader of the store
+// cannot use the application's cookies.
+package replay
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"github.com/agentconnect-go/agentconnect/internal/records"
+	"github.com/agentconnect-go/agentconnect/internal/seal"
+)
+
+// An Answer is what the hook added.
+type Answer struct {
+	ReturnTo string   `json:"return_to"`
+	Cookies  []string `json:"cookies"` // lines of Set-Cookie
+}
+
+// name names the record of an answer, and the purpose of its seal.
+func name(token string) string { return "answer " + token }
+
+// Keep keeps the answer of the login that made the session with this token.
+func Keep(ctx context.Context, store records.Store, token string, answer Answer, expires time.Time) error {
+	sealer, err := seal.New("answer", name(token))
+	if err != nil {
+		return err
+	}
+	plain, _ := json.Marshal(answer) // never fails
+	if err := store.CommitCtx(ctx, name(token), sealer.SealBytes(plain, ""), expires); err != nil {
+		return fmt.Errorf("session store: %w", err)
+	}
+	return nil
+}
+
+// Find returns what Keep kept, and the zero Answer if there is nothing.
+func Find(ctx context.Context, store records.Store, token string) (answer Answer, err error) {
+	record, found, err := store.FindCtx(ctx, name(token))
+	if err != nil {
+		return answer, fmt.Errorf("session store: %w", err)
+	}
+	if !found {
+		return answer, nil
+	}
+	sealer, err := seal.New("answer", name(token))
+	if err != nil {
+		return answer, err
+	}
+	if plain, ok := sealer.OpenBytes(record, ""); ok {
+		json.Unmarshal(plain, &answer) // of another version: nothing
+	}
+	return answer, nil
+}
