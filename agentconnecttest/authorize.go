@@ -171,6 +171,9 @@ func check(params url.Values, c Client) (authorization, *redirectError) {
 	if request.silent && len(prompts) > 1 {
 		return invalid("prompt none must only be used alone")
 	}
+	if age := params.Get("max_age"); strings.ContainsFunc(age, func(r rune) bool { return r < '0' || r > '9' }) {
+		return invalid("invalid max_age parameter value")
+	}
 	switch method := params.Get("code_challenge_method"); {
 	case request.challenge == "" && method != "":
 		return invalid("code_challenge must be provided with code_challenge_method")

@@ -163,6 +163,7 @@ func TestAuthorizeErrorRedirects(t *testing.T) {
 		{"scope not granted", []string{"scope", "openid siret"}, "invalid_scope"},
 		{"no openid", []string{"scope", "email"}, "invalid_request"},
 		{"unknown prompt", []string{"prompt", "dance"}, "invalid_request"},
+		{"max_age that is no number", []string{"max_age", "x"}, "invalid_request"},
 		{"prompt none and login", []string{"prompt", "none login"}, "invalid_request"},
 		{"silent without a session", []string{"prompt", "none"}, "login_required"},
 		{"unknown idp_hint", []string{"idp_hint", "nowhere"}, "idp_hint_not_found"},

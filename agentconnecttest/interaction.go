@@ -30,6 +30,8 @@ func (p *Provider) serveInteraction(a *Answer, r *http.Request, id string) {
 	}
 	i, mail := p.openInteraction(id, browser)
 	switch {
+	case i == nil && r.Method == http.MethodPost && p.isForeign(id, browser):
+		p.errorPage(a, r, "Y470001", "this form is not of this browser", nil)
 	case i == nil:
 		p.interactionOver(a, r)
 	case mail && r.Method == http.MethodPost:
@@ -126,18 +128,9 @@ func (p *Provider) endWithError(a *Answer, i *interaction, problem redirectError
 	p.redirectBack(a, i.request.redirectURI, "error", problem.code, "error_description", problem.description, "state", i.request.state)
 }
 
-// interactionOver shows that this browser has no such interaction. A form sent without
-// cookies, or sent twice, has its own codes.
+// interactionOver shows that this browser has no such interaction.
 func (p *Provider) interactionOver(a *Answer, r *http.Request) {
-	code := "oidc-provider-error:session-not-found"
-	switch {
-	case r.Method != http.MethodPost:
-	case cookieValue(r, cookieBrowser) == "":
-		code = "Y470002"
-	default:
-		code = "Y470001"
-	}
-	p.errorPage(a, r, code, "this login is over, expired, or was started in another browser", nil)
+	p.errorPage(a, r, "oidc-provider-error:session-not-found", "this login is over, expired, or was started in another browser", nil)
 }
 
 // openInteraction returns the open interaction of a browser, or nil, and whether it
@@ -149,6 +142,14 @@ func (p *Provider) openInteraction(id, browser string) (i *interaction, mail boo
 		return nil, false
 	}
 	return i, i.session != ""
+}
+
+// isForeign reports whether a form was sent without the cookies of its page.
+func (p *Provider) isForeign(id, browser string) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	i := p.state.interactions[id]
+	return browser == "" || i != nil && i.browser != browser
 }
 
 // isOpen needs p.mu.

@@ -66,11 +66,11 @@ func TestSeveralTabs(t *testing.T) {
 			}
 			to, page = submit(t, browser, second, pick)
 			if test.crossed {
-				if !strings.Contains(page, "Y470001") {
-					t.Errorf("tab 2: got %s, want a page with Y470001", to)
+				if !strings.Contains(page, "session-not-found") {
+					t.Errorf("tab 2: got %s, want a page with session-not-found", to)
 				}
-				if to, page := submit(t, browser, first, pick); !strings.Contains(page, "Y470001") {
-					t.Errorf("tab 1 again, whose answer would be that of tab 2: got %s, want a page with Y470001", to)
+				if to, page := submit(t, browser, first, pick); !strings.Contains(page, "session-not-found") {
+					t.Errorf("tab 1 again, whose answer would be that of tab 2: got %s, want a page with session-not-found", to)
 				}
 				return
 			}
@@ -94,16 +94,22 @@ func TestLoginPageIsForItsBrowserAndOnce(t *testing.T) {
 		{"another browser", func(_ *http.Client, page string) string {
 			_, body := submit(t, newBrowser(t), page, pick)
 			return body
-		}, "Y470002"},
+		}, "Y470001"},
+		{"another browser that has cookies", func(_ *http.Client, page string) string {
+			other := newBrowser(t)
+			tab(t, a, other)
+			_, body := submit(t, other, page, pick)
+			return body
+		}, "Y470001"},
 		{"invented", func(browser *http.Client, page string) string {
 			_, body := submit(t, browser, page+"x", pick)
 			return body
-		}, "Y470001"},
+		}, "session-not-found"},
 		{"twice", func(browser *http.Client, page string) string {
 			submit(t, browser, page, pick)
 			_, body := submit(t, browser, page, pick)
 			return body
-		}, "Y470001"},
+		}, "session-not-found"},
 		{"back after the login", func(browser *http.Client, page string) string {
 			submit(t, browser, page, pick)
 			_, body := open(t, browser, page)
@@ -121,7 +127,7 @@ func TestLoginPageIsForItsBrowserAndOnce(t *testing.T) {
 			clock.advance(61 * time.Minute)
 			_, body := submit(t, browser, page, pick)
 			return body
-		}, "Y470001"},
+		}, "session-not-found"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			browser := newBrowser(t)

@@ -9,8 +9,8 @@ import (
 // serveEndSession ends the session of the browser without asking for
 // confirmation, and sends the browser back to the application if it says where (OpenID
 // Connect RP-Initiated Logout 1.0). Without the browser's cookie, no session ends. As
-// on the real one, an error in the request is noticed after the session has ended, and
-// gets a bare 500.
+// on the real one, an error in the request is noticed after the session has ended. A
+// browser that had a session reads what is wrong, any other gets a 500.
 func (p *Provider) serveEndSession(a *Answer, r *http.Request) {
 	params := r.URL.Query()
 	for _, name := range []string{"id_token_hint", "client_id", "post_logout_redirect_uri", "state"} {
@@ -20,10 +20,16 @@ func (p *Provider) serveEndSession(a *Answer, r *http.Request) {
 		}
 	}
 	s := p.leaveSession(a, r)
-	c, ok := p.clientOfLogout(params)
+	c, problem := p.clientOfLogout(params)
 	back := params.Get("post_logout_redirect_uri")
-	if !ok || c.ID != "" && back != "" && !slices.Contains(c.PostLogoutRedirectURIs, back) {
-		a.write(http.StatusInternalServerError, "text/plain; charset=utf-8", []byte("Internal Server Error"))
+	if problem == nil && c.ID != "" && back != "" && !slices.Contains(c.PostLogoutRedirectURIs, back) {
+		problem = &redirectError{"invalid_request", "post_logout_redirect_uri not registered"}
+	}
+	if problem != nil {
+		if s == nil {
+			problem = &redirectError{"server_error", "oops! something went wrong"}
+		}
+		p.errorPage(a, r, "oidc-provider-rendered-error:"+problem.code, problem.description, nil)
 		return
 	}
 	p.revokeLatest(s)
@@ -67,18 +73,27 @@ func (p *Provider) revokeLatest(s *session) {
 }
 
 // clientOfLogout returns the client that a logout names with id_token_hint or
-// client_id, or none. It returns false for an unknown client, and if the two contradict
-// each other.
-func (p *Provider) clientOfLogout(params url.Values) (Client, bool) {
+// client_id, or none; or what is wrong with them.
+func (p *Provider) clientOfLogout(params url.Values) (Client, *redirectError) {
 	id, hint := params.Get("client_id"), params.Get("id_token_hint")
 	if id == "" && hint == "" {
-		return Client{}, true
+		return Client{}, nil
 	}
 	if hint == "" {
-		return p.client(id)
+		c, ok := p.client(id)
+		if !ok {
+			return Client{}, &redirectError{"invalid_client", "client is invalid"}
+		}
+		return c, nil
 	}
 	c, ok := p.hintedClient(hint)
-	return c, ok && (id == "" || id == c.ID)
+	switch {
+	case !ok:
+		return Client{}, &redirectError{"invalid_request", "could not validate id_token_hint"}
+	case id != "" && id != c.ID:
+		return Client{}, &redirectError{"invalid_request", "client_id does not match the provided id_token_hint"}
+	}
+	return c, nil
 }
 
 // hintedClient returns the client an ID token was issued to, expired or not.

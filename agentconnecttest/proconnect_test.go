@@ -235,6 +235,13 @@ func TestAfterALogoutElsewhere(t *testing.T) {
 					t.Errorf("introspection: got %s, %v, want active", body, err)
 				}
 			}
+			a.logIn(t, newBrowser(t), "marie")
+			if status, _ := a.tokenRequest(t.Context(), "grant_type", "refresh_token", "refresh_token", got.RefreshToken); status != 200 {
+				t.Errorf("refresh after another login of the agent: got %d, want 200", status)
+			}
+			if resp, _ := a.userinfo(t.Context(), got.AccessToken); resp.StatusCode != 200 {
+				t.Errorf("userinfo after another login of the agent: got %d, want 200", resp.StatusCode)
+			}
 		})
 	}
 	t.Run("in this application", func(t *testing.T) {

@@ -139,13 +139,13 @@ func TestEndSession(t *testing.T) {
 				{name: "back, but for whom?", query: func(string) url.Values { return url.Values{"post_logout_redirect_uri": {back}} }, status: 200, page: "déconnecté", ended: true},
 				{name: "unregistered address", query: func(id string) url.Values {
 					return url.Values{"id_token_hint": {id}, "post_logout_redirect_uri": {back + "/"}}
-				}, status: 500, page: "Internal Server Error", ended: true},
+				}, status: 400, page: "oidc-provider-rendered-error:invalid_request", ended: true},
 				{name: "address of another client", query: func(id string) url.Values {
 					return url.Values{"id_token_hint": {id}, "post_logout_redirect_uri": {"http://127.0.0.1:1/other"}}
-				}, status: 500, page: "Internal Server Error", ended: true},
-				{name: "forged hint", query: func(id string) url.Values { return url.Values{"id_token_hint": {forged(id)}} }, status: 500, page: "Internal Server Error", ended: true},
-				{name: "hint of another client", query: func(id string) url.Values { return url.Values{"id_token_hint": {id}, "client_id": {"other"}} }, status: 500, page: "Internal Server Error", ended: true},
-				{name: "unknown client", query: func(string) url.Values { return url.Values{"client_id": {"nobody"}} }, status: 500, page: "Internal Server Error", ended: true},
+				}, status: 400, page: "post_logout_redirect_uri not registered", ended: true},
+				{name: "forged hint", query: func(id string) url.Values { return url.Values{"id_token_hint": {forged(id)}} }, status: 400, page: "could not validate id_token_hint", ended: true},
+				{name: "hint of another client", query: func(id string) url.Values { return url.Values{"id_token_hint": {id}, "client_id": {"other"}} }, status: 400, page: "client_id does not match the provided id_token_hint", ended: true},
+				{name: "unknown client", query: func(string) url.Values { return url.Values{"client_id": {"nobody"}} }, status: 400, page: "oidc-provider-rendered-error:invalid_client", ended: true},
 				{name: "repeated state", query: func(string) url.Values { return url.Values{"state": {"a", "b"}} }, status: 400, page: "Y000400"},
 				{name: "POST", query: func(string) url.Values { return nil }, method: http.MethodPost, status: 404, page: "Y000404"},
 			} {
@@ -168,6 +168,26 @@ func TestEndSession(t *testing.T) {
 						t.Errorf("session ended: got %v, want %v", ended, test.ended)
 					}
 				})
+			}
+		})
+	}
+}
+
+// TestEndSessionOfAStranger: without a session, what is wrong with a logout is not said.
+func TestEndSessionOfAStranger(t *testing.T) {
+	srv := agentconnecttest.NewServer(t)
+	a := newApp(t, srv)
+	back := a.http.URL + "/logout/callback"
+	for name, query := range map[string]url.Values{
+		"unregistered address": {"client_id": {"client-id"}, "post_logout_redirect_uri": {back + "/"}},
+		"unknown client":       {"client_id": {"nobody"}, "post_logout_redirect_uri": {back}},
+		"not a token":          {"id_token_hint": {"x"}, "post_logout_redirect_uri": {back}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			resp, page := open(t, newBrowser(t), srv.Issuer+"/session/end?"+query.Encode())
+			const want = "oidc-provider-rendered-error:server_error"
+			if resp.StatusCode != http.StatusInternalServerError || !strings.Contains(page, want) {
+				t.Errorf("got %d: %s, want 500 with %s", resp.StatusCode, page, want)
 			}
 		})
 	}

@@ -82,7 +82,7 @@ func (c *checkup) silentLogin(ctx context.Context, p *provider.Provider, m *prov
 }
 
 // logoutWithoutSession asks for a logout without a session (RP-Initiated Logout 1.0
-// section 2). ProConnect answers 500 without an explanation to a post-logout redirect
+// section 2). ProConnect answers 500, as if it had failed, to a post-logout redirect
 // URL that it does not know. Its answers to a request without that URL, and with an
 // invented one, tell the cause.
 func (c *checkup) logoutWithoutSession(ctx context.Context, p *provider.Provider, m *provider.Metadata) {
@@ -119,9 +119,9 @@ func (c *checkup) logoutWithoutSession(ctx context.Context, p *provider.Provider
 	case err != nil:
 		c.warn(subject, "the end_session_endpoint does not answer a second time: "+string(kindOf(err)), tryOut)
 	case ours.refuses() && control.refuses():
-		c.warn(subject, "the end_session_endpoint answers "+ours.what()+", whatever it is asked", tryOut)
+		c.warn(subject, "the end_session_endpoint answers "+http.StatusText(ours.Status)+", whatever it is asked", tryOut)
 	case ours.refuses():
-		c.problem(subject, "the provider refuses the post-logout redirect URL: "+ours.what(), "Every logout would end on its error page. Compare post_logout_redirect_uri with the registration, character by character.")
+		c.problem(subject, "the provider refuses the post-logout redirect URL: "+http.StatusText(ours.Status), "Every logout would end on its error page. Compare post_logout_redirect_uri with the registration, character by character.")
 	case control.refuses():
 		c.ok(subject, "the provider knows the post-logout redirect URL, and refuses another")
 	default:
