@@ -187,6 +187,8 @@ func TestNewValidatesEachOption(t *testing.T) {
 	cookieNames := []value{
 		{"letters, digits, - and _", agentconnect.WithCookieName("Agent_connect-2"), ""},
 		{"empty", agentconnect.WithCookieName(""), "invalid"},
+		{"32 letters", agentconnect.WithCookieName(strings.Repeat("a", 32)), ""},
+		{"33 letters", agentconnect.WithCookieName(strings.Repeat("a", 33)), "invalid"},
 		{"semicolon", agentconnect.WithCookieName("a;b"), "invalid"},
 		{"equals sign", agentconnect.WithCookieName("a=b"), "invalid"},
 		{"space", agentconnect.WithCookieName("a b"), "invalid"},

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"slices"
 	"strings"
 
 	"github.com/agentconnect-go/agentconnect/internal/cookies"
@@ -111,7 +112,7 @@ func (a *Authenticator) loginAfterLogout(link string) string {
 func (a *Authenticator) logOutOfProvider(w http.ResponseWriter, r *http.Request, idToken, next string) {
 	state := randomText()
 	name := logoutCookieOf(a.config.cookieName)
-	http.SetCookie(w, cookies.New(name, a.logouts.Seal([]byte(state+" "+next), name), int(logoutLifetime.Seconds()), a.config.secureCookies))
+	a.setCookie(w, r, logoutSuffix, a.logouts.Seal([]byte(state+" "+next), name), int(logoutLifetime.Seconds()))
 	m, err := a.provider.Metadata(r.Context())
 	if err != nil || m.EndSessionEndpoint == "" {
 		a.goOnLoggedOut(w, r, next)
@@ -129,7 +130,7 @@ func (a *Authenticator) goOnLoggedOut(w http.ResponseWriter, r *http.Request, ne
 // isLoggingOut reports whether a logout of this browser has not come back from the
 // provider, which may then still know the agent.
 func (a *Authenticator) isLoggingOut(r *http.Request) bool {
-	return len(cookies.Named(r, logoutCookieOf(a.config.cookieName))) > 0
+	return a.hasCookie(r, logoutSuffix)
 }
 
 // LogoutCallback is where the provider sends the browser after a logout, at the
@@ -162,23 +163,44 @@ func (a *Authenticator) LogoutCallback(w http.ResponseWriter, r *http.Request) {
 // log the next person at the computer in with one click. So a browser whose session
 // ended by the idle timeout has a cookie that says so, and its next login first ends
 // the provider's session. It is not signed: all that it can do is that.
-func (a *Authenticator) idleCookieName() string { return a.config.cookieName + "-idle" }
+const idleSuffix = "-idle"
 
 // endProviderSession sends a browser whose session ended by the idle timeout to the
 // provider's logout, once, from where it comes back to the login. It reports whether
 // it did.
 func (a *Authenticator) endProviderSession(w http.ResponseWriter, r *http.Request, login *loginRequest) bool {
-	if len(cookies.Named(r, a.idleCookieName())) == 0 {
+	if !a.hasCookie(r, idleSuffix) {
 		return false
 	}
-	http.SetCookie(w, cookies.New(a.idleCookieName(), "", -1, a.config.secureCookies))
+	a.setCookie(w, r, idleSuffix, "", -1)
 	next := ""
 	if r.Method == http.MethodGet {
 		next = a.loginAfterLogout(navigation.Target(r)) // with its hints
 	}
-	a.logOutOfProvider(w, r, "", cmp.Or(next, a.loginURL(a.config.returnTo(login.ReturnTo))))
+	a.logOutOfProvider(w, r, "", cmp.Or(next, a.loginAfterLogout(a.loginURL(a.config.returnTo(login.ReturnTo)))))
 	return true
 }
 
-// logoutCookieOf names the cookie of a logout under way.
-func logoutCookieOf(stem string) string { return stem + "-logout" }
+// logoutSuffix ends the name of the cookie of a logout under way.
+const logoutSuffix = "-logout"
+
+func logoutCookieOf(stem string) string { return stem + logoutSuffix }
+
+// setCookie sets the cookie whose name ends with a suffix, and takes those of the
+// other stems from the browser, so that all of them together stay small.
+func (a *Authenticator) setCookie(w http.ResponseWriter, r *http.Request, suffix, value string, maxAge int) {
+	for i, stem := range a.config.cookieNames() {
+		switch {
+		case i == 0:
+			http.SetCookie(w, cookies.New(stem+suffix, value, maxAge, a.config.secureCookies))
+		case len(cookies.Named(r, stem+suffix)) > 0:
+			http.SetCookie(w, cookies.New(stem+suffix, "", -1, a.config.secureCookies))
+		}
+	}
+}
+
+// hasCookie reports whether a request has a cookie whose name ends with a suffix, of
+// any stem.
+func (a *Authenticator) hasCookie(r *http.Request, suffix string) bool {
+	return slices.ContainsFunc(a.config.cookieNames(), func(stem string) bool { return len(cookies.Named(r, stem+suffix)) > 0 })
+}

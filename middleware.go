@@ -10,6 +10,7 @@ import (
 
 	"github.com/agentconnect-go/agentconnect/internal/cookies"
 	"github.com/agentconnect-go/agentconnect/internal/email"
+	"github.com/agentconnect-go/agentconnect/internal/fresh"
 	"github.com/agentconnect-go/agentconnect/internal/navigation"
 )
 
@@ -155,7 +156,7 @@ func (a *Authenticator) endIdle(w http.ResponseWriter, r *http.Request, session 
 	}
 	a.endTokensOf(r.Context(), session.token)
 	a.sessions.forgetCookies(w, r)
-	http.SetCookie(w, cookies.New(a.idleCookieName(), "1", int(session.expires.Sub(a.config.now())/time.Second)+1, a.config.secureCookies))
+	a.setCookie(w, r, idleSuffix, "1", int(session.expires.Sub(a.config.now())/time.Second)+1)
 }
 
 // refuseStore answers a request that the store could not be asked about.
@@ -289,7 +290,9 @@ func (a *Authenticator) pageOf(r *http.Request) string {
 func (a *Authenticator) StripCookies(r *http.Request) {
 	names := a.pending.Names()
 	for _, stem := range a.config.cookieNames() {
-		names = append(names, stem, stem+"-seen", logoutCookieOf(stem))
+		for _, suffix := range []string{"", "-seen", fresh.Suffix, logoutSuffix, idleSuffix, silentSuffix} {
+			names = append(names, stem+suffix)
+		}
 	}
-	cookies.Strip(r, append(names, a.idleCookieName(), a.fresh.Name(), a.silentCookieName()))
+	cookies.Strip(r, names)
 }

@@ -173,7 +173,7 @@ func WithLevel(requirements ...Requirement) Option {
 }
 
 // WithCookieName sets the stem of the names of the cookies: letters, digits,
-// '-' and '_'. The default is "agentconnect". Two registrations in one process,
+// '-' and '_', 32 at most. The default is "agentconnect". Two registrations in one process,
 // or two applications on one host, need two stems; on localhost cookies are
 // shared by all ports.
 func WithCookieName(name string) Option {

@@ -282,7 +282,11 @@ func (rs requirements) acceptedACR() ([]string, error) {
 		switch {
 		case r.acr == nil:
 		case accepted == nil:
-			accepted = slices.Clone(r.acr)
+			for _, acr := range r.acr {
+				if !slices.Contains(accepted, acr) { // it goes into a cookie
+					accepted = append(accepted, acr)
+				}
+			}
 		default:
 			accepted = slices.DeleteFunc(accepted, func(acr string) bool { return !slices.Contains(r.acr, acr) })
 		}

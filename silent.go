@@ -9,7 +9,11 @@ import (
 )
 
 // silentPeriod is how long a browser is left in peace after a silent try.
-const silentPeriod = time.Hour
+const (
+	silentPeriod  = time.Hour
+	silentSeconds = int(silentPeriod / time.Second)
+	silentSuffix  = "-silent" // of the name of its cookie
+)
 
 // SilentLogin is [Authenticator.LoadAgent] for public pages that would rather
 // know the agent: it sends a stranger's browser to the provider with prompt=none
@@ -30,14 +34,14 @@ func (a *Authenticator) SilentLogin(next http.Handler) http.Handler {
 			next.ServeHTTP(w, r)
 			return
 		}
-		switch cookies.Value(r, a.silentCookieName()) {
+		switch cookies.Value(r, a.config.cookieName+silentSuffix) {
 		case "": // a browser that returns it is tried the next time
-			a.setSilentCookie(w, silentReady)
+			a.setCookie(w, r, silentSuffix, silentReady, silentSeconds)
 		case silentReady:
 			if a.isLoggingOut(r) || a.hadSession(r) || !a.provider.Answers(r.Context()) {
 				break
 			}
-			a.setSilentCookie(w, silentTried)
+			a.setCookie(w, r, silentSuffix, silentTried, silentSeconds)
 			a.startLogin(w, r, &loginRequest{ReturnTo: navigation.Target(r), ACR: a.config.acr, Prompt: "none"})
 			return
 		}
@@ -51,14 +55,8 @@ const (
 	silentTried = "1" // it was
 )
 
-func (a *Authenticator) silentCookieName() string { return a.config.cookieName + "-silent" }
-
-func (a *Authenticator) setSilentCookie(w http.ResponseWriter, value string) {
-	http.SetCookie(w, cookies.New(a.silentCookieName(), value, int(silentPeriod.Seconds()), a.config.secureCookies))
-}
-
 // hadSession reports whether a session of the browser ended here, by the idle timeout
 // for one: its agent is not logged in without being asked.
 func (a *Authenticator) hadSession(r *http.Request) bool {
-	return len(a.sessions.presented(r)) > 0 || len(cookies.Named(r, a.idleCookieName())) > 0
+	return len(a.sessions.presented(r)) > 0 || a.hasCookie(r, idleSuffix)
 }

@@ -379,3 +379,110 @@ func TestThreatUnreadableNewSession(t *testing.T) {
 		})
 	}
 }
+
+// All our cookies together stay under 8,000 bytes: with the longest stems, the
+// longest pages, every level demanded, and everything that can be set at once, also
+// while two stems are in use.
+func TestThreatCookiesStaySmall(t *testing.T) {
+	t.Parallel()
+	stems := []string{strings.Repeat("a", 32), strings.Repeat("b", 32)}
+	opts := func(stem, other string) []agentconnect.Option {
+		return []agentconnect.Option{
+			agentconnect.WithCookieName(stem), agentconnect.WithOtherCookieNames(other), agentconnect.WithIdleTimeout(5 * time.Minute),
+		}
+	}
+	one := newApp(t, opts(stems[0], stems[1])...)
+	two := one.another(opts(stems[1], stems[0])...)
+	every := agentconnect.LoginOptions{Level: []agentconnect.Requirement{agentconnect.ACR(slices.Repeat([]string{
+		agentconnect.ACREIDAS0, agentconnect.ACREIDAS0MFA, agentconnect.ACREIDAS1, agentconnect.ACREIDAS1MFA, agentconnect.ACREIDAS2, agentconnect.ACREIDAS3, agentconnect.ACRCertificationDirigeant,
+	}, 5)...)}}
+	b := one.browser()
+	largest := map[string]int{} // by the end of the name, that of "a" alone
+	measure := func(when string) {
+		t.Helper()
+		size := 0
+		for name, value := range b.cookies() {
+			length := len("__Host-") + len(name) + len("=") + len(value) + len("; ")
+			size += length
+			if suffix, ours := strings.CutPrefix(name, stems[0]); ours {
+				largest[suffix] = max(largest[suffix], length)
+			}
+		}
+		if size >= 8000 {
+			t.Errorf("%s: got %d bytes of cookies, want less than 8000", when, size)
+		}
+	}
+	navigate := func(target string) {
+		t.Helper()
+		b.navigate(target)
+		measure(target[:min(len(target), 40)])
+	}
+	for range 2 {
+		for i, a := range []*app{one, two} {
+			b.app = a
+			public := a.serve(a.auth.SilentLogin(http.HandlerFunc(serveAgent)))
+			navigate(public + "/")
+			navigate(public + "/")
+			for _, at := range []*app{[]*app{two, one}[i], a} {
+				b.app = at
+				b.navigate("/callback?" + b.callback("/login", "marie").RawQuery)
+				measure("login")
+			}
+			if got := b.cookies(); got[stems[0]+"-fresh"] != "" && got[stems[1]+"-fresh"] != "" {
+				t.Error("the browser has the cookie of a new session of both stems")
+			}
+			one.clock.advance(6 * time.Minute)
+			navigate("/dossiers") // ends it
+			for i := range 17 {   // the first ends the provider's session
+				page := "/dossiers/" + strings.Repeat("x", 118)
+				if i == 16 {
+					page = "/" + strings.Repeat("x", 2047)
+				}
+				every.ReturnTo = page
+				login, err := a.auth.LoginURL(every)
+				if err != nil {
+					t.Fatal(err)
+				}
+				navigate(login)
+			}
+			b.post("/logout", url.Values{"login": {"/login?return_to=/" + strings.Repeat("x", 494)}})
+			measure("logout")
+		}
+	}
+	for _, suffix := range []string{"", "-seen", "-fresh", "-idle", "-silent", "-logout", "-page", "-login-0", "-login-7"} {
+		if largest[suffix] == 0 {
+			t.Errorf("no cookie %q was set: the test does not see all", suffix)
+		}
+	}
+	sum := 0
+	for _, length := range largest {
+		sum += length
+	}
+	if sum >= 8000 {
+		t.Errorf("got %d bytes of the largest of each, want less than 8000: %v", sum, largest)
+	}
+	if largest["-logout"] < 700 || largest["-login-0"] < 500 || largest["-page"] < 2048 {
+		t.Errorf("got cookies of %v bytes, want the largest", largest)
+	}
+	for _, name := range []string{"-silent", "-logout", "-idle", "-page"} {
+		if got := b.cookies(); got[stems[0]+name] != "" && got[stems[1]+name] != "" {
+			t.Errorf("the browser has %q of both stems", name)
+		}
+	}
+	t.Logf("the largest of each: %v, %d bytes", largest, sum)
+}
+
+// A login after a session that was idle for too long, from a page with a long address,
+// does not put the address into the cookie of the logout.
+func TestThreatLongPageAfterIdleTimeout(t *testing.T) {
+	t.Parallel()
+	a := newApp(t, agentconnect.WithIdleTimeout(5*time.Minute))
+	b := a.browser()
+	b.login("/dossiers", "marie")
+	a.clock.advance(6 * time.Minute)
+	b.navigate("/mfa-only")
+	b.navigate("/mfa-only?" + strings.Repeat("%26", 600)) // a step-up
+	if got := len(b.cookies()["agentconnect-logout"]); got == 0 || got > 800 {
+		t.Errorf("got a cookie of %d bytes, want one of 800 at most", got)
+	}
+}

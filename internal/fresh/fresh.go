@@ -18,7 +18,8 @@ import (
 // Period is how long a session is new.
 const Period = time.Minute
 
-const suffix = "-fresh"
+// Suffix ends the name of the cookie, which begins with the stem.
+const Suffix = "-fresh"
 
 // A Keeper sets, reads and deletes the cookie.
 type Keeper struct {
@@ -29,13 +30,13 @@ type Keeper struct {
 	now    func() time.Time
 }
 
-// New returns a Keeper for the cookies of a stem. Forget also deletes those of others.
+// New returns a Keeper for the cookies of a stem. Set and Forget also delete those of
+// others.
 func New(stem string, secure bool, sealer *seal.Sealer, now func() time.Time, others ...string) *Keeper {
 	return &Keeper{stem: stem, others: others, secure: secure, sealer: sealer, now: now}
 }
 
-// Name returns the name of the cookie.
-func (k *Keeper) Name() string { return k.stem + suffix }
+func (k *Keeper) name() string { return k.stem + Suffix }
 
 // A Mark is what the cookie says of a login.
 type Mark struct {
@@ -75,6 +76,7 @@ func (k *Keeper) Set(w http.ResponseWriter, r *http.Request, token string, expir
 	if expires.Before(until) {
 		until = expires
 	}
+	k.forget(w, r, k.others)
 	k.write(w, token, until, kind)
 }
 
@@ -87,7 +89,7 @@ func (k *Keeper) SetUnreadable(w http.ResponseWriter, token string) {
 func (k *Keeper) write(w http.ResponseWriter, token string, until time.Time, kind byte) {
 	f := fingerprint(token)
 	plain := append(binary.BigEndian.AppendUint64(f[:], uint64(until.Unix())), kind)
-	http.SetCookie(w, cookies.New(k.Name(), k.sealer.Seal(plain, k.Name()), int(Period.Seconds()), k.secure))
+	http.SetCookie(w, cookies.New(k.name(), k.sealer.Seal(plain, k.name()), int(Period.Seconds()), k.secure))
 }
 
 // Read returns what a request's cookie says, nil if it says nothing.
@@ -95,7 +97,7 @@ func (k *Keeper) Read(r *http.Request) *Mark {
 	if cookies.Crowded(r, k.stem) {
 		return nil
 	}
-	plain, _ := k.sealer.Open(cookies.Value(r, k.Name()), k.Name())
+	plain, _ := k.sealer.Open(cookies.Value(r, k.name()), k.name())
 	if len(plain) != markLen || !k.now().Before(time.Unix(int64(binary.BigEndian.Uint64(plain[16:])), 0)) {
 		return nil
 	}
@@ -105,8 +107,12 @@ func (k *Keeper) Read(r *http.Request) *Mark {
 // Forget deletes the cookie in a browser that has it, also that of an instance with
 // another stem: a logout there is one here.
 func (k *Keeper) Forget(w http.ResponseWriter, r *http.Request) {
-	for _, stem := range append([]string{k.stem}, k.others...) {
-		if name := stem + suffix; len(cookies.Named(r, name)) > 0 {
+	k.forget(w, r, append([]string{k.stem}, k.others...))
+}
+
+func (k *Keeper) forget(w http.ResponseWriter, r *http.Request, stems []string) {
+	for _, stem := range stems {
+		if name := stem + Suffix; len(cookies.Named(r, name)) > 0 {
 			http.SetCookie(w, cookies.New(name, "", -1, k.secure))
 		}
 	}

@@ -37,7 +37,7 @@ const (
 	// maxOwnPage bounds a page that is kept beside its login. A longer page is kept in
 	// a cookie that all logins share, so only the newest login has one. If space is
 	// short, pages are dropped before logins.
-	maxOwnPage = 160
+	maxOwnPage = 128
 	// idLen characters of a state name its login.
 	idLen = 8
 )
@@ -117,9 +117,11 @@ func (k *Keeper) Add(w http.ResponseWriter, r *http.Request, l *Login) error {
 	}
 	page = intoCookie.Replace(page)
 	k.set(w, name, l.State[:idLen]+"."+k.sealer.Seal(plain, sealedFor(name, page))+"."+page, remembered)
-	for _, other := range k.others { // there is room for one login in a slot
-		if name := other.slotName(slot); len(cookies.Named(r, name)) > 0 {
-			k.set(w, name, "", -time.Second)
+	for _, other := range k.others { // there is room for one login in a slot, and one page
+		for _, name := range []string{other.slotName(slot), other.pageName()} {
+			if len(cookies.Named(r, name)) > 0 {
+				k.set(w, name, "", -time.Second)
+			}
 		}
 	}
 	k.removeFormer(w, r)

@@ -179,11 +179,18 @@ func (p *Problems) oneOf(option, value, accepted string) {
 	}
 }
 
+// maxCookieName bounds the stem of the cookies' names, so that all of them together
+// stay under 8,000 bytes.
+const maxCookieName = 32
+
 // CookieName checks the stem of the cookies' names.
 func (p *Problems) CookieName(option, name string) {
 	const letters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_"
 	if name == "" || strings.Trim(name, letters) != "" {
 		p.Add(option, "invalid", "%s is not made of letters, digits, '-' and '_'", p.shown(name))
+	}
+	if len(name) > maxCookieName {
+		p.Add(option, "invalid", "the name has %d letters, of %d at most: the names of all cookies begin with it", len(name), maxCookieName)
 	}
 }
 
