@@ -55,7 +55,7 @@ func TestCheckOfWhatWorks(t *testing.T) {
 			a := newAppWith(t, []agentconnecttest.ServerOption{agentconnecttest.WithAlgorithms(string(algs.idToken), string(algs.userinfo))},
 				agentconnect.WithIDTokenAlg(algs.idToken), agentconnect.WithUserinfoAlg(algs.userinfo), agentconnect.WithLevel(agentconnect.MFA()))
 			findings := a.auth.Check(t.Context())
-			expected := []string{"environment", "redirect URL", "post-logout redirect URL", "cookies", "sessions"} // it runs on this machine
+			expected := []string{"environment", "redirect URL", "post-logout redirect URL", "cookies"} // it runs on this machine
 			for _, f := range findings {
 				want := agentconnect.SeverityOK
 				if slices.Contains(expected, f.Subject) {
@@ -203,6 +203,45 @@ func TestCheckOfALevelThatLoops(t *testing.T) {
 		if len(got) != tt.want || tt.want == 1 && got[0].Severity != agentconnect.SeverityWarning {
 			t.Errorf("%d levels: got %+v, want %d warnings", len(tt.level), got, tt.want)
 		}
+	}
+}
+
+// New and Require say at the wiring that a level can loop, but not on the RIE, which
+// sends no code by e-mail.
+func TestWarningOfALevelThatLoops(t *testing.T) {
+	t.Parallel()
+	for environment, want := range map[agentconnect.Environment]int{
+		agentconnect.Integration: 2, agentconnect.Production: 2, agentconnect.IntegrationRIE: 0, agentconnect.ProductionRIE: 0,
+	} {
+		logs := &logs{}
+		auth, err := agentconnect.New(
+			agentconnect.WithEnvironment(environment),
+			agentconnect.WithClient("id", "secret"),
+			agentconnect.WithRedirectURL("https://demarches.rie.gouv.fr/callback"),
+			agentconnect.WithPostLogoutRedirectURL("https://demarches.rie.gouv.fr/logout/callback"),
+			agentconnect.WithLogger(logs.logger()),
+			agentconnect.WithLevel(agentconnect.MFA(), agentconnect.MinEIDAS(1)),
+		)
+		if err != nil {
+			t.Fatal(err)
+		}
+		auth.Require(agentconnect.MinEIDAS(1))
+		if got := strings.Count(logs.String(), "code by e-mail"); got != want {
+			t.Errorf("%s: got %d warnings, want %d: %s", environment, got, want, logs)
+		}
+	}
+}
+
+// A published key that cannot be used is a warning that names it.
+func TestCheckOfAKeyThatIsLeftOut(t *testing.T) {
+	t.Parallel()
+	a := newApp(t)
+	a.provider.Inject(agentconnecttest.Tamper{Endpoint: agentconnecttest.JWKS, Answer: func(answer *agentconnecttest.Answer) {
+		answer.Body = bytes.Replace(answer.Body, []byte(`{"keys":[`), []byte(`{"keys":[{"kty":"RSA","use":"sig","kid":"odd","n":"?","e":"AQAB"},`), 1)
+	}})
+	got := about(a.auth.Check(t.Context()), "keys")
+	if len(got) != 2 || got[0].Severity != agentconnect.SeverityWarning || !strings.Contains(got[0].Found, `"odd"`) || got[1].Severity != agentconnect.SeverityOK {
+		t.Errorf("got %+v, want a warning that names the key, and that there is another one", got)
 	}
 }
 
@@ -639,6 +678,14 @@ func TestCheckOfTheStore(t *testing.T) {
 			wantFinding(t, a.auth.Check(t.Context()), "logouts", tt.severity, tt.word)
 		})
 	}
+	t.Run("without contexts", func(t *testing.T) { // every operation has its deadline all the same
+		t.Parallel()
+		a := newApp(t)
+		if _, ok := any(a.store).(scs.CtxStore); ok {
+			t.Fatal("the store takes contexts")
+		}
+		wantFinding(t, a.auth.Check(t.Context()), "sessions", agentconnect.SeverityOK, "they last 12h0m0s\n")
+	})
 	t.Run("sealed", func(t *testing.T) {
 		t.Parallel()
 		a := newApp(t, agentconnect.WithSealedSessions(bytes.Repeat([]byte{7}, 32)))

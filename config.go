@@ -300,7 +300,7 @@ func (c *config) check(rs requirements) ([]string, error) {
 
 // warnOfLoop says at the wiring that a level can make ProConnect loop.
 func (c *config) warnOfLoop(acr []string) {
-	if loopsByEmail(acr) {
+	if loopsByEmail(acr) && !settings.IsRIE(settings.EnvironmentOf(c.issuer)) { // the RIE sends no code
 		c.logger.Warn("agentconnect: agents whose identity provider only gives eidas0 never get past ProConnect's code by e-mail at this level; demand MFA() or MinEIDAS(2) instead", "accepted_acr", acr)
 	}
 }

@@ -363,7 +363,12 @@ func TestSessionAlive(t *testing.T) {
 						}
 					}
 					go tt.end(t, auth, store, cookies)
-					<-ctx.Done()
+					select {
+					case <-ctx.Done():
+					case <-time.After(2 * time.Hour):
+						t.Error("the context of a session that ended goes on")
+						return
+					}
 					if took := time.Since(start); took != tt.told || !errors.Is(context.Cause(ctx), agentconnect.ErrSessionEnded) {
 						t.Errorf("got told after %v, %v, want %v, ErrSessionEnded", took, context.Cause(ctx), tt.told)
 					}

@@ -279,4 +279,47 @@ func TestThreatNoSilentLoginAfterLogout(t *testing.T) {
 	if p := b.navigate("/"); p.body != "public" {
 		t.Errorf("got %q to %q, want the public page", p.body, p.location())
 	}
+	// Nor is an agent whose session ended here, with its cookie still there.
+	other := a.silentBrowser()
+	other.setCookie("agentconnect", strings.Repeat("A", 43))
+	other.setCookie("agentconnect-silent", "0")
+	if p := other.navigate("/"); p.body != "public" {
+		t.Errorf("with the cookie of a session that is over: got %q to %q, want the public page", p.body, p.location())
+	}
+}
+
+// A logout that began on an instance of one stem comes back to one of the other; and
+// a login takes the cookies of the session under the other stem away.
+func TestThreatLogoutAcrossStems(t *testing.T) {
+	t.Parallel()
+	idle := agentconnect.WithIdleTimeout(time.Hour)
+	a := newApp(t, idle)
+	next := a.another(idle, agentconnect.WithCookieName("next"), agentconnect.WithOtherCookieNames("agentconnect"))
+	b := a.browser()
+	b.login("/dossiers", "marie")
+	p := b.post("/logout", url.Values{"login": {"/login?return_to=%2Fdossiers"}})
+	end, err := url.Parse(p.location())
+	if err != nil {
+		t.Fatal(err)
+	}
+	b.app = next
+	back := "/logout/callback?state=" + end.Query().Get("state")
+	if p := b.navigate(back); p.location() != "/login?return_to=%2Fdossiers" || b.cookies()["agentconnect-logout"] != "" {
+		t.Errorf("got status %d to %q, cookies %v, want the login, and the cookie of the logout gone", p.StatusCode, p.location(), b.cookies())
+	}
+	if p := b.navigate(back); p.location() != "/" {
+		t.Errorf("again: got status %d to %q, want home", p.StatusCode, p.location())
+	}
+
+	b.app = a
+	b.login("/dossiers", "marie")
+	b.app = next
+	b.navigate("/callback?" + b.callback("/login", "").RawQuery)
+	cookies := b.cookies()
+	if cookies["agentconnect"] != "" || cookies["agentconnect-seen"] != "" || cookies["next"] == "" {
+		t.Errorf("got the cookies %v, want those of the new stem alone", cookies)
+	}
+	if got := b.sub(); got != a.agentSub("marie") {
+		t.Errorf("got agent %q, want marie", got)
+	}
 }

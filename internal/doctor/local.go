@@ -10,7 +10,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/alexedwards/scs/v2"
 	"github.com/alexedwards/scs/v2/memstore"
 
 	"github.com/agentconnect-go/agentconnect/internal/weburl"
@@ -92,10 +91,8 @@ func (c *checkup) sessions() {
 	switch c.ApplicationStore.(type) {
 	case *memstore.MemStore:
 		c.warn(subject, found+"; they are in the memory of this process", "Give WithSessionStore, unless a single instance serves all and may log everybody out when it stops.")
-	case scs.CtxStore:
-		c.ok(subject, found)
 	default:
-		c.warn(subject, found+"; the store is not an scs.CtxStore, so an operation that hangs cannot be interrupted", "Prefer a store that implements scs.CtxStore, or set timeouts in the store itself.")
+		c.ok(subject, found)
 	}
 }
 
