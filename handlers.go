@@ -14,6 +14,7 @@ import (
 	"github.com/agentconnect-go/agentconnect/internal/pending"
 	"github.com/agentconnect-go/agentconnect/internal/provider"
 	"github.com/agentconnect-go/agentconnect/internal/weburl"
+	"github.com/agentconnect-go/agentconnect/internal/wording"
 )
 
 // callbackTimeout bounds everything that a callback asks of the provider.
@@ -236,12 +237,8 @@ func (a *Authenticator) Handler() http.Handler {
 
 // providerRefusal is what an error of the provider's redirect amounts to, where
 // the login demanded one of the acr values.
-//
-// Anybody can forge both texts. They only choose one of our own explanations, and
-// only as ProConnect sends them: an error with the one description that belongs to
-// it, to the letter.
 func providerRefusal(name, description string, acr []string) *Error {
-	code := codeOf(name, description)
+	code := Code(wording.CodeOf(name, description))
 	refusal := newError(code, nil)
 	if code == CodeInsufficientLevel {
 		if acr == nil { // nothing was demanded
@@ -252,37 +249,4 @@ func providerRefusal(name, description string, acr []string) *Error {
 	}
 	refusal.ProviderError, refusal.ProviderDescription = name, description
 	return refusal
-}
-
-func codeOf(name, description string) Code {
-	const technical = "authentication aborted due to a technical error on the authorization server"
-	switch name {
-	case "access_denied":
-		switch description {
-		case "authentication aborted due to invalid identity":
-			return codeIdentityRefused
-		case "authentication aborted due to a configuration limitation":
-			return codeDomainRefused
-		case "user authentication aborted":
-			return codeProviderSessionLost
-		case "requested ACRs could not be satisfied":
-			return CodeInsufficientLevel
-		}
-		return codeAccessDenied
-	case "login_required":
-		return codeLoginRequired
-	case "idp_hint_not_found":
-		return codeIdPHintNotFound
-	case "temporarily_unavailable":
-		return CodeProviderUnavailable
-	case "invalid_request":
-		if description == technical { // the identity provider's error, not ours
-			return codeProviderError
-		}
-		return codeRequestRejected
-	case "invalid_scope", "unauthorized_client", "unsupported_response_type", "unsupported_response_mode",
-		"request_not_supported", "request_uri_not_supported", "registration_not_supported", "invalid_request_uri", "invalid_request_object":
-		return codeRequestRejected
-	}
-	return codeProviderError
 }
