@@ -13,18 +13,19 @@ import (
 	"github.com/agentconnect-go/agentconnect/internal/replay"
 )
 
-// errDeparted is why a login that was verified, and accepted by the hook, fails.
+// errDeparted is the error of a login that was verified and accepted by the hook, while
+// the agent's sessions were ended.
 var errDeparted = errors.New("the agent's sessions were ended during the login")
 
-// verifiedLogin is a login about which everything was verified.
+// verifiedLogin is a login that passed all verifications.
 type verifiedLogin struct {
 	agent    Agent
 	state    string   // of the pending login
-	acr      []string // that it demanded one of; nil: any
-	token    string   // of its session; "": a new one
+	acr      []string // it demanded one of these; nil: any
+	token    string   // the token of its session; "": a new one
 	returnTo string
 	idToken  string
-	access   *provider.Tokens // nil: the session has none
+	access   *provider.Tokens // nil: the session has no tokens
 }
 
 // admit makes the session of a verified login, if the levels and rules of every
@@ -70,8 +71,8 @@ func (a *Authenticator) admit(ctx context.Context, r *http.Request, v verifiedLo
 			return nil, newError(CodeSessionStore, errors.Join(err, a.sessions.destroy(ctx, session.token)))
 		}
 	}
-	// The hook was asked before the session existed: an agent whose sessions were
-	// ended in between must not keep this one, which nobody has yet.
+	// The hook was called before the session existed. If the agent's sessions were
+	// ended since, this one must end too; no browser has it yet.
 	switch again, err := a.sessions.departure(ctx, v.agent.Sub); {
 	case err != nil:
 		return nil, newError(CodeSessionStore, errors.Join(err, a.sessions.destroy(ctx, session.token)))
@@ -88,16 +89,16 @@ func (a *Authenticator) admit(ctx context.Context, r *http.Request, v verifiedLo
 	return admitted, nil
 }
 
-// How long a callback whose code was used already waits for the session of the
-// callback that used it, on another instance, and how often it looks.
+// If another callback has used the code, on another instance, a callback waits this
+// long for that session, and checks this often.
 const (
 	twinPatience = 2 * time.Second
 	twinInterval = 100 * time.Millisecond
 )
 
-// awaitTwin returns what the same callback came to on another instance, which
-// redeemed the code at the same moment, nil when this one's failed otherwise or the
-// other one makes no session in time.
+// awaitTwin waits for the same callback on another instance, which redeemed the code at
+// the same moment, and returns its admission. It returns nil if this callback failed
+// for another reason, or if the other makes no session in time.
 func (a *Authenticator) awaitTwin(ctx context.Context, login *pending.Login, callback *provider.Callback, failed error) *admission {
 	if asError(failed).Code != codeInvalidGrant {
 		return nil
@@ -116,8 +117,8 @@ func (a *Authenticator) awaitTwin(ctx context.Context, login *pending.Login, cal
 	}
 }
 
-// admittedBefore returns what a callback came to when it came before, a moment ago,
-// here or on another instance: nil when it did not, or its session has ended.
+// admittedBefore returns the admission of the same callback a moment ago, on this or
+// another instance. It returns nil if there was none, or if its session has ended.
 func (a *Authenticator) admittedBefore(ctx context.Context, login *pending.Login, callback *provider.Callback) (*admission, error) {
 	session, err := a.sessions.givenBefore(ctx, tokenOf(login, callback))
 	if session == nil || err != nil {
@@ -130,7 +131,7 @@ func (a *Authenticator) admittedBefore(ctx context.Context, login *pending.Login
 	return &admission{session, a.config.returnTo(cmp.Or(answer.ReturnTo, login.ReturnTo)), answer.Cookies}, nil
 }
 
-// give sends the browser of a login that succeeded the cookies of its session and
+// give sends the cookies of a successful login to the browser: those of the session and
 // those of the application.
 func (a *Authenticator) give(w http.ResponseWriter, r *http.Request, admitted *admission) {
 	for _, line := range admitted.cookies {
@@ -139,14 +140,13 @@ func (a *Authenticator) give(w http.ResponseWriter, r *http.Request, admitted *a
 	a.sessions.setCookies(w, r, admitted.session)
 }
 
-// SessionWithoutLogin makes a session of an agent who did not log in, and returns
-// the cookies that a browser has of it: for the tests of an application, which need
-// not go through a login each time. agentconnecttest makes a client of them.
-// Whoever has the cookies is that agent: never call it with what a request says.
+// SessionWithoutLogin makes a session of an agent without a login, and returns its
+// cookies. It is for the tests of an application; see also agentconnecttest.LoggedIn. A
+// browser with the cookies is logged in as that agent: never call it with data from a
+// request.
 //
-// What decides on logins decides here too: [WithLevel], and the login hook, with
-// a made-up request of the callback. The error is an [*Error] as a login's. The
-// session has no tokens.
+// [WithLevel] and the login hook apply as at a login; the hook gets an invented request
+// of the callback. The error is an [*Error], as at a login. The session has no tokens.
 func (a *Authenticator) SessionWithoutLogin(ctx context.Context, agent Agent) ([]*http.Cookie, error) {
 	if err := provider.CheckSub(agent.Sub); err != nil {
 		return nil, fmt.Errorf("agentconnect: %w", err)

@@ -16,28 +16,27 @@ import (
 )
 
 // An Agent is a public agent who logged in: the claims of the userinfo, as
-// AgentConnect's documentation lists them for each scope (donnees_fournies), and
-// the level of the login from the ID token. A claim that was not asked for, or
-// that the agent's administration does not give, is the zero value.
+// ProConnect's documentation lists them for each scope (donnees_fournies), and the
+// level of the login from the ID token. A claim that was not requested, or that the
+// agent's administration does not give, is the zero value.
 //
-// Its String and LogValue methods show a pseudonym of the sub alone, so that
-// an Agent in a log or in a %v leaks neither a name nor an e-mail. Inside another
-// value of the application it is not safe: slog's JSON handler encodes a struct or
-// a slice with MarshalJSON, which is the whole agent, and %v of a struct prints its
-// unexported fields as they are.
+// Its String and LogValue methods show a pseudonym of the sub, so an Agent in a log or
+// in a %v shows neither a name nor an e-mail. Inside another value it is not safe:
+// slog's JSON handler encodes a struct or a slice with MarshalJSON, which writes all
+// claims, and %v of a struct prints its unexported fields.
 type Agent struct {
 	// Sub identifies the agent, the same at every service. It is the key for
-	// accounts, at most 255 bytes, never empty. The same person through another
-	// identity provider mostly has another one: only an agent of ProConnect Identité
-	// whose administration gets an identity provider of its own, and who keeps the
-	// same e-mail address there, keeps it.
+	// accounts, at most 255 bytes, never empty. The same person with another identity
+	// provider usually has another sub. There is one exception: an agent of ProConnect
+	// Identité keeps the sub if their administration gets its own identity provider and
+	// the e-mail address stays the same.
 	Sub string
 	// GivenName is all the first names, separated by spaces (scope given_name).
 	GivenName string
 	// UsualName is the last name in use (scope usual_name).
 	UsualName string
-	// Email is the professional e-mail address (scope email). Its case and its
-	// value change, and nothing says that it was verified: no key for accounts.
+	// Email is the professional e-mail address (scope email). Its case and its value
+	// can change, and it may be unverified: do not use it as a key for accounts.
 	Email string
 	// UID is the agent's identifier at the identity provider (scope uid).
 	UID string
@@ -59,34 +58,34 @@ type Agent struct {
 	// IdPID identifies the agent's identity provider (scope idp_id). One
 	// administration can have two: on the Internet and on the RIE.
 	IdPID string
-	// IdPACR is the raw acr that the identity provider gave (scope idp_acr). It
-	// is no proof of a level: ACR is.
+	// IdPACR is the raw acr of the identity provider (scope idp_acr). It does not prove
+	// a level; use ACR.
 	IdPACR string
-	// Roles says what the person is (scope roles): RoleAgentPublic and others. It is
-	// empty and not nil for others, and when ProConnect's look-up failed; nil when
-	// there is no such claim. On the RIE it always is RoleAgentPublic alone.
+	// Roles are the roles of the person (scope roles): RoleAgentPublic and others. It
+	// is empty, not nil, for a person without a role, and if ProConnect's lookup
+	// failed. It is nil if there is no such claim. On the RIE it is always
+	// RoleAgentPublic alone.
 	Roles []string
 	// OrganizationLabel is the display name of the organisation of the SIRET
-	// (scope organization_label). It is never there on the RIE.
+	// (scope organization_label). The RIE never sends it.
 	OrganizationLabel string
 
 	// ACR is the level of this login, from the ID token: [ACREIDAS1] and others.
-	// It is there only when the login asked for a level.
+	// It is only set if the login asked for a level.
 	ACR string
 	// AMR is how the agent was authenticated, from the ID token: pwd (password), mail
 	// (code by e-mail), otp (one-time code), pin, hwk and swk (a key in hardware, in
-	// software), pop (proof of a key), mfa (several factors), and others. It is there
-	// only when it was asked for: [WithAMR].
+	// software), pop (proof of a key), mfa (several factors), and others. It is only
+	// set with [WithAMR].
 	AMR []string
 	// AuthTime is the time of this login at the provider, from the ID token,
-	// to the second. It proves nothing about the age of the agent's real
-	// authentication.
+	// to the second. It does not prove when the agent really authenticated.
 	AuthTime time.Time
 
-	// extra is the JSON object of the claims that have no field: "custom" and
-	// whatever else the userinfo has. "" when there are none.
+	// extra is the JSON object of the claims without a field: "custom" and others. ""
+	// if there are none.
 	extra string
-	// empty has a bit for each claim of textClaimNames that is there and "".
+	// empty has a bit for each claim of textClaimNames that is present and "".
 	empty uint32
 }
 
@@ -104,9 +103,8 @@ const (
 // textClaimCount is the number of claims that are text and have a field.
 const textClaimCount = 16
 
-// textClaimNames returns the names of the claims that are text, and texts
-// their fields, in the order in which the session record keeps them: a change of
-// it is a new version of the record.
+// textClaimNames returns the names of the claims that are text, and texts their fields,
+// in the order of the session record. If you change the order, change recordVersion.
 func textClaimNames() [textClaimCount]string {
 	return [...]string{
 		"sub", "given_name", "usual_name", "email", "uid", "siret", "siren", "phone_number",
@@ -126,10 +124,10 @@ func (a *Agent) texts() [textClaimCount]*string {
 // HasRole reports whether one of the roles is role.
 func (a Agent) HasRole(role string) bool { return slices.Contains(a.Roles, role) }
 
-// Claim decodes the claim of that name into v, a pointer as encoding/json
-// takes it: whatever the userinfo holds, with or without a field of its own,
-// "custom" among them. It returns false, and leaves v alone, when the agent has
-// no such claim, and an error when it does not fit v.
+// Claim decodes the claim with that name into v, a pointer as encoding/json takes it.
+// It finds all claims of the userinfo, with or without a field, "custom" included. If
+// the agent has no such claim, it returns false and does not change v. If the claim
+// does not fit v, it returns an error.
 func (a Agent) Claim(name string, v any) (bool, error) {
 	value, ok := a.Claims()[name]
 	if !ok {
@@ -145,23 +143,21 @@ func (a Agent) Claim(name string, v any) (bool, error) {
 	return true, nil
 }
 
-// Custom returns the claim custom: what the agent's identity provider sent
-// beyond the claims of AgentConnect (scope custom), of any JSON types, numbers as
-// json.Number. It is nil when there is none, or when it is not an object. The map
-// is the caller's.
+// Custom returns the claim custom (scope custom): data of the agent's identity provider
+// besides ProConnect's claims, of any JSON types, with numbers as json.Number. It is
+// nil if there is none, or if it is not an object. The caller owns the map.
 func (a Agent) Custom() map[string]any {
 	custom, _ := a.Claims()["custom"].(map[string]any)
 	return custom
 }
 
-// Claims returns every claim that the agent has, under its name in the
-// provider's answers, acr, amr and auth_time of the ID token included. Numbers
-// are json.Number, auth_time is an int64. The map is the caller's. There is never
-// a token in it.
+// Claims returns all the claims of the agent, under their names in the provider's
+// answers, including acr, amr and auth_time of the ID token. Numbers are json.Number,
+// auth_time is an int64. The caller owns the map. It never contains a token.
 func (a Agent) Claims() map[string]any {
 	claims := map[string]any{}
 	if a.extra != "" {
-		// Valid by construction: it was decoded once already.
+		// It is valid: it was decoded before.
 		extra, _ := strictjson.Parse([]byte(a.extra))
 		for name, raw := range extra.All() {
 			claims[name] = raw.Value()
@@ -189,8 +185,8 @@ func (a Agent) Claims() map[string]any {
 func (a Agent) MarshalJSON() ([]byte, error) { return json.Marshal(a.Claims()) }
 
 // UnmarshalJSON makes an agent of an object of claims, as MarshalJSON writes
-// it: for the tests of an application, with [ContextWithAgent]. Text claims must
-// be text or null, sub must be there, a repeated claim is an error.
+// it. It is for the tests of an application, with [ContextWithAgent]. Text claims must
+// be text or null, sub must be present, and a repeated claim is an error.
 func (a *Agent) UnmarshalJSON(data []byte) error {
 	claims, err := strictjson.Parse(data)
 	if err != nil {
@@ -205,9 +201,9 @@ func (a *Agent) UnmarshalJSON(data []byte) error {
 	return nil
 }
 
-// agentFromClaims makes an agent of the claims of a userinfo. What belongs to
-// the answer rather than to the agent (iss, aud, exp, iat…) is left out, and so
-// are acr, amr and auth_time, which only the ID token proves.
+// agentFromClaims makes an agent from the claims of a userinfo. It leaves out the
+// claims about the answer (iss, aud, exp, iat…), and acr, amr and auth_time, which only
+// the ID token proves.
 func agentFromClaims(claims strictjson.Object) (Agent, error) {
 	var a Agent
 	extra := maps.Collect(claims.All())
@@ -251,15 +247,14 @@ func agentFromClaims(claims strictjson.Object) (Agent, error) {
 	return a, nil
 }
 
-// hasText reports whether a claim is there, and text.
+// hasText reports whether a claim is present and is text.
 func hasText(claims strictjson.Object, name string) bool {
 	raw, err := claims.Get(name)
 	return err == nil && strings.HasPrefix(string(raw), `"`)
 }
 
-// setAuthentication takes acr, amr and auth_time from the claims of an ID
-// token. One of another type is as good as none: an acr that is a list is no
-// level.
+// setAuthentication takes acr, amr and auth_time from the claims of an ID token. It
+// ignores a claim of another type: an acr that is a list is not a level.
 func (a *Agent) setAuthentication(idToken strictjson.Object) {
 	a.ACR, _ = idToken.Text("acr")
 	if a.ACR == "" && hasText(idToken, "acr") {
@@ -269,9 +264,9 @@ func (a *Agent) setAuthentication(idToken strictjson.Object) {
 	a.AuthTime, _, _ = idToken.Time("auth_time")
 }
 
-// Pseudonym returns a name for a sub that can be logged: the first 64 bits of
-// its SHA-256, in hexadecimal. The same sub always has the same one; who already
-// knows a sub can recognise it.
+// Pseudonym returns a name for a sub that can be logged: the first 64 bits of its
+// SHA-256, in hexadecimal. The same sub always has the same pseudonym. A person who
+// knows a sub can compute it.
 func Pseudonym(sub string) string {
 	sum := sha256.Sum256([]byte("agentconnect sub " + sub))
 	return hex.EncodeToString(sum[:8])
@@ -280,11 +275,11 @@ func Pseudonym(sub string) string {
 // String returns "agent " and the agent's pseudonym.
 func (a Agent) String() string { return "agent " + Pseudonym(a.Sub) }
 
-// Format writes what String returns, whatever the verb.
+// Format writes the result of String, for every verb.
 func (a Agent) Format(s fmt.State, verb rune) { formatText(s, verb, a.String()) }
 
-// LogValue logs the agent's pseudonym, the identity provider and the acr, and
-// nothing that names the person.
+// LogValue logs the agent's pseudonym, the identity provider and the acr. It logs
+// nothing that identifies the person.
 func (a Agent) LogValue() slog.Value {
 	return slog.GroupValue(
 		slog.String("agent", Pseudonym(a.Sub)),
@@ -293,7 +288,7 @@ func (a Agent) LogValue() slog.Value {
 	)
 }
 
-// The bits of acr, roles and amr among the claims that are there and empty.
+// The bits of acr, roles and amr in empty.
 const (
 	emptyACR = 1 << (textClaimCount - 1 + iota) // the last of textClaimNames
 	emptyRoles

@@ -18,10 +18,9 @@ import (
 	"github.com/agentconnect-go/agentconnect/internal/tokens"
 )
 
-// An Authenticator logs agents in and out, and keeps strangers out of routes.
-// Its methods are handlers and middleware for any router on net/http; all of them
-// can be called by several goroutines. One is made by [New] for each registration
-// with AgentConnect.
+// An Authenticator logs agents in and out, and protects routes. Its methods are
+// handlers and middleware for any router on net/http. They can be called by several
+// goroutines. Make one with [New] for each registration with ProConnect.
 type Authenticator struct {
 	config   *config
 	provider *provider.Provider
@@ -38,13 +37,12 @@ type Authenticator struct {
 	otherHost sync.Once // see warnOfOtherHost
 }
 
-// New returns an Authenticator with the settings that the options record. It
-// makes no network call: the provider's metadata is read when it is first
-// needed, so a provider that is down never keeps an application from starting,
-// nor its logged-in agents from working.
+// New returns an Authenticator with the settings of the options. It makes no network
+// call: the provider's metadata is read when it is first needed. So a provider that is
+// down never stops an application from starting, or its logged-in agents from working.
 //
-// When the settings are incomplete, contradictory or unsafe, New returns an
-// error that joins a [*ConfigError] for each problem.
+// If the settings are incomplete, contradictory or unsafe, New returns an error that
+// joins a [*ConfigError] for each problem.
 func New(opts ...Option) (*Authenticator, error) {
 	a := &Authenticator{}
 	c, err := configure(a.ServeError, opts)
@@ -86,23 +84,24 @@ func New(opts ...Option) (*Authenticator, error) {
 	if c.keepTokens {
 		a.tokens = newTokenKeeper(c, sessions.store, a.provider)
 	}
-	// A proxy that rewrites Host must not make our own forms look foreign.
+	// Behind a proxy that rewrites Host, our own forms must not look like those of
+	// another site.
 	if err := a.origin.AddTrustedOrigin(c.redirectURL.Scheme + "://" + c.redirectURL.Host); err != nil {
 		return nil, fmt.Errorf("agentconnect: redirect URL: %w", err)
 	}
 	return a, nil
 }
 
-// Format writes the client_id alone, whatever the verb: fmt would write the
-// secrets of the settings for some.
+// Format writes only the client_id, for every verb: for some verbs, fmt would write the
+// secrets of the settings.
 func (a *Authenticator) Format(s fmt.State, _ rune) {
 	fmt.Fprintf(s, "agentconnect.Authenticator(%s)", a.config.clientID)
 }
 
-// Ready returns nil when the provider's metadata is known, so that agents can
-// log in, and otherwise why it is not: for the readiness probe of an
-// orchestrator. It reads the metadata if it was not read yet, within ctx.
-// Agents who are logged in do not need it.
+// Ready returns nil if the provider's metadata is known, so that agents can log in, and
+// otherwise an error. It is for the readiness probe of an orchestrator. It reads the
+// metadata, within ctx, if it was not read yet. Agents who are logged in do not need
+// it.
 func (a *Authenticator) Ready(ctx context.Context) error {
 	if _, err := a.provider.Metadata(ctx); err != nil {
 		return asError(err)
@@ -110,7 +109,7 @@ func (a *Authenticator) Ready(ctx context.Context) error {
 	return nil
 }
 
-// provider returns what the back channel needs of the settings.
+// provider returns the settings of the provider package.
 func (c *config) provider() provider.Config {
 	p := provider.Config{
 		Issuer:       c.issuer,
@@ -124,13 +123,13 @@ func (c *config) provider() provider.Config {
 		Logger:       c.logger,
 		Now:          c.now,
 	}
-	if c.redirectURL != nil && c.postLogoutURL != nil { // a resource server has none
+	if c.redirectURL != nil && c.postLogoutURL != nil { // a resource server has no such URLs
 		p.RedirectURL, p.PostLogoutRedirectURL = c.redirectURL.String(), c.postLogoutURL.String()
 	}
 	return p
 }
 
-// newTokenKeeper returns the keeper of the tokens of sessions in a store.
+// newTokenKeeper returns the keeper of the tokens of sessions.
 func newTokenKeeper(c *config, store records.Store, p *provider.Provider) *tokens.Keeper {
 	return tokens.New(tokens.Config{
 		Store: store,

@@ -20,39 +20,40 @@ var buttonHTML string
 
 var buttonTemplate = template.Must(template.New("button").Parse(buttonHTML))
 
-// ButtonOptions says what the login button looks like and where it leads. The
-// zero value is a button in French that comes back to the home page.
+// ButtonOptions configures the login button. The zero value is a button in French that
+// returns to the home page.
 type ButtonOptions struct {
-	// ReturnTo is the page to come back to: a path of this application with its
-	// query and fragment, by the rules of [Authenticator.Login]. "" is the home page.
+	// ReturnTo is the page to return to after the login: a path of this application
+	// with its query and fragment, by the rules of [Authenticator.Login]. "" is the
+	// home page.
 	ReturnTo string
 	// Lang is the language as an HTML lang attribute gives it: "en" or "en-…" is
 	// English, anything else French.
 	Lang string
-	// Link makes the button a link (GET) rather than a form (POST). A page whose
-	// Content-Security-Policy restricts form-action needs it: browsers hold that
-	// directive against the redirect to the provider as well.
+	// Link makes the button a link (GET) instead of a form (POST). A page whose
+	// Content-Security-Policy restricts form-action needs it, because browsers also
+	// apply that directive to the redirect to the provider.
 	Link bool
 	// Image is the address, in this application, of the official picture of the
 	// button, for a page without the State's design system: see
-	// [Authenticator.Button]. "" is a button of text.
+	// [Authenticator.Button]. "" is a text button.
 	Image string
-	// Hidden is further fields of the form: a CSRF token of the application's. A
+	// Hidden are additional fields of the form, such as the application's CSRF token. A
 	// link has none.
 	Hidden map[string]string
 }
 
 // Button returns the login button, for html/template: "S’identifier avec
-// ProConnect", and the link "Qu’est-ce que ProConnect ?" under it, which opens a
-// new window, both of which ProConnect asks a service to show (documentation for
-// service providers, bouton_proconnect).
+// ProConnect", with the link "Qu’est-ce que ProConnect ?" under it, which opens a new
+// window. ProConnect requires both (documentation for service providers,
+// bouton_proconnect).
 //
-// It is official in two ways. A page that loads the State's design system (DSFR,
-// from version 1.15 on) shows its component "connect", with ProConnect's logo. A
-// page that does not loads the style sheet of [ButtonStyle] and names in Image the
-// file of that documentation, "pc.svg", which the application hosts itself: the
-// button is that picture, 214 by 56 pixels. Without either it is the same text,
-// without the logo that the charter demands.
+// There are two official forms. On a page with the State's design system (DSFR, version
+// 1.15 or later), the button is its component "connect", with ProConnect's logo. On
+// another page, load the style sheet of [ButtonStyle], host the file "pc.svg" of that
+// documentation and give its address in Image: the button is that picture, 214 by 56
+// pixels. Without either, the button has the same text, but not the logo that the
+// charter requires.
 func (a *Authenticator) Button(o ButtonOptions) template.HTML {
 	button := struct {
 		wording.ButtonLabels
@@ -84,7 +85,7 @@ func (a *Authenticator) Button(o ButtonOptions) template.HTML {
 
 // TemplateFuncs returns the functions for [template.Template.Funcs]:
 //
-//	{{agentconnectButton "/dossiers"}}       the button of [Authenticator.Button], coming back to /dossiers
+//	{{agentconnectButton "/dossiers"}}       the button of [Authenticator.Button], returning to /dossiers
 //	{{agentconnectButton "/dossiers" "en"}}  the same in English
 func (a *Authenticator) TemplateFuncs() template.FuncMap {
 	return template.FuncMap{
@@ -99,8 +100,8 @@ func (a *Authenticator) TemplateFuncs() template.FuncMap {
 //
 //	mux.HandleFunc("GET /agentconnect.css", agentconnect.ButtonStyle)
 //
-// It is dark where the page is (CSS color-scheme), loads no image, and is the same
-// for everybody: caches may keep it for an hour.
+// It is dark if the page is dark (CSS color-scheme), and it loads no image. Caches may
+// keep it for an hour.
 func ButtonStyle(w http.ResponseWriter, r *http.Request) {
 	hash := sha256.Sum256([]byte(buttonStyle))
 	h := w.Header()

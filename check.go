@@ -8,22 +8,21 @@ import (
 	"github.com/agentconnect-go/agentconnect/internal/settings"
 )
 
-// Check looks at everything that a login will need, before a service opens: that
-// the provider answers and is the one of the environment, supports what the
-// settings ask for, has keys, and knows the registration; that the clocks agree;
-// that the registered URLs, the cookies and the session store are as they should
-// be. It returns what it found, with what to do, in the order in which it looked.
+// Check checks everything that a login needs, before a service opens: that the provider
+// answers, has the right issuer, supports the settings, has keys, and knows the
+// registration; that the clocks agree; that the registered URLs, the cookies and the
+// session store are right. It returns the findings in the order of the checks, each
+// with the action to take.
 //
-// It asks the provider anew, whatever is known already, as a visitor and as the
-// application would: it reads the metadata and the keys, redeems a made-up code,
-// asks for a silent login (prompt=none) and a logout without a session. It writes a
-// record that lives a minute to the session store, and deletes it. Nobody is
-// logged in or out. When the provider is away it can take as long as the calls'
-// deadline: ctx bounds it. It is for operators and for deployments;
-// [Authenticator.Ready] is for probes.
+// It calls the provider, without using cached data: it reads the metadata and the keys,
+// redeems an invented code, and asks for a silent login (prompt=none) and a logout
+// without a session. It writes a record to the session store, with a life of a minute,
+// and deletes it. It logs no agent in or out. If the provider is away, it can take as
+// long as the timeouts of the calls; ctx bounds it. It is for operators and
+// deployments; [Authenticator.Ready] is for probes.
 //
-// What it cannot see: whether each agent's identity provider works, and what the
-// routes' own Require demand.
+// It cannot check whether each agent's identity provider works, nor the levels of
+// single routes (Require).
 func (a *Authenticator) Check(ctx context.Context) Findings {
 	c := a.config
 	known := settings.EnvironmentOf(c.issuer)
@@ -62,7 +61,7 @@ func (a *Authenticator) Check(ctx context.Context) Findings {
 	return findings
 }
 
-// A Severity says what a [Finding] means for the opening of a service.
+// A Severity is the weight of a [Finding] for the opening of a service.
 type Severity string
 
 // The severities, from the lightest to the heaviest.

@@ -31,15 +31,14 @@ const (
 
 // A ConfigError is one problem of the options given to [New], which returns
 // all of them joined (errors.Join): errors.As finds the first, and the Unwrap
-// method of what New returns yields the list. It never contains a secret.
+// method of New's error returns the list. It never contains a secret.
 type ConfigError struct {
-	// Option is the name of the option function, "WithRedirectURL"; where an
-	// environment variable records the same setting, its names follow in
-	// parentheses.
+	// Option is the name of the option function, "WithRedirectURL". If an environment
+	// variable sets the same setting, its names follow in parentheses.
 	Option string
 	// Reason is "missing", "invalid", "insecure" or "conflict".
 	Reason string
-	// Detail says what is wrong and what is expected, in a sentence.
+	// Detail explains the problem and the expected value, in a sentence.
 	Detail string
 }
 
@@ -48,30 +47,29 @@ func (e *ConfigError) Error() string {
 	return "agentconnect: " + e.Option + ": " + e.Reason + ": " + e.Detail
 }
 
-// config is the settings. [Option]s record into the first part what they are
-// given, over the defaults; validate makes the second part. Nothing changes after
-// that.
+// config holds the settings. The first part has the defaults and then the values of the
+// [Option]s. validate sets the second part. Nothing changes after that.
 type config struct {
 	environment           Environment // "" with WithIssuer
-	issuer                string      // validate sets that of the environment
+	issuer                string      // validate sets the issuer of the environment
 	clientID              string
 	clientSecret          string
 	otherSecrets          []string
-	redirectURI           string // as it was given; see redirectURL
+	redirectURI           string // as given; see redirectURL
 	postLogoutRedirectURI string
-	loginPath             string // validate sets the default of these two
+	loginPath             string // validate sets the default of both paths
 	logoutPath            string
 	homePath              string
-	loggedOutPath         string // validate sets the home path where there is none
+	loggedOutPath         string // validate sets the default, the home path
 	scopes                []string
 	idTokenAlg            Alg
-	userinfoAlg           Alg // validate sets the ID token's where there is none
+	userinfoAlg           Alg // validate sets the default, the ID token's
 	level                 requirements
-	cookieName            string // validate adds the __Host- prefix where it applies
+	cookieName            string // validate adds the __Host- prefix, with https
 	otherCookieNames      []string
 	sessionStore          scs.Store
 	sessionLifetime       time.Duration
-	sessionIdle           time.Duration // 0: none
+	sessionIdle           time.Duration // 0: no idle timeout
 	endAtMidnight         bool
 	sealingKeys           []string // of session records; nil: they are not sealed
 	keepTokens            bool
@@ -95,12 +93,12 @@ type config struct {
 	redirectURL   *url.URL
 	postLogoutURL *url.URL
 	secureCookies bool           // the redirect URL is https
-	acr           []string       // that every login must have one of; nil: any
-	midnight      *time.Location // whose midnight ends sessions; nil: none does
+	acr           []string       // every login must have one of these; nil: any
+	midnight      *time.Location // sessions end at its midnight; nil: they do not
 }
 
-// unsetStore stands for the memory store while options are read, since a memory
-// store starts a goroutine.
+// unsetStore stands for the memory store while options are read, because a memory store
+// starts a goroutine.
 type unsetStore struct{ scs.Store }
 
 // newConfig returns the defaults. The error handler's is the caller's method.
@@ -140,12 +138,12 @@ func configure(serveError ErrorHandler, opts []Option) (*config, error) {
 	return c, nil
 }
 
-// validate makes the second part of the settings, and returns all that is wrong.
+// validate sets the second part of the settings, and returns all the problems.
 func (c *config) validate() error {
 	p := c.problems
 	p.Hide(c.secrets()...)
 	c.issuer = p.Issuer(string(c.environment), c.issuer)
-	// The rules of an environment apply also when WithIssuer names its issuer.
+	// The rules of an environment also apply if WithIssuer names its issuer.
 	environment := settings.EnvironmentOf(c.issuer)
 	c.redirectURL = p.RegisteredURL(settings.RedirectURL, c.redirectURI, environment)
 	c.postLogoutURL = p.RegisteredURL(settings.PostLogoutRedirectURL, c.postLogoutRedirectURI, environment)
@@ -165,7 +163,7 @@ func (c *config) validate() error {
 	c.validateSession(p)
 	c.validateCookies(p)
 	p.Calls(c.httpClient, c.logger, c.errorHandler != nil)
-	p.Want(c.loginHook != nil, "WithLoginHook", "the function is nil, and would let everybody in")
+	p.Want(c.loginHook != nil, "WithLoginHook", "the function is nil, and would accept every agent")
 	p.Want(c.logoutHook != nil, "WithLogoutHook", "the function is nil")
 	p.Want(c.events != nil, "WithEvents", "the function is nil")
 	var err error
@@ -255,7 +253,7 @@ func (c *config) validateCookies(p *settings.Problems) {
 	c.cookieName, c.otherCookieNames = prefix+c.cookieName, others
 }
 
-// validatePages checks the template and whom the agents can ask for help.
+// validatePages checks the template and the support contact.
 func (c *config) validatePages(p *settings.Problems) {
 	p.SupportContact(c.supportContact)
 	if wording.Printable(c.serviceName) != c.serviceName {
@@ -281,26 +279,27 @@ func (c *config) secrets() []string {
 	return append([]string{c.clientSecret}, c.otherSecrets...)
 }
 
-// cookieNames returns the names of the session's cookie, the one that is set first.
+// cookieNames returns the names of the session's cookie; the first one is set.
 func (c *config) cookieNames() []string {
 	return append([]string{c.cookieName}, c.otherCookieNames...)
 }
 
-// purpose names the use of a key derived from the client secret, so that no
-// two registrations share one.
+// purpose names the use of a key derived from the client secret, so that two
+// registrations never share a key.
 func (c *config) purpose(use string) string {
 	return use + "\x00" + c.issuer + "\x00" + c.clientID
 }
 
-// check checks what a route or every login demands, and returns the acr values that
-// satisfy all the levels, nil if no level is demanded.
+// check checks the requirements of a route or of every login. It returns the acr values
+// that satisfy all the levels, nil if there is no level.
 func (c *config) check(rs requirements) ([]string, error) {
 	return rs.check(c.scopes, settings.IsRIE(settings.EnvironmentOf(c.issuer)))
 }
 
-// warnOfLoop says at the wiring that a level can make ProConnect loop.
+// warnOfLoop logs a warning, when a route is built, about a level with which ProConnect
+// can loop.
 func (c *config) warnOfLoop(acr []string) {
 	if loopsByEmail(acr) && !settings.IsRIE(settings.EnvironmentOf(c.issuer)) { // the RIE sends no code
-		c.logger.Warn("agentconnect: agents whose identity provider only gives eidas0 never get past ProConnect's code by e-mail at this level; demand MFA() or MinEIDAS(2) instead", "accepted_acr", acr)
+		c.logger.Warn("agentconnect: with this level, agents whose identity provider only gives eidas0 never get past ProConnect's code by e-mail; demand MFA() or MinEIDAS(2) instead", "accepted_acr", acr)
 	}
 }

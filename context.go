@@ -5,14 +5,13 @@ import "context"
 // contextKey is the type of the key of the session in contexts.
 type contextKey struct{}
 
-// AgentFrom returns the agent who is logged in. The boolean is false, and the
-// Agent is the zero one, in a request that went neither through
-// [Authenticator.RequireAgent], nor Require, nor, with somebody logged in,
-// [Authenticator.LoadAgent].
+// AgentFrom returns the agent who is logged in, in a request behind
+// [Authenticator.RequireAgent], Require or [Authenticator.LoadAgent]. In any other
+// request, or if no agent is logged in behind LoadAgent, it returns the zero Agent and
+// false.
 //
-// What the agent holds was verified when it was logged in: it comes from the
-// provider's signed ID token and userinfo, and nothing in the request can change
-// it.
+// The agent's data was verified at the login. It comes from the provider's ID token and
+// userinfo, and nothing in the request can change it.
 func AgentFrom(ctx context.Context) (Agent, bool) {
 	if s := sessionFrom(ctx); s != nil {
 		return s.agent, true
@@ -20,9 +19,9 @@ func AgentFrom(ctx context.Context) (Agent, bool) {
 	return Agent{}, false
 }
 
-// AccountFrom returns the account of the agent who is logged in, as the login hook
-// set it ([Login]), and "" where there is none or [AgentFrom] finds no agent. It is
-// that of the login, whatever became of the account since.
+// AccountFrom returns the account of the agent who is logged in, as the login hook set
+// it ([Login]). It returns "" if there is none or if [AgentFrom] finds no agent. It
+// does not change after the login, even if the account has changed.
 func AccountFrom(ctx context.Context) string {
 	if s := sessionFrom(ctx); s != nil {
 		return s.account
@@ -30,9 +29,9 @@ func AccountFrom(ctx context.Context) string {
 	return ""
 }
 
-// ContextWithAgent returns a context in which [AgentFrom] finds the agent. It
-// is for the tests of handlers that are called without the middleware, which
-// never trusts it: RequireAgent asks the session, whatever the context says.
+// ContextWithAgent returns a context in which [AgentFrom] finds the agent. It is for
+// tests that call a handler without the middleware. The middleware never trusts it:
+// RequireAgent always checks the session.
 func ContextWithAgent(ctx context.Context, agent Agent) context.Context {
 	return contextWithSession(ctx, &session{agent: agent})
 }

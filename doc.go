@@ -31,21 +31,21 @@
 // browser to end the one at ProConnect, which comes back to
 // [Authenticator.LogoutCallback].
 //
-// # What is trusted
+// # Trust
 //
-// The provider, when it is reached over TLS at the configured issuer and signs
-// with a key that it publishes and with the registered algorithm; the store, to
-// return what was put in it. Nothing that a browser sends is: what it keeps for us
-// is sealed or a random token, what it says in a URL is compared with that, and
-// where it asks to go is a page of this application or the home page.
+// The package trusts the provider, if it is reached over TLS at the configured issuer,
+// and if it signs with a key that it publishes and with the registered algorithm. It
+// trusts the store to return the data that was written. It trusts nothing that a
+// browser sends: cookies are sealed or random tokens, parameters of URLs are compared
+// with them, and a page to return to is a page of this application or the home page.
 //
-// # What is left to the application
+// # Duties of the application
 //
-// TLS; protection of its own forms against forgery ([http.CrossOriginProtection]);
-// what an agent may do, for which [Authenticator.Require] offers levels and access
-// rules; accounts, keyed by [Agent.Sub].
+// The application does TLS, protects its own forms against forgery
+// ([http.CrossOriginProtection]), decides what an agent may do ([Authenticator.Require]
+// has levels and access rules), and keeps its accounts, with [Agent.Sub] as the key.
 //
 // The protocol is OpenID Connect Core 1.0 (authorization code flow), Discovery
-// 1.0 and RP-Initiated Logout 1.0, with RFC 7636 (PKCE) and RFC 9207 (iss), as the
-// documentation of ProConnect for service providers narrows them.
+// 1.0 and RP-Initiated Logout 1.0, with RFC 7636 (PKCE) and RFC 9207 (iss), with the
+// restrictions of ProConnect's documentation for service providers.
 package agentconnect

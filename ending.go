@@ -10,28 +10,27 @@ import (
 	"github.com/agentconnect-go/agentconnect/internal/tokens"
 )
 
-// departureLife is how long the store remembers that an agent's sessions were
-// ended: longer than a login can take between its hook and its session.
+// departureLife is how long the store remembers that an agent's sessions were ended. It
+// is longer than the time between a login's hook and its session.
 const departureLife = time.Hour
 
-// EndSessionsOf ends all the sessions of an agent, by sub, on every browser and
-// for every instance, and keeps the agent's logins that are under way from making
-// one: so that a departure takes effect at once. It returns how many sessions there
-// were. First make the login hook refuse the agent: EndSessionsOf does not end the
-// agent's session at AgentConnect, and a login that begins later is the hook's to
-// decide. A stream that goes on is told by [Authenticator.SessionContext].
+// EndSessionsOf ends all the sessions of an agent, by sub, in every browser and for
+// every instance. The agent's logins that are under way make no session. It returns the
+// number of sessions. First make the login hook refuse the agent: EndSessionsOf does
+// not end the agent's session at ProConnect, so the agent can start a new login. For
+// streams, see [Authenticator.SessionContext].
 //
-// It reads every session of the store, which must be able to list them
-// (scs.IterableStore or scs.IterableCtxStore: scs's memory store, pgxstore and
-// goredisstore are), and returns an error when it cannot.
+// It reads every session of the store. The store must be able to list them
+// (scs.IterableStore or scs.IterableCtxStore, as scs's memory store, pgxstore and
+// goredisstore); otherwise EndSessionsOf returns an error.
 //
-// An error means that sessions of the agent may live on: those that could not be
-// deleted, or could not be read. The error says how many. An instance that lacks a
-// sealing key cannot read the sessions of those that have it: call EndSessionsOf on
-// one that has all of them.
+// An error means that sessions of the agent may live on, because they could not be
+// deleted or read. The error says how many. An instance without one of the sealing keys
+// cannot read the sessions that this key sealed: call EndSessionsOf on an instance with
+// all the keys.
 func (a *Authenticator) EndSessionsOf(ctx context.Context, sub string) (int, error) {
-	// Logins look for the mark after they made their session, and the sessions that
-	// were made before are in the list.
+	// Logins look for the mark after they have made their session. Sessions that were
+	// made before are in the list.
 	errs := []error{a.sessions.markDeparture(ctx, sub)}
 	keys, err := a.sessions.store.SessionKeys(ctx)
 	if err != nil {
@@ -71,13 +70,13 @@ func (a *Authenticator) EndSessionsOf(ctx context.Context, sub string) (int, err
 		errs = append(errs, fmt.Errorf("agentconnect: %d sessions of the agent could not be deleted and live on", undeleted))
 	}
 	if unread > 0 {
-		errs = append(errs, fmt.Errorf("agentconnect: %d of %d sessions could not be read: the agent's may be among them", unread, len(keys)))
+		errs = append(errs, fmt.Errorf("agentconnect: %d of %d sessions could not be read, and may be the agent's", unread, len(keys)))
 	}
 	return ended, errors.Join(errs...)
 }
 
-// endTokens deletes the tokens of the session with this key in the store, also
-// those of another instance that keeps them.
+// endTokens deletes the tokens of the session with this key in the store, even if only
+// another instance keeps tokens.
 func (a *Authenticator) endTokens(ctx context.Context, key string) error {
 	if a.tokens != nil {
 		return a.tokens.End(ctx, key)
@@ -96,8 +95,8 @@ func (s *sessions) markDeparture(ctx context.Context, sub string) error {
 	return nil
 }
 
-// departure returns the mark of an agent's last departure, "" when there was none
-// for a while. It is not sealed, so that every instance can compare it.
+// departure returns the mark of an agent's last departure, "" if there was none lately.
+// It is not sealed, so that every instance can compare it.
 func (s *sessions) departure(ctx context.Context, sub string) (string, error) {
 	mark, _, err := s.store.Get(ctx, s.store.Key(departureOf(sub)))
 	if err != nil {
@@ -106,21 +105,21 @@ func (s *sessions) departure(ctx context.Context, sub string) (string, error) {
 	return string(mark), nil
 }
 
-// ErrSessionEnded is what [Authenticator.SessionAlive] returns when the session is
-// over.
+// ErrSessionEnded is the error of [Authenticator.SessionAlive] for a session that has
+// ended.
 var ErrSessionEnded = errors.New("agentconnect: the session has ended")
 
-// aliveInterval is how often [Authenticator.SessionContext] looks.
+// aliveInterval is the time between two checks of [Authenticator.SessionContext].
 const aliveInterval = 5 * time.Second
 
-// SessionAlive asks the store again whether the session of a request still lives:
-// for a handler that goes on for long, like a stream of events or a WebSocket,
-// since the middleware only asked at the start. ctx is that of a request behind
+// SessionAlive asks the store again whether the session of a request is still valid. It
+// is for a long request, such as a stream of events or a WebSocket, because the
+// middleware only asks at the start. ctx is the context of a request behind
 // [Authenticator.RequireAgent], Require or LoadAgent.
 //
-// It returns nil when the session lives, [ErrSessionEnded] when it does not, and the
-// store's error when that cannot be told. It costs one read of the store. It does not
-// see the idle timeout, whose time is in the browser's cookies.
+// It returns nil if the session is valid, [ErrSessionEnded] if it has ended, and the
+// store's error if the store does not answer. It costs one read of the store. It does
+// not check the idle timeout, whose time is in the browser's cookies.
 func (a *Authenticator) SessionAlive(ctx context.Context) error {
 	session := sessionFrom(ctx)
 	if session == nil || session.owner != a.sessions {
@@ -136,12 +135,11 @@ func (a *Authenticator) SessionAlive(ctx context.Context) error {
 	return nil
 }
 
-// SessionContext returns a copy of the context of a request that ends with its
-// session: within some seconds after a logout, on whatever instance, after
-// [Authenticator.EndSessionsOf], or at the end of the session's lifetime.
-// context.Cause then returns [ErrSessionEnded]. When the store does not answer, the
-// context goes on, for as long as the session may last. The handler must call
-// cancel when it returns.
+// SessionContext returns a copy of the context of a request that ends with its session:
+// some seconds after a logout on any instance, after [Authenticator.EndSessionsOf], or
+// at the end of the session's lifetime. context.Cause then returns [ErrSessionEnded].
+// While the store does not answer, the context goes on, until the end of the session's
+// lifetime. The handler must call cancel when it returns.
 //
 //	ctx, cancel := auth.SessionContext(r.Context())
 //	defer cancel()

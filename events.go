@@ -6,10 +6,10 @@ import (
 	"time"
 )
 
-// An EventKind says what happened.
+// An EventKind is the kind of an Event.
 type EventKind string
 
-// What happens to logins and sessions.
+// The events of logins and sessions.
 const (
 	// EventLoginStarted: a browser was sent to the provider.
 	EventLoginStarted EventKind = "login_started"
@@ -18,12 +18,13 @@ const (
 	EventStepUpStarted EventKind = "step_up_started"
 	// EventLoginSucceeded: there is a new session.
 	EventLoginSucceeded EventKind = "login_succeeded"
-	// EventLoginRefused: a callback was refused; Code says why.
+	// EventLoginRefused: a callback was refused; Code is the reason.
 	EventLoginRefused EventKind = "login_refused"
-	// EventAccessRefused: an agent lacks a level or a right; Code says which.
+	// EventAccessRefused: an agent does not meet a level or an access rule; Code says
+	// which.
 	EventAccessRefused EventKind = "access_refused"
-	// EventSessionExpired: a browser came back with a session that is over, by
-	// its lifetime or the idle timeout.
+	// EventSessionExpired: a browser presented a session that has expired, by its
+	// lifetime or the idle timeout.
 	EventSessionExpired EventKind = "session_expired"
 	// EventTokenRefreshed: the access token of a session was renewed.
 	EventTokenRefreshed EventKind = "token_refreshed"
@@ -31,8 +32,8 @@ const (
 	EventLoggedOut EventKind = "logged_out"
 )
 
-// An Event is one thing that happened, without personal data: for
-// [WithEvents]. Fields that say nothing about the kind are zero.
+// An Event is an event of a login or a session, for [WithEvents]. It has no personal
+// data. Fields that do not apply to the kind are zero.
 type Event struct {
 	Kind EventKind
 	Time time.Time
@@ -40,20 +41,20 @@ type Event struct {
 	Agent string
 	// IdPID is the agent's identity provider, ACR the level of the session.
 	IdPID, ACR string
-	// AcceptedACR is what a login that started demands.
+	// AcceptedACR lists the acr values that a started login demands.
 	AcceptedACR []string
-	// Code says why something was refused.
+	// Code is the reason of a refusal.
 	Code Code
 }
 
-// An announcer tells the application what happens, and logs it.
+// An announcer reports events to the application and to the log.
 type announcer struct {
 	tell   func(context.Context, Event)
 	logger *slog.Logger
 	now    func() time.Time
 }
 
-// emit announces an event. A refusal is not logged here: refuse does.
+// emit reports an event. It does not log refusals: refuse does.
 func (a announcer) emit(ctx context.Context, e Event) {
 	e.Time = a.now()
 	if e.Code == "" {
@@ -67,7 +68,7 @@ func agentEvent(kind EventKind, agent Agent) Event {
 	return Event{Kind: kind, Agent: Pseudonym(agent.Sub), IdPID: agent.IdPID, ACR: agent.ACR}
 }
 
-// logAttrs is what the line of an event says, beside its kind.
+// logAttrs returns the attributes of an event's log line, without its kind.
 func (e Event) logAttrs() []slog.Attr {
 	if e.Agent == "" {
 		return []slog.Attr{slog.Any("accepted_acr", e.AcceptedACR)}

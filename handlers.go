@@ -17,25 +17,25 @@ import (
 	"github.com/agentconnect-go/agentconnect/internal/wording"
 )
 
-// callbackTimeout bounds everything that a callback asks of the provider.
+// callbackTimeout bounds all the calls of a callback to the provider.
 const callbackTimeout = 30 * time.Second
 
 // Login starts a login: it redirects to the provider (Core 1.0 section 3.1.2.1)
 // with a new state, nonce and PKCE challenge (RFC 7636), and keeps them in a
 // sealed cookie of this browser for ten minutes. Nothing is written to the
-// session store. It takes GET and, since the official button is a form, POST;
-// HEAD starts nothing. Somebody who is logged in already can log in anew.
+// session store. It accepts GET and, because the official button is a form, POST; HEAD
+// starts nothing. An agent who is logged in can log in again.
 //
-// Only a person's navigation starts a login. A prefetch, a script, a frame or an
-// image would end the login that a tab has under way, or go where nobody sees it: it
-// is answered 403 with a problem whose login_url a script can open as a page, and
-// nothing changes. htmx gets HX-Redirect as well.
+// Only a person's navigation starts a login. A prefetch, a script, a frame or an image
+// gets a 403 problem, and nothing changes: it would disturb the login of a tab, or show
+// the login where the person cannot see it. A script can open the login_url of the
+// problem as a page. htmx also gets HX-Redirect.
 //
-// The parameter return_to, in the query or the form, is the page to come back
-// to: a path of this application with its query and fragment. Anything that a
-// browser could take for another site, and our own routes, are replaced by the
-// home page ([WithHomePath]). Of the visitor's other parameters, only those that
-// [WithLoginParameters] names reach the provider.
+// The parameter return_to, in the query or the form, is the page to return to: a path
+// of this application with its query and fragment. An address that a browser could read
+// as another site, or one of our own routes, is replaced by the home page
+// ([WithHomePath]). Other parameters of the visitor only reach the provider if
+// [WithLoginParameters] names them.
 func (a *Authenticator) Login(w http.ResponseWriter, r *http.Request) {
 	noStore(w)
 	switch r.Method {
@@ -61,20 +61,20 @@ func (a *Authenticator) Login(w http.ResponseWriter, r *http.Request) {
 	a.startLogin(w, r, login)
 }
 
-// Callback ends a login, at the registered redirect_uri: it takes the code that
-// the provider sent the browser back with, redeems it once, verifies the ID token
-// and the userinfo, asks the login hook, puts a session under a new token in the
-// store, and goes on to the page that the agent was going to. It takes GET.
+// Callback ends a login, at the registered redirect_uri. It redeems the provider's code
+// once, verifies the ID token and the userinfo, calls the login hook, puts a session
+// with a new token in the store, and redirects to the page that the agent asked for. It
+// accepts GET.
 //
-// The answer must belong to a login that this browser started less than ten
-// minutes ago and that has not ended, and come from the provider that was asked
-// (iss, RFC 9207). When anything is not as it should be, the request is refused,
-// no session is made, and one that existed stays as it was.
+// The answer must belong to a login that this browser started less than ten minutes ago
+// and that has not ended. It must come from the provider that was asked (iss, RFC
+// 9207). Otherwise the request is refused, no session is made, and an existing session
+// does not change.
 //
-// A browser that sends the same callback again within a minute, because our answer
-// was lost, gets the same session, on any instance that has the same store, unless
-// it ended meanwhile. A browser that is logged in, and comes with a login that is
-// not known any more, goes home.
+// If a browser sends the same callback again within a minute, because our answer was
+// lost, it gets the same session, on any instance with the same store, unless the
+// session has ended. A browser that is logged in, and returns with an unknown login,
+// goes to the home page.
 func (a *Authenticator) Callback(w http.ResponseWriter, r *http.Request) {
 	noStore(w)
 	w.Header().Set("Referrer-Policy", "no-referrer") // the URL has a code
@@ -94,13 +94,13 @@ func (a *Authenticator) Callback(w http.ResponseWriter, r *http.Request) {
 	}
 	admitted, err := a.admittedBefore(context.WithoutCancel(r.Context()), login, callback)
 	if err != nil {
-		a.refuse(w, r, newError(CodeSessionStore, err)) // nothing is used up: it can be opened again
+		a.refuse(w, r, newError(CodeSessionStore, err)) // the code is not used: the callback can be opened again
 		return
 	}
 	a.pending.Remove(w, r, login)
 	if admitted == nil {
 		admitted, err = a.ended.Once(login.State, func() (*admission, error) {
-			// A browser that goes away in the middle leaves a whole session or none.
+			// A browser that leaves in the middle leaves a complete session or none.
 			ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), callbackTimeout)
 			defer cancel()
 			return a.finishLogin(ctx, r, callback, login)
@@ -116,9 +116,8 @@ func (a *Authenticator) Callback(w http.ResponseWriter, r *http.Request) {
 	redirect(w, admitted.returnTo)
 }
 
-// refuseLogin answers a callback that made no session. After a silent try,
-// which the agent did not ask for, that is no error: the page that was asked for
-// comes without a login.
+// refuseLogin answers a callback that made no session. After a silent login, that is
+// not an error: the agent gets the requested page without a login.
 func (a *Authenticator) refuseLogin(w http.ResponseWriter, r *http.Request, login *pending.Login, refusal *Error) {
 	refusal.loginRefused, refusal.ReturnTo, refusal.AcceptedACR = true, a.config.returnTo(login.ReturnTo), login.ACR
 	refusal.AuthorizeURL = a.provider.SupportURL((&loginRequest{ACR: login.ACR}).params(a.config.askAMR)...)
@@ -131,10 +130,10 @@ func (a *Authenticator) refuseLogin(w http.ResponseWriter, r *http.Request, logi
 	a.refuse(w, r, refusal)
 }
 
-// callbackWithoutLogin answers a callback whose state belongs to no login that
-// this browser has under way: it ended, took too long, was dropped for newer ones,
-// or is another browser's. An agent who is logged in goes on, and nothing changes;
-// anybody else starts again, on the page that was asked for if that is still known.
+// callbackWithoutLogin answers a callback with a state of no login under way in this
+// browser: the login ended, took too long, was replaced by newer ones, or belongs to
+// another browser. For an agent who is logged in, nothing changes. A stranger can start
+// again, with the requested page if it is still known.
 func (a *Authenticator) callbackWithoutLogin(w http.ResponseWriter, r *http.Request, over *pending.Login) {
 	page := a.config.homePath
 	if over != nil {
@@ -150,17 +149,17 @@ func (a *Authenticator) callbackWithoutLogin(w http.ResponseWriter, r *http.Requ
 	a.refuse(w, r, refusal)
 }
 
-// tokenOf returns the session token that a login and the provider's answer to it
-// amount to: the same when the same browser brings the same answer twice. Nobody
-// else can make it, the provider included, which does not know the login's key.
+// tokenOf derives the session token from a login and the provider's answer. The same
+// browser with the same answer gets the same token. No other party can compute it: the
+// provider does not know the login's key.
 func tokenOf(login *pending.Login, callback *provider.Callback) string {
 	mac := hmac.New(sha256.New, []byte(login.Key))
 	mac.Write([]byte(callback.Code))
 	return base64.RawURLEncoding.EncodeToString(mac.Sum(nil))
 }
 
-// finishLogin does what a callback does once: from the provider's answer to a
-// session in the store.
+// finishLogin does the part of a callback that must run once: from the provider's
+// answer to a session in the store.
 func (a *Authenticator) finishLogin(ctx context.Context, r *http.Request, callback *provider.Callback, login *pending.Login) (*admission, error) {
 	m, err := a.provider.Metadata(ctx)
 	if err != nil {
@@ -198,8 +197,8 @@ func (a *Authenticator) finishLogin(ctx context.Context, r *http.Request, callba
 	return admitted, nil
 }
 
-// replaceSession deletes the sessions that the browser had before, one as a rule.
-// They are out of reach already, under tokens that the browser forgets.
+// replaceSession deletes the former sessions of the browser, usually one. The browser
+// has already lost their tokens.
 func (a *Authenticator) replaceSession(r *http.Request, newer *session) {
 	for _, old := range a.sessions.presented(r) {
 		if old.token == newer.token {
@@ -214,9 +213,9 @@ func (a *Authenticator) replaceSession(r *http.Request, newer *session) {
 
 // Handler serves the four routes: the login and the logout at the paths of
 // [WithLoginPath] and [WithLogoutPath], the two callbacks at the paths of the
-// registered URLs. It goes by the path that the browser asked for, so it can be
-// mounted at the root or, also behind http.StripPrefix, under a prefix that those
-// paths begin with. Any other path is not found.
+// registered URLs. It uses the path that the browser requested. So it can be mounted at
+// the root, or under a prefix of those paths, even behind http.StripPrefix. Any other
+// path gets 404.
 func (a *Authenticator) Handler() http.Handler {
 	routes := map[string]http.HandlerFunc{
 		a.config.loginPath:                  a.Login,
@@ -235,8 +234,8 @@ func (a *Authenticator) Handler() http.Handler {
 	})
 }
 
-// providerRefusal is what an error of the provider's redirect amounts to, where
-// the login demanded one of the acr values.
+// providerRefusal returns the refusal for an error in the provider's redirect. acr are
+// the values that the login demanded.
 func providerRefusal(name, description string, acr []string) *Error {
 	code := Code(wording.CodeOf(name, description))
 	refusal := newError(code, nil)

@@ -10,51 +10,50 @@ import (
 // maxAccount bounds [Login.Account]: it is read at each request.
 const maxAccount = 1024
 
-// A LoginHook decides on a login, after everything about it was verified and
-// before there is a session. It accepts the login (nil), or refuses it with a reason
-// that the agent is shown ([RefuseLogin]). Any other error fails the login with a 500
-// page, which does not show it. Accounts are found by Agent.Sub: see [Accounts].
+// A LoginHook decides on a login after it was verified and before there is a session.
+// It accepts the login (nil), or refuses it with a reason for the agent
+// ([RefuseLogin]). Any other error fails the login with a 500 page that does not show
+// the error. Find accounts by Agent.Sub: see [Accounts].
 //
-// The context outlives the browser's connection and ends after 30 seconds; a hook
-// that returns later than that has failed the login. The hook is called once for
-// each login, from several goroutines.
+// The context does not end with the browser's connection, but after 30 seconds. If the
+// hook returns later, the login fails. The hook is called once for each login, from
+// several goroutines.
 type LoginHook func(ctx context.Context, login *Login) error
 
-// A Login is what a [LoginHook] is asked about and what it can answer.
+// A Login is the login that a [LoginHook] decides on.
 type Login struct {
 	// Agent is the agent who logs in.
 	Agent Agent
-	// Request is the callback's, to be read only.
+	// Request is the request of the callback. Do not change it.
 	Request *http.Request
-	// Writer takes the cookies of the application: to renew its own session at
-	// each login, so that one that was planted before is worth nothing, or to end
-	// it when somebody else logs in. They reach the browser if the login succeeds,
-	// once more when it sends the same callback again, within a minute, on any
-	// instance. Other headers and bodies are dropped.
+	// Writer takes cookies of the application. Renew the application's own session at
+	// each login, so that a session that was planted before is worthless, or end it if
+	// another agent logs in. The cookies reach the browser if the login succeeds, and
+	// again if the browser repeats the callback within a minute, on any instance. Other
+	// headers and bodies are dropped.
 	Writer http.ResponseWriter
-	// ReturnTo is the page that the agent is going to. The hook can send the agent
-	// to another page of this application, to welcome a new one. An address that a
-	// browser could take for another site becomes the home page ([WithHomePath]).
+	// ReturnTo is the page that the agent asked for. The hook can change it to another
+	// page of this application, for example to welcome a new agent. An address that a
+	// browser could read as another site becomes the home page ([WithHomePath]).
 	ReturnTo string
-	// Account is "". What the hook sets, at most 1024 bytes, is kept with the
-	// session and read back with [AccountFrom]: the key of the agent's account, and
-	// little more. It stays what it was at the login: to change it, end the sessions
-	// of the agent ([Authenticator.EndSessionsOf]), whose next login asks the hook
-	// again.
+	// Account is "". The hook can set it to the key of the agent's account, at most
+	// 1024 bytes. It is kept with the session, and [AccountFrom] returns it. It does
+	// not change after the login. To change it, end the sessions of the agent
+	// ([Authenticator.EndSessionsOf]): the next login calls the hook again.
 	Account string
 }
 
-// A LogoutHook is told that an agent logged out, after the session ended.
+// A LogoutHook is called when an agent logs out, after the session has ended.
 type LogoutHook func(ctx context.Context, logout *Logout)
 
-// A Logout is what a [LogoutHook] is told.
+// A Logout is the argument of a [LogoutHook].
 type Logout struct {
-	// Agent is the agent who logged out, and Account what the login hook set.
+	// Agent is the agent who logged out, and Account the account of the login hook.
 	Agent   Agent
 	Account string
-	// Request is the logout's, to be read only.
+	// Request is the request of the logout. Do not change it.
 	Request *http.Request
-	// Writer takes headers for the answer: to end a cookie session of the
+	// Writer takes headers for the answer, for example to end a cookie session of the
 	// application. Status and bodies are dropped.
 	Writer http.ResponseWriter
 }
@@ -71,15 +70,15 @@ func (w headerWriter) Write([]byte) (int, error) {
 	return 0, errors.New("agentconnect: a hook cannot write the answer")
 }
 
-// RefuseLogin returns the error with which a [LoginHook] refuses an agent. The
-// reason is shown to the agent: it says why, and what to do.
+// RefuseLogin returns the error with which a [LoginHook] refuses an agent. The agent
+// sees the reason, which should explain the refusal and the next step.
 func RefuseLogin(reason Reason) error { return &loginRefusal{reason} }
 
 type loginRefusal struct{ reason Reason }
 
 func (e *loginRefusal) Error() string { return "agentconnect: the login hook refused the agent" }
 
-// hookRefusal is the refusal that the error of a hook amounts to.
+// hookRefusal returns the refusal for the error of a hook.
 func hookRefusal(err error) *Error {
 	var refusal *loginRefusal
 	if !errors.As(err, &refusal) {
@@ -90,36 +89,35 @@ func hookRefusal(err error) *Error {
 	return e
 }
 
-// Accounts ties logins to the accounts of an application: [Accounts.Hook] is a
-// login hook that finds the agent's account by sub, and only by sub, since
-// e-mail addresses change and are given to others. An agent without an account
-// whose e-mail address belongs to the account of another sub is not mixed up with
-// it: EmailTaken decides.
+// Accounts connects logins with the accounts of an application. [Accounts.Hook] is a
+// login hook that finds the agent's account by sub only, because e-mail addresses
+// change and are given to other people. If an agent without an account has the e-mail
+// address of another sub's account, EmailTaken decides.
 //
-// Its functions get the context of the [LoginHook]. An error of theirs fails the
-// login, or refuses it when it is one of [RefuseLogin]. An account is a key of the
-// application's: the number or the name of a row, or the sub itself.
+// Its functions get the context of the [LoginHook]. If a function returns an error, the
+// login fails, or is refused if the error comes from [RefuseLogin]. An account is a key
+// of the application: the number or the name of a row, or the sub itself.
 type Accounts struct {
-	// Login records that the agent logs in and returns the account for agent.Sub,
-	// "" when there is none: the place to update its name and e-mail address.
-	// [AccountFrom] returns it to the handlers. Required.
+	// Login is called at each login. It returns the account for agent.Sub, "" if there
+	// is none, and can update the account's name and e-mail address. [AccountFrom]
+	// returns the account to the handlers. Required.
 	Login func(ctx context.Context, agent Agent) (account string, err error)
-	// SubOfEmail returns the sub of the account that has the e-mail address,
-	// whatever its case, and "" when none has. Required with Create; where addresses
-	// are not unique, it returns "".
+	// SubOfEmail returns the sub of the account with the e-mail address, ignoring case,
+	// and "" if there is none. Required with Create. If addresses are not unique,
+	// return "".
 	SubOfEmail func(ctx context.Context, email string) (sub string, err error)
-	// EmailTaken decides when the agent has no account and the e-mail address
-	// belongs to that of otherSub: the same person through another identity
-	// provider, or somebody who had the address before. nil refuses the login and
-	// tells the agent to ask for help. When it returns nil, Create is called.
+	// EmailTaken decides if the agent has no account and the e-mail address belongs to
+	// the account of otherSub: the same person with another identity provider, or a
+	// person who had the address before. If it is nil, the login is refused and the
+	// agent is told to ask for help. If it returns nil, Create is called.
 	EmailTaken func(ctx context.Context, agent Agent, otherSub string) error
-	// Create makes the account of an agent who has none, and returns it. nil
-	// refuses agents without an account.
+	// Create makes the account of an agent who has none, and returns it. If it is nil,
+	// agents without an account are refused.
 	Create func(ctx context.Context, agent Agent) (account string, err error)
 }
 
-// Hook returns the login hook for the accounts. It panics when a function that is
-// required is missing, as routers do for a malformed pattern: logins would fail.
+// Hook returns the login hook for the accounts. It panics if a required function is
+// missing, as routers do for a malformed pattern: logins would fail.
 func (a Accounts) Hook() LoginHook {
 	if a.Login == nil {
 		panic("agentconnect: Accounts.Hook: Login is missing")
@@ -134,7 +132,7 @@ func (a Accounts) Hook() LoginHook {
 	}
 }
 
-// account returns the account of an agent, which may be new.
+// account returns the account of an agent. It may create the account.
 func (a Accounts) account(ctx context.Context, agent Agent) (string, error) {
 	account, err := a.Login(ctx, agent)
 	if err != nil || account != "" {

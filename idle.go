@@ -11,13 +11,12 @@ import (
 	"github.com/agentconnect-go/agentconnect/internal/cookies"
 )
 
-// The idle timeout. The time of a session's last request is in a cookie of the
-// browser, with a signature whose key is in the session's record. The store could
-// keep the time, but a store of Find, Commit and Delete cannot renew a session
-// without the risk of bringing back one that was deleted in the meantime. The
-// browser gains nothing by presenting an older cookie, or none; and a newer one it
-// only gets by making a request in time. Since the key is the session's own, every
-// instance that finds the session can read the cookie, whatever its secrets are.
+// The idle timeout. The time of a session's last request is in a cookie of the browser,
+// signed with a key that is in the session's record. The time is not in the store: with
+// only Find, Commit and Delete, a renewal could bring back a session that was deleted
+// meanwhile. A browser gains nothing with an older cookie, or without one, and it only
+// gets a newer one with a request in time. The key belongs to the session, so every
+// instance that finds the session can read the cookie.
 
 const (
 	// seenPeriod is how often the time of the last request is renewed.
@@ -26,8 +25,9 @@ const (
 	seenLen = (8 + 16) * 4 / 3
 )
 
-// lastSeen returns when the session was last used, and whether its cookie shows it.
-// Otherwise the time is that of its creation: the browser may have lost the cookie.
+// lastSeen returns when the session was last used, and whether its cookie proves it.
+// Without the cookie, which the browser may have lost, the time is that of the
+// session's creation.
 func (s *session) lastSeen(r *http.Request) (seen time.Time, shown bool) {
 	value := cookies.Value(r, s.cookie.seen)
 	if len(value) != seenLen {
@@ -43,9 +43,9 @@ func (s *session) lastSeen(r *http.Request) (seen time.Time, shown bool) {
 	return time.Unix(int64(binary.BigEndian.Uint64(b[:8])), 0), true
 }
 
-// signSeen returns the signature of a time. A hash that begins with the key is one
-// because what is hashed always has the same length; an HMAC costs every request
-// five allocations more.
+// signSeen returns the signature of a time. A hash of the key and the time is safe here
+// because its input always has the same length. An HMAC would cost each request five
+// more allocations.
 func (s *session) signSeen(seen []byte) (signature [16]byte) {
 	var signed [16 + 8]byte
 	copy(signed[copy(signed[:], s.seenKey[:]):], seen)
@@ -54,14 +54,14 @@ func (s *session) signSeen(seen []byte) (signature [16]byte) {
 	return signature
 }
 
-// renew sets the cookie anew when the one that the browser has is a minute old.
+// renew sets the cookie again if the browser's cookie is a minute old.
 func (s *sessions) renew(w http.ResponseWriter, session *session) {
 	if session.idleTimeout > 0 && s.now().Sub(session.seen) >= seenPeriod {
 		s.touch(w, session)
 	}
 }
 
-// touch sets the cookie to now.
+// touch sets the cookie to the current time.
 func (s *sessions) touch(w http.ResponseWriter, session *session) {
 	now := s.now()
 	b := binary.BigEndian.AppendUint64(nil, uint64(now.Unix()))

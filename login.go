@@ -20,34 +20,34 @@ import (
 	"github.com/agentconnect-go/agentconnect/internal/weburl"
 )
 
-// LoginOptions says what one login asks for: see [Authenticator.StartLogin] and
-// [Authenticator.LoginURL]. The zero value is an ordinary login that comes back to
-// the home page.
+// LoginOptions are the options of one login: see [Authenticator.StartLogin] and
+// [Authenticator.LoginURL]. The zero value is an ordinary login that returns to the
+// home page.
 type LoginOptions struct {
-	// ReturnTo is the local page to come back to, by the rules of the parameter
-	// return_to of [Authenticator.Login]. "" is the home page.
+	// ReturnTo is the local page to return to, by the rules of the parameter return_to
+	// of [Authenticator.Login]. "" is the home page.
 	ReturnTo string
-	// Level demands levels of this login, beside those of [WithLevel]: MFA,
-	// MinEIDAS, ACR or CertificationDirigeant. Access rules have no effect here.
+	// Level demands levels of this login, in addition to [WithLevel]: MFA, MinEIDAS,
+	// ACR or CertificationDirigeant. Access rules have no effect here.
 	Level []Requirement
 	// LoginHint gives the agent's e-mail address to ProConnect, which then skips the
 	// page that asks for it, and drops a session of another address.
 	LoginHint string
-	// IdPHint sends the agent straight to an identity provider, by idp_id. One that
-	// ProConnect does not know fails the login with idp_hint_not_found.
+	// IdPHint sends the agent directly to an identity provider, by idp_id. If
+	// ProConnect does not know it, the login fails with idp_hint_not_found.
 	IdPHint string
 	// SIRETHint suggests an organisation, 14 digits, to the identity provider. It is
-	// no access control: the agent can choose another one.
+	// not an access control: the agent can choose another one.
 	SIRETHint string
 	// Prompt sets prompt (Core 1.0 section 3.1.2.1): "login", or "none" for a silent
-	// login, which comes back to the page of ReturnTo, logged in or not. ProConnect
-	// takes "login" as no guarantee of a fresh authentication. A silent login demands
-	// no level, for the provider would ask for it aloud; one that does not reach what
-	// is demanded logs nobody in.
+	// login, which returns to the page of ReturnTo, logged in or not. With "login",
+	// ProConnect does not guarantee a new authentication. A silent login asks for the
+	// level without demanding it, because the provider would otherwise show a page. If
+	// the answer does not reach the level, no agent is logged in.
 	Prompt string
 }
 
-// A loginRequest is what one login asks for.
+// A loginRequest is the content of one login.
 type loginRequest struct {
 	ReturnTo  string   `json:"-"`
 	ACR       []string `json:"acr,omitempty"`
@@ -57,8 +57,8 @@ type loginRequest struct {
 	Prompt    string   `json:"prompt,omitempty"`
 }
 
-// hints returns the hints by the names of their parameters, which
-// [WithLoginParameters] can open to visitors.
+// hints returns the hints by the names of their parameters, which [WithLoginParameters]
+// can allow to visitors.
 func (l *loginRequest) hints() map[string]*string {
 	return map[string]*string{
 		"login_hint": &l.LoginHint,
@@ -68,8 +68,8 @@ func (l *loginRequest) hints() map[string]*string {
 	}
 }
 
-// check checks the hints: AgentConnect answers a malformed one with a page of
-// its own (Y000400), from which no agent comes back.
+// check checks the hints: ProConnect answers a malformed hint with an error page
+// (Y000400) that has no way back.
 func (l *loginRequest) check() error {
 	if l.LoginHint != "" && !email.Valid(l.LoginHint) {
 		return errors.New("the login_hint is not an e-mail address")
@@ -78,7 +78,7 @@ func (l *loginRequest) check() error {
 		return errors.New("the idp_hint is not an idp_id")
 	}
 	if l.SIRETHint != "" && (len(l.SIRETHint) != 14 || strings.Trim(l.SIRETHint, "0123456789") != "") {
-		return errors.New("the siret_hint has not 14 digits")
+		return errors.New("the siret_hint does not have 14 digits")
 	}
 	if !slices.Contains([]string{"", "login", "none"}, l.Prompt) {
 		return errors.New("the prompt is neither login nor none")
@@ -100,12 +100,12 @@ func (l *loginRequest) params(askAMR bool) []oauth2.AuthCodeOption {
 	return params
 }
 
-// silent reports whether the provider is asked to show nothing.
+// silent reports whether the login is silent (prompt=none).
 func (l *loginRequest) silent() bool { return l.Prompt == "none" }
 
-// claims returns the claims parameter: one of the acr values is demanded, amr
-// asked for, in the ID token (Core 1.0 sections 5.5 and 5.5.1.1). A silent login
-// asks for both and demands neither.
+// claims returns the claims parameter, for the ID token (Core 1.0 sections 5.5 and
+// 5.5.1.1): it demands one of the acr values and asks for amr. A silent login does not
+// demand the acr.
 func (l *loginRequest) claims(askAMR bool) string {
 	type claim struct {
 		Essential bool     `json:"essential"`
@@ -130,7 +130,7 @@ func (l *loginRequest) claims(askAMR bool) string {
 	return string(claims)
 }
 
-// newLogin makes the request of a login of the options.
+// newLogin makes the loginRequest of the options.
 func (a *Authenticator) newLogin(o LoginOptions) (*loginRequest, error) {
 	login := &loginRequest{
 		ReturnTo:  o.ReturnTo,
@@ -150,11 +150,11 @@ func (a *Authenticator) newLogin(o LoginOptions) (*loginRequest, error) {
 	return login, login.check()
 }
 
-// StartLogin starts a login as [Authenticator.Login] does, from a handler of
-// the application, with options. Of the request only its cookies are looked at, and
-// whether it is a person's navigation. It writes the answer: a redirect to the
-// provider, or a refusal when it is none (codeNotNavigation), an option is malformed
-// (codeInvalidRequest) or the provider is away.
+// StartLogin starts a login with options from a handler of the application, as
+// [Authenticator.Login] does. It ignores the parameters of the request. It writes the
+// answer: a redirect to the provider, or a refusal if the request is not a person's
+// navigation (not_navigation), if an option is malformed (invalid_request), or if the
+// provider is away.
 func (a *Authenticator) StartLogin(w http.ResponseWriter, r *http.Request, o LoginOptions) {
 	noStore(w)
 	login, err := a.newLogin(o)
@@ -169,9 +169,8 @@ func (a *Authenticator) StartLogin(w http.ResponseWriter, r *http.Request, o Log
 const paramRequest = "request"
 
 // LoginURL returns the path and query of the application's login with options,
-// for a link or a redirect. The options but ReturnTo are sealed, so that a visitor
-// can neither read nor change them. It returns an error when an option is
-// malformed.
+// for a link or a redirect. All options except ReturnTo are sealed, so that a visitor
+// can neither read nor change them. It returns an error if an option is malformed.
 func (a *Authenticator) LoginURL(o LoginOptions) (string, error) {
 	login, err := a.newLogin(o)
 	if err != nil {
@@ -183,7 +182,7 @@ func (a *Authenticator) LoginURL(o LoginOptions) (string, error) {
 	return a.linkTo(login), nil
 }
 
-// linkTo returns the path and query of a login whose ReturnTo is judged.
+// linkTo returns the path and query of a login whose ReturnTo is already checked.
 func (a *Authenticator) linkTo(login *loginRequest) string {
 	query := url.Values{}
 	if login.ReturnTo != "" {
@@ -199,9 +198,9 @@ func (a *Authenticator) linkTo(login *loginRequest) string {
 	return a.config.loginPath + "?" + query.Encode()
 }
 
-// visitorsLogin makes the request of the login that a visitor asks for: a page
-// to come back to, what LoginURL sealed, and the hints that the application opened
-// by name. Anything else is ignored.
+// visitorsLogin makes the loginRequest of a visitor: the page to return to, the options
+// that LoginURL sealed, and the hints that the application allows by name. It ignores
+// all other parameters.
 func (a *Authenticator) visitorsLogin(form url.Values) (*loginRequest, error) {
 	login := &loginRequest{ACR: slices.Clone(a.config.acr)} // decoded into below
 	if sealed := form.Get(paramRequest); sealed != "" {
@@ -262,9 +261,9 @@ func (a *Authenticator) startLogin(w http.ResponseWriter, r *http.Request, login
 	redirect(w, a.provider.AuthURL(m, sent(underWay), login.params(a.config.askAMR)...))
 }
 
-// warnOfOtherHost says, once, that a login starts at an origin where the callback
-// does not find its cookies. A proxy that rewrites Host makes it a false alarm, which
-// says how to end it.
+// warnOfOtherHost logs, once, that a login starts at an origin whose cookies the
+// callback does not get. Behind a proxy that rewrites Host it is a false alarm; the
+// message says how to stop it.
 func (a *Authenticator) warnOfOtherHost(r *http.Request) {
 	registered := a.config.redirectURL
 	scheme, _, _ := strings.Cut(r.Header.Get("X-Forwarded-Proto"), ",")
@@ -281,7 +280,8 @@ func (a *Authenticator) warnOfOtherHost(r *http.Request) {
 	})
 }
 
-// sent returns what of a login the provider is sent, and its answers are tied to.
+// sent returns the values of a login that the provider gets, and that its answers must
+// match.
 func sent(l *pending.Login) provider.Login {
 	return provider.Login{State: l.State, Nonce: l.Nonce, Verifier: l.Verifier}
 }
@@ -289,11 +289,11 @@ func sent(l *pending.Login) provider.Login {
 // randomText returns 256 random bits as 43 characters of base64url.
 func randomText() string {
 	var b [32]byte
-	rand.Read(b[:]) // never fails: crypto/rand ends the process rather
+	rand.Read(b[:]) // never fails: crypto/rand would end the process
 	return base64.RawURLEncoding.EncodeToString(b[:])
 }
 
-// loginURL returns the path of the login that comes back to target.
+// loginURL returns the path of the login that returns to target.
 func (a *Authenticator) loginURL(target string) string {
 	if target == "" || target == a.config.homePath {
 		return a.config.loginPath
@@ -301,9 +301,9 @@ func (a *Authenticator) loginURL(target string) string {
 	return a.config.loginPath + "?return_to=" + url.QueryEscape(target)
 }
 
-// returnTo returns the page to come back to after a login: target when it is a
-// page of this application and none of our own routes (which would log in
-// again, or out), otherwise the home page.
+// returnTo returns the page to return to after a login: target if it is a page of this
+// application and not one of our own routes (which would log in again, or out),
+// otherwise the home page.
 func (c *config) returnTo(target string) string {
 	location, ok := weburl.Local(target)
 	if !ok {

@@ -13,26 +13,24 @@ import (
 	"github.com/agentconnect-go/agentconnect/internal/weburl"
 )
 
-// Logout ends the session, then sends the browser to the provider, so that it
-// ends its own (OpenID Connect RP-Initiated Logout 1.0), with the ID token as
-// id_token_hint and a state; the provider sends it on to
-// [Authenticator.LogoutCallback]. The session ends first, whatever becomes of
-// the rest.
+// Logout ends the session. It then sends the browser to the provider to end the
+// provider's session (OpenID Connect RP-Initiated Logout 1.0), with the ID token as
+// id_token_hint and a state. The provider sends the browser to
+// [Authenticator.LogoutCallback]. The session ends first, even if the rest fails.
 //
-// It takes POST. GET shows a page with a button and ends nothing, so that no
-// image and no link of another site can log an agent out; a form of another site
-// is refused, by Sec-Fetch-Site and Origin. Without a session it goes to the page of
-// [WithLoggedOutPath]; a session that is over also ends at the provider, which may still know the
-// agent. When the store cannot delete the session, the agent is told so (503), and
-// the browser forgets it.
+// It accepts POST. GET shows a page with a button and ends nothing, so that an image or
+// a link of another site cannot log an agent out. Forms of other sites are refused, by
+// Sec-Fetch-Site and Origin. Without a session, it redirects to the page of
+// [WithLoggedOutPath]. An expired session also ends at the provider, which may still
+// know the agent. If the store cannot delete the session, the agent gets a 503 page,
+// and the browser loses the cookie.
 //
-// A form with the field "login", the path and query of the application's login as
-// [Authenticator.LoginURL] returns them, is that of "log in with another account":
-// the login starts when the provider has ended its session.
+// To log in with another account, the form has the field "login": the path and query of
+// the application's login, as [Authenticator.LoginURL] returns them. The login starts
+// after the provider has ended its session.
 //
-// A script is answered 200 with a JSON object: its member location is where the
-// script has to send the browser, so that the provider's session ends too. htmx gets
-// HX-Redirect as well.
+// A script gets 200 with a JSON object. It must send the browser to the member
+// location, so that the provider's session ends too. htmx also gets HX-Redirect.
 func (a *Authenticator) Logout(w http.ResponseWriter, r *http.Request) {
 	noStore(w)
 	switch r.Method {
@@ -75,11 +73,11 @@ func (a *Authenticator) Logout(w http.ResponseWriter, r *http.Request) {
 	a.logOutOfProvider(w, r, idToken, next)
 }
 
-// endSessions deletes every session whose token the browser presents, with what is
-// kept of it, and returns
-// those that there were: also one that is over, which the provider's may outlive.
+// endSessions deletes every session whose token the browser presents, with its tokens,
+// and returns these sessions. Expired sessions are among them, because the provider's
+// session may still live.
 func (a *Authenticator) endSessions(r *http.Request) ([]*session, error) {
-	ctx := context.WithoutCancel(r.Context()) // a browser that leaves has logged out
+	ctx := context.WithoutCancel(r.Context()) // the logout goes on if the browser leaves
 	var ended []*session
 	var errs []error
 	for _, p := range a.sessions.presented(r) {
@@ -88,7 +86,7 @@ func (a *Authenticator) endSessions(r *http.Request) ([]*session, error) {
 			ended = append(ended, session)
 		}
 		errs = append(errs, err, a.sessions.destroy(ctx, p.token))
-		a.endTokensOf(ctx, p.token) // also when the session could not be read
+		a.endTokensOf(ctx, p.token) // even if the session could not be read
 	}
 	return ended, errors.Join(errs...)
 }
@@ -106,9 +104,9 @@ func (a *Authenticator) loginAfterLogout(link string) string {
 	return link
 }
 
-// logOutOfProvider sends the browser to the provider's end_session_endpoint, and
-// from there on to a login, if next is one. When the provider has no such endpoint
-// or is away, it goes on at once.
+// logOutOfProvider sends the browser to the provider's end_session_endpoint, and after
+// that to the login next, if there is one. If the provider has no such endpoint or is
+// away, the browser skips it.
 func (a *Authenticator) logOutOfProvider(w http.ResponseWriter, r *http.Request, idToken, next string) {
 	state := randomText()
 	name := logoutCookieOf(a.config.cookieName)
@@ -121,24 +119,23 @@ func (a *Authenticator) logOutOfProvider(w http.ResponseWriter, r *http.Request,
 	sendTo(w, r, a.provider.EndSessionURL(m, idToken, state))
 }
 
-// goOnLoggedOut sends a browser from a logout that ended to a login, or to the page
-// of those who are logged out.
+// goOnLoggedOut sends a browser after a logout to a login, or to the page of
+// [WithLoggedOutPath].
 func (a *Authenticator) goOnLoggedOut(w http.ResponseWriter, r *http.Request, next string) {
 	sendTo(w, r, cmp.Or(next, a.config.loggedOutPath))
 }
 
 // isLoggingOut reports whether a logout of this browser has not come back from the
-// provider, which may then still know the agent.
+// provider. The provider may then still know the agent.
 func (a *Authenticator) isLoggingOut(r *http.Request) bool {
 	return a.hasCookie(r, logoutSuffix)
 }
 
-// LogoutCallback is where the provider sends the browser after a logout, at the
-// registered post_logout_redirect_uri. It goes on to the page of [WithLoggedOutPath],
-// or to the login with another account. The session
-// ended before; when the state is the one of a logout of this browser, whatever
-// it still has is forgotten as well. A wrong or missing state changes nothing. It
-// takes GET.
+// LogoutCallback ends a logout, at the registered post_logout_redirect_uri. It
+// redirects to the page of [WithLoggedOutPath], or to the login with another account.
+// The session has already ended. If the state belongs to a logout of this browser, the
+// browser's remaining cookies are removed. A wrong or missing state changes nothing. It
+// accepts GET.
 func (a *Authenticator) LogoutCallback(w http.ResponseWriter, r *http.Request) {
 	noStore(w)
 	if r.Method != http.MethodGet {
@@ -159,15 +156,15 @@ func (a *Authenticator) LogoutCallback(w http.ResponseWriter, r *http.Request) {
 	redirect(w, a.config.homePath)
 }
 
-// The provider's session may outlive one that was idle for too long here, and would
-// log the next person at the computer in with one click. So a browser whose session
-// ended by the idle timeout has a cookie that says so, and its next login first ends
-// the provider's session. It is not signed: all that it can do is that.
+// After an idle timeout here, the provider's session may still live, and would log the
+// next person at the computer in with one click. So a browser whose session ended by
+// the idle timeout gets a cookie, and its next login first ends the provider's session.
+// The cookie is not signed, because it has no other effect.
 const idleSuffix = "-idle"
 
 // endProviderSession sends a browser whose session ended by the idle timeout to the
-// provider's logout, once, from where it comes back to the login. It reports whether
-// it did.
+// provider's logout, once. From there the browser returns to the login. It reports
+// whether it did so.
 func (a *Authenticator) endProviderSession(w http.ResponseWriter, r *http.Request, login *loginRequest) bool {
 	if !a.hasCookie(r, idleSuffix) {
 		return false

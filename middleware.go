@@ -14,53 +14,48 @@ import (
 	"github.com/agentconnect-go/agentconnect/internal/navigation"
 )
 
-// RequireAgent lets through to next the requests of agents who are logged in,
-// with the agent in the request's context: see [AgentFrom]. Of anybody else's
-// request, next never runs.
+// RequireAgent runs next only for agents who are logged in, with the agent in the
+// request's context: see [AgentFrom]. For a stranger, next never runs.
 //
-// A stranger's navigation (GET or HEAD, of a person who opens a page in a tab) is
-// redirected to the login and comes back to the same URL, query included. Any other request is
-// answered 401 with a problem (RFC 9457) that names the login's URL, and starts
-// no login. When the session store does not answer, everybody gets a 503.
+// A stranger's navigation (GET or HEAD, by a person who opens a page in a tab) is
+// redirected to the login and returns to the same URL with its query. Any other request
+// gets a 401 problem (RFC 9457) with the login's URL, and starts no login. If the
+// session store does not answer, every request gets a 503.
 //
 // It costs one read of the session store and writes nothing to it. Answers carry
-// Cache-Control: no-store and Vary: Cookie, which next can replace. The
-// http.ResponseWriter is passed on as it is. [http.FileServer] takes Cache-Control
-// off its errors: where that matters, package main says
-// "//go:debug httpservecontentkeepheaders=1".
+// Cache-Control: no-store and Vary: Cookie, which next can replace. next gets the
+// original http.ResponseWriter. [http.FileServer] removes Cache-Control from its
+// errors; to keep it, put "//go:debug httpservecontentkeepheaders=1" into package main.
 //
-// RequireAgent says who is asking. What they may do is the application's
-// decision: see [Authenticator.Require]. It does not protect the forms of next
-// against forgery: SameSite=Lax is a mitigation, [http.CrossOriginProtection] a
-// protection.
+// RequireAgent only identifies the agent. The application decides what the agent may
+// do: see [Authenticator.Require]. RequireAgent does not protect the forms of next
+// against forgery: SameSite=Lax helps, but use [http.CrossOriginProtection].
 func (a *Authenticator) RequireAgent(next http.Handler) http.Handler {
 	return a.protect(guard{rules: a.config.level, acr: a.config.acr, renews: true}, next)
 }
 
-// RequireAgentWithoutRenewal is [Authenticator.RequireAgent] for requests that a
-// page makes by itself, as one that polls does: they do not count as use of the
-// session ([WithIdleTimeout]), also where a Require is inside.
+// RequireAgentWithoutRenewal is [Authenticator.RequireAgent] for automatic requests of
+// a page, such as polling. They do not count as use of the session ([WithIdleTimeout]),
+// even with a Require inside.
 func (a *Authenticator) RequireAgentWithoutRenewal(next http.Handler) http.Handler {
 	return a.protect(guard{rules: a.config.level, acr: a.config.acr}, next)
 }
 
-// Require returns a middleware that does what [Authenticator.RequireAgent] does
-// and demands more. Inside RequireAgent it does not read the session again.
+// Require returns a middleware like [Authenticator.RequireAgent] that also checks
+// requirements. Inside RequireAgent it does not read the session again.
 //
-// An agent who does not meet an access rule gets a 403 that says which. One whose
-// login does not reach the level is sent to log in anew with the acr that it
-// takes and comes back to the same URL (step-up); if it cannot be reached, a 403
-// page says so and the session stays as it was. The acr is verified in the ID
-// token, whatever was asked for. Requests that are not navigations get a 403
-// problem with what lacks.
+// An agent who does not meet an access rule gets a 403 that names the rule. An agent
+// whose login does not reach the level logs in again at that level and returns to the
+// same URL (step-up). If the level cannot be reached, the agent gets a 403 page, and
+// the session does not change. The acr of the ID token is always verified. Requests
+// that are not navigations get a 403 problem with the unmet requirements.
 //
-// Require panics, as routers do for a malformed pattern, when a requirement
-// refuses everybody: no single acr value satisfies all the levels together, those
-// of [WithLevel] included, or an argument of a rule is malformed (see
-// [Requirement]).
+// Require panics, as routers do for a malformed pattern, if no agent can meet the
+// requirements: no single acr value satisfies all the levels together, including
+// [WithLevel], or an argument of a rule is malformed (see [Requirement]).
 func (a *Authenticator) Require(rs ...Requirement) func(http.Handler) http.Handler {
-	// What every login must satisfy binds every request: it may be more than when
-	// the agent logged in.
+	// The requirements of every login apply to every request: they may be stricter now
+	// than at the login.
 	rules := slices.Concat(a.config.level, rs)
 	acr, err := a.config.check(rules)
 	if err != nil {
@@ -72,15 +67,15 @@ func (a *Authenticator) Require(rs ...Requirement) func(http.Handler) http.Handl
 	}
 }
 
-// A guard is what a protected route demands.
+// A guard has the requirements of a protected route.
 type guard struct {
-	rules  requirements // with those of every login
-	acr    []string     // what their levels accept
-	asks   bool         // a stranger's login starts at once, with these levels
-	renews bool         // a request is a use of the session
+	rules  requirements // including those of every login
+	acr    []string     // the values that their levels accept
+	asks   bool         // a stranger's login asks for these levels
+	renews bool         // a request counts as use of the session
 }
 
-// protect lets the requests that a guard accepts through to next.
+// protect runs next for the requests that a guard accepts.
 func (a *Authenticator) protect(g guard, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		session := sessionFrom(r.Context())
@@ -96,7 +91,7 @@ func (a *Authenticator) protect(g guard, next http.Handler) http.Handler {
 			}
 			r = r.WithContext(contextWithSession(r.Context(), session))
 		}
-		if len(g.rules) > 0 { // copying the agent is not free
+		if len(g.rules) > 0 { // avoids a copy of the agent
 			if lacking := g.rules.lacking(session.agent, g.acr); lacking != nil {
 				a.refuseAgent(w, r, lacking)
 				return
@@ -112,11 +107,11 @@ func (a *Authenticator) protect(g guard, next http.Handler) http.Handler {
 	})
 }
 
-// LoadAgent puts the agent in the request's context when somebody is logged in,
-// and lets everybody through: for public pages that greet who is known. An agent
-// who does not satisfy [WithLevel] is a stranger there, and when the session store
-// does not answer, everybody is. Answers carry Cache-Control: no-store and Vary:
-// Cookie. Requests do not count as use of the session ([WithIdleTimeout]).
+// LoadAgent runs next for every request. If an agent is logged in, the agent is in the
+// request's context. It is for public pages that greet agents. An agent who does not
+// satisfy [WithLevel] is a stranger there. If the session store does not answer, every
+// agent is a stranger. Answers have Cache-Control: no-store and Vary: Cookie. Requests
+// do not count as use of the session ([WithIdleTimeout]).
 func (a *Authenticator) LoadAgent(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		session, err := a.identify(w, r)
@@ -130,10 +125,10 @@ func (a *Authenticator) LoadAgent(next http.Handler) http.Handler {
 	})
 }
 
-// identify returns the valid session of a request, nil for a stranger, and sets
-// the headers of an answer that depends on it. A session that was idle for too long
-// ends. One that is too old does not, since an instance whose clock is off must not
-// end what others find valid: stores forget by themselves what is over.
+// identify returns the valid session of a request, nil for a stranger, and sets the
+// headers of an answer that depends on it. It ends a session that was idle for too
+// long. It does not end an expired session: if this instance's clock is wrong, the
+// session may be valid on others, and stores delete expired records themselves.
 func (a *Authenticator) identify(w http.ResponseWriter, r *http.Request) (*session, error) {
 	dependsOnAgent(w.Header())
 	session, verdict, err := a.sessions.identify(r)
@@ -148,7 +143,7 @@ func (a *Authenticator) identify(w http.ResponseWriter, r *http.Request) (*sessi
 	return nil, err
 }
 
-// endIdle ends a session that was idle for too long, as its own cookie shows.
+// endIdle ends a session whose own cookie shows that it was idle for too long.
 func (a *Authenticator) endIdle(w http.ResponseWriter, r *http.Request, session *session) {
 	a.events.emit(r.Context(), agentEvent(EventSessionExpired, session.agent))
 	if err := a.sessions.destroy(r.Context(), session.token); err != nil {
@@ -159,23 +154,23 @@ func (a *Authenticator) endIdle(w http.ResponseWriter, r *http.Request, session 
 	a.setCookie(w, r, idleSuffix, "1", int(session.expires.Sub(a.config.now())/time.Second)+1)
 }
 
-// refuseStore answers a request that the store could not be asked about.
+// refuseStore answers a request whose session the store could not return.
 func (a *Authenticator) refuseStore(w http.ResponseWriter, r *http.Request, err error) {
 	if hasLeft(r) {
 		a.config.logger.DebugContext(r.Context(), "agentconnect: the client left before its session was read")
-		w.WriteHeader(http.StatusServiceUnavailable) // nobody reads it
+		w.WriteHeader(http.StatusServiceUnavailable) // the client has left
 		return
 	}
 	a.refuse(w, r, newError(CodeSessionStore, err))
 }
 
-// hasLeft reports whether the client of a request has closed its connection: what
-// then fails is no failure.
+// hasLeft reports whether the client of a request has closed its connection: an error
+// is then not a failure.
 func hasLeft(r *http.Request) bool { return errors.Is(r.Context().Err(), context.Canceled) }
 
-// dependsOnAgent sets Cache-Control: no-store and Vary: Cookie, in a single
-// allocation since every protected request does it. What next appends to one of
-// them does not reach the other.
+// dependsOnAgent sets Cache-Control: no-store and Vary: Cookie, in a single allocation,
+// because every protected request does it. If next appends to one of them, the other
+// does not change.
 func dependsOnAgent(h http.Header) {
 	values := []string{"no-store", "Cookie"}
 	h["Cache-Control"] = values[:1:1]
@@ -186,8 +181,9 @@ func dependsOnAgent(h http.Header) {
 	h["Vary"] = values[1:]
 }
 
-// refuseStranger sends a stranger to the login, or says that one is needed.
-// Where a level is demanded the login asks for it at once, rather than twice.
+// refuseStranger sends a stranger to the login, or answers that a login is needed. If
+// the route demands a level, the login asks for it at once, so that the agent logs in
+// only once.
 func (a *Authenticator) refuseStranger(w http.ResponseWriter, r *http.Request, g guard) {
 	if !navigation.Is(r) {
 		refusal := newError(CodeUnauthenticated, nil)
@@ -210,9 +206,9 @@ func (a *Authenticator) refuseStranger(w http.ResponseWriter, r *http.Request, g
 	}
 }
 
-// lost says what a stranger's browser must have lost: nil when it was given no
-// session a moment ago. A session that the store has, and that this instance cannot
-// read, is not lost: a login replaces it, unless the last one did just that.
+// lost explains why a browser that just got a session is a stranger. It returns nil if
+// the browser got no session a moment ago. If the store has the session but this
+// instance cannot read it, a login replaces it: lost returns nil the first time.
 func (a *Authenticator) lost(w http.ResponseWriter, r *http.Request) error {
 	mark := a.fresh.Read(r)
 	if mark == nil || mark.IsUnreadable() {
@@ -237,8 +233,8 @@ func (a *Authenticator) lost(w http.ResponseWriter, r *http.Request) error {
 	return errors.New("the browser presents the session that it was just given, and this instance does not find it or takes it to be over: is the store shared by all instances (the default one is not), does it keep what it confirms, does it read from a replica that lags, do the clocks agree?")
 }
 
-// refuseAgent sends an agent to step up where that helps, and otherwise says
-// what lacks.
+// refuseAgent starts a step-up if that helps, and otherwise answers with the unmet
+// requirements.
 func (a *Authenticator) refuseAgent(w http.ResponseWriter, r *http.Request, lacking *Error) {
 	if lacking.Code == CodeInsufficientLevel && navigation.Is(r) {
 		a.stepUp(w, r, lacking.AcceptedACR)
@@ -252,8 +248,8 @@ func (a *Authenticator) refuseAgent(w http.ResponseWriter, r *http.Request, lack
 	a.refuse(w, r, lacking)
 }
 
-// stepUp starts a login that demands one of the acr values, of the agent who is
-// logged in, to come back to the same page.
+// stepUp starts a login of the logged-in agent that demands one of the acr values and
+// returns to the same page.
 func (a *Authenticator) stepUp(w http.ResponseWriter, r *http.Request, acr []string) {
 	if r.Method == http.MethodHead { // starts nothing
 		redirect(w, a.loginURL(navigation.Target(r)))
@@ -266,10 +262,10 @@ func (a *Authenticator) stepUp(w http.ResponseWriter, r *http.Request, acr []str
 	a.startLogin(w, r, login)
 }
 
-// pageOf returns the page that a request which is no navigation came from, by
-// its Referer, so that a login started there comes back to a page that can be
-// opened with GET; "" when that is not a page of this application. What htmx
-// opens in place of a navigation is itself the page.
+// pageOf returns the page that sent a request that is not a navigation, by its Referer,
+// so that a login returns to a page that can be opened with GET. It returns "" if that
+// is not a page of this application. A page that htmx opens in place of a navigation is
+// itself the page.
 func (a *Authenticator) pageOf(r *http.Request) string {
 	if r.Method == http.MethodGet && r.Header.Get("HX-Boosted") == "true" {
 		return a.config.returnTo(navigation.Target(r))
@@ -281,10 +277,10 @@ func (a *Authenticator) pageOf(r *http.Request) string {
 	return a.config.returnTo(referer.RequestURI())
 }
 
-// StripCookies takes the cookies of this package out of a request that is passed on,
-// with [net/http/httputil.ReverseProxy] for one: what is behind it could replay them.
-// It changes the request's headers, and leaves other cookies as they are. Call it on
-// the outgoing request:
+// StripCookies removes the cookies of this package from a request that is passed on,
+// for example with [net/http/httputil.ReverseProxy]: the server behind it could replay
+// them. It changes the request's headers and keeps other cookies. Call it on the
+// outgoing request:
 //
 //	Rewrite: func(p *httputil.ProxyRequest) { p.SetURL(upstream); auth.StripCookies(p.Out) }
 func (a *Authenticator) StripCookies(r *http.Request) {

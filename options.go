@@ -15,18 +15,18 @@ import (
 	"github.com/agentconnect-go/agentconnect/internal/wording"
 )
 
-// An Option records one setting for [New]. Options validate nothing by
-// themselves: New looks at all of them together and reports every problem at
-// once. Of two options that record the same setting the later one wins.
+// An Option records one setting for [New]. Options do not validate: New checks all of
+// them together and reports all problems at once. If two options record the same
+// setting, the later one wins.
 type Option func(*config)
 
-// An Environment is one of the four places where AgentConnect runs. They
-// share nothing: neither clients, nor keys, nor redirect URIs.
+// An Environment is one of the four environments of ProConnect. They share neither
+// clients, nor keys, nor redirect URIs.
 type Environment string
 
-// The environments of AgentConnect: integration is for tests, production for
-// real agents; the Internet ones are reached from anywhere, the RIE ones only
-// from the State's private network (réseau interministériel de l'État).
+// The environments of ProConnect: integration is for tests, production for real agents.
+// The RIE environments can only be reached from the State's private network (réseau
+// interministériel de l'État).
 const (
 	Integration    Environment = "integration"
 	Production     Environment = "production"
@@ -34,12 +34,12 @@ const (
 	ProductionRIE  Environment = "production-rie"
 )
 
-// Issuer returns the issuer URL of the environment's OpenID provider, and ""
-// for anything but the four environments of this package.
+// Issuer returns the issuer URL of the environment's OpenID provider, and "" for an
+// unknown environment.
 func (e Environment) Issuer() string { return settings.IssuerOf(string(e)) }
 
-// An Alg is a signature algorithm as AgentConnect's registration form names
-// it (JSON Web Algorithms, RFC 7518 section 3.1).
+// An Alg is a signature algorithm, with its name in ProConnect's registration form
+// (JSON Web Algorithms, RFC 7518 section 3.1).
 type Alg string
 
 // The algorithms that a service provider can register.
@@ -47,24 +47,22 @@ const (
 	RS256 Alg = "RS256"
 	ES256 Alg = "ES256"
 	HS256 Alg = "HS256" // keyed with the raw bytes of the client secret
-	// Unsigned is for userinfo alone: plain JSON, trusted because it was read
-	// from the provider over TLS.
+	// Unsigned is for userinfo only: plain JSON, trusted because it was read from the
+	// provider over TLS.
 	Unsigned Alg = "none"
 )
 
-// DefaultScopes returns the scopes asked for unless [WithScopes] names others:
-// those that AgentConnect grants to every service provider. A registration
-// older than the scopes roles and organization_label may not have been granted
-// them: every login then fails with invalid_scope until WithScopes leaves them
-// out.
+// DefaultScopes returns the scopes of logins without [WithScopes]: those that
+// ProConnect grants to every service provider. An old registration may not have the
+// scopes roles and organization_label. Every login then fails with invalid_scope;
+// remove them with WithScopes.
 func DefaultScopes() []string {
 	return []string{"openid", "given_name", "usual_name", "email", "uid", "siret", "idp_id", "roles", "organization_label"}
 }
 
-// WithEnvironment chooses the AgentConnect to log in with. Required, unless
-// [WithIssuer] names an issuer; giving both is an error. With a production
-// environment, New refuses redirect URLs that are http or on localhost, as
-// AgentConnect does (error Y04A586).
+// WithEnvironment chooses the environment of ProConnect. Required, unless [WithIssuer]
+// names an issuer; giving both is an error. With a production environment, New refuses
+// redirect URLs that are http or on localhost, as ProConnect does (error Y04A586).
 func WithEnvironment(e Environment) Option {
 	return func(c *config) { c.environment = e }
 }
@@ -78,44 +76,41 @@ func WithIssuer(issuer string) Option {
 	return func(c *config) { c.issuer = issuer }
 }
 
-// WithClient gives the client_id and client_secret that AgentConnect handed
-// out. Required. The secret authenticates the application to the provider and
-// is the source of the keys that seal its cookies: every instance of an
-// application needs the same one. It is never logged nor shown.
+// WithClient gives the client_id and client_secret of the registration. Required. The
+// secret authenticates the application to the provider. The keys that seal its cookies
+// derive from it, so every instance of an application needs the same secret. It is
+// never logged or shown.
 func WithClient(id, secret string) Option {
 	return func(c *config) { c.clientID, c.clientSecret = id, secret }
 }
 
-// WithOtherClientSecrets gives client secrets whose cookies are accepted beside
-// those of the current one: of the previous secret, or of the next. Logins and
-// logouts that were under way when the secret changed then end normally, on
-// instances of before and after the change. The provider is only ever shown the
+// WithOtherClientSecrets gives further client secrets whose cookies are accepted: the
+// previous secret, or the next. Logins and logouts under way during a change of the
+// secret then end normally, on old and new instances. The provider only gets the
 // current secret. docs/sessions.md has the order of steps.
 func WithOtherClientSecrets(secrets ...string) Option {
 	return func(c *config) { c.otherSecrets = secrets }
 }
 
-// WithRedirectURL gives the redirect_uri, exactly as it was registered with
-// AgentConnect: the absolute URL at which browsers reach
-// [Authenticator.Callback]. Required. It must be https; http is accepted on a
-// loopback host, for development, and then the cookies do without the Secure
-// attribute and the __Host- prefix.
+// WithRedirectURL gives the redirect_uri, exactly as it is registered with ProConnect:
+// the absolute URL at which browsers reach [Authenticator.Callback]. Required. It must
+// be https. On a loopback host, for development, http is accepted; the cookies then
+// have neither the Secure attribute nor the __Host- prefix.
 func WithRedirectURL(url string) Option {
 	return func(c *config) { c.redirectURI = url }
 }
 
-// WithPostLogoutRedirectURL gives the post_logout_redirect_uri, exactly as it
-// was registered with AgentConnect: the absolute URL at which browsers reach
-// [Authenticator.LogoutCallback]. Required; the rules of [WithRedirectURL]
-// apply.
+// WithPostLogoutRedirectURL gives the post_logout_redirect_uri, exactly as it is
+// registered with ProConnect: the absolute URL at which browsers reach
+// [Authenticator.LogoutCallback]. Required. The rules of [WithRedirectURL] apply.
 func WithPostLogoutRedirectURL(url string) Option {
 	return func(c *config) { c.postLogoutRedirectURI = url }
 }
 
-// WithLoginPath gives the path at which browsers reach [Authenticator.Login]:
-// where [Authenticator.RequireAgent] sends who is not logged in. The default is
-// "login" beside the path of the redirect URL: /login for
-// https://demarches.example.gouv.fr/callback, /auth/login for …/auth/callback.
+// WithLoginPath gives the path at which browsers reach [Authenticator.Login].
+// [Authenticator.RequireAgent] sends strangers there. The default is "login" beside the
+// path of the redirect URL: /login for https://demarches.example.gouv.fr/callback,
+// /auth/login for …/auth/callback.
 func WithLoginPath(path string) Option {
 	return func(c *config) { c.loginPath = path }
 }
@@ -126,23 +121,22 @@ func WithLogoutPath(path string) Option {
 	return func(c *config) { c.logoutPath = path }
 }
 
-// WithHomePath gives the path where an agent arrives after a login that was
-// not on the way to another page, and after a logout. The default is "/".
+// WithHomePath gives the path of the home page: agents arrive there after a login
+// without another page to return to, and after a logout. The default is "/".
 func WithHomePath(path string) Option {
 	return func(c *config) { c.homePath = path }
 }
 
-// WithLoggedOutPath gives the path of a public page that says that the logout
-// worked: where an agent arrives once the provider has ended its session as well.
-// The default is the home page.
+// WithLoggedOutPath gives the path of a public page that confirms the logout. Agents
+// arrive there after the provider has ended its session too. The default is the home
+// page.
 func WithLoggedOutPath(path string) Option {
 	return func(c *config) { c.loggedOutPath = path }
 }
 
-// WithScopes names the scopes to ask for, in place of [DefaultScopes]. openid
-// must be among them. Ask for what the application needs and no more; a scope
-// that the registration was not granted makes every login fail with
-// invalid_scope.
+// WithScopes replaces the scopes of logins, which are [DefaultScopes] by default.
+// openid must be among them. Only ask for the data that the application needs. If the
+// registration does not have a scope, every login fails with invalid_scope.
 func WithScopes(scopes ...string) Option {
 	return func(c *config) { c.scopes = scopes }
 }
@@ -154,141 +148,132 @@ func WithIDTokenAlg(alg Alg) Option {
 }
 
 // WithUserinfoAlg gives the registered userinfo_signed_response_alg: RS256,
-// ES256, HS256, or Unsigned where none was registered. The default is the ID
-// token's. A userinfo signed in any other way, or not signed though it should
-// be, or signed though it should not be, is refused.
+// ES256, HS256, or Unsigned if none was registered. The default is the ID token's. A
+// userinfo in any other form is refused.
 func WithUserinfoAlg(alg Alg) Option {
 	return func(c *config) { c.userinfoAlg = alg }
 }
 
-// WithLevel sets what every login must satisfy, as [Authenticator.Require]
-// does for single routes: WithLevel(MFA()) makes multi-factor authentication a
-// condition of logging in. The acr is asked for as essential and verified in
-// the ID token; a login without it is refused with a page that says what to do.
-// Access rules (Role, EmailDomain…) are verified as well. Every protected request
-// verifies all of it again, against the agent of its session: a level that was
-// raised since holds for the sessions of before.
+// WithLevel sets the requirements of every login, as [Authenticator.Require] does for
+// single routes: with WithLevel(MFA()), every login needs several factors. The acr is
+// requested as essential and verified in the ID token. A login without it gets a
+// refusal page with the next step. Access rules (Role, EmailDomain…) are checked too.
+// Every protected request checks the requirements again for the agent of its session: a
+// level that was raised also applies to existing sessions.
 func WithLevel(requirements ...Requirement) Option {
 	return func(c *config) { c.level = requirements }
 }
 
 // WithCookieName sets the stem of the names of the cookies: letters, digits,
 // '-' and '_', 32 at most. The default is "agentconnect". Two registrations in one process,
-// or two applications on one host, need two stems; on localhost cookies are
-// shared by all ports.
+// or two applications on one host, need two stems. On localhost, all ports share
+// cookies.
 func WithCookieName(name string) Option {
 	return func(c *config) { c.cookieName = name }
 }
 
-// WithOtherCookieNames gives stems whose cookies are read beside those of
-// [WithCookieName]: of the previous stem, or of the next, while it changes. The
-// sessions of before then go on, on instances of before and after the change.
-// docs/sessions.md has the order of steps. Never give the stem of another
-// application or Authenticator: its sessions would be taken for this one's.
+// WithOtherCookieNames gives further stems whose cookies are read: the previous stem,
+// or the next, while it changes. Existing sessions then go on, on old and new
+// instances. docs/sessions.md has the order of steps. Never give the stem of another
+// application or Authenticator: its sessions would be accepted here.
 func WithOtherCookieNames(names ...string) Option {
 	return func(c *config) { c.otherCookieNames = names }
 }
 
-// WithSessionStore sets where sessions are kept: any store of scs
-// (goredisstore, pgxstore…). The default keeps them in the process's memory: they
-// are lost when it stops, and no other instance sees them.
+// WithSessionStore sets the store of sessions: any store of scs (goredisstore,
+// pgxstore…). By default, sessions are in the process's memory: they are lost when it
+// stops, and other instances do not see them.
 //
-// The keys that the store sees are hashes of the session cookies, so that
-// reading it is not enough to take a session over. Each operation is given three
-// seconds, also by a store that knows no contexts or does not heed them. A store
-// may use the memory of what it returns again at its next operation. Several
-// Authenticators, and instances, can share one; other data belongs under another
-// prefix or in another table.
+// The keys in the store are hashes of the session cookies, so a reader of the store
+// cannot take over a session. Each operation has three seconds, even if the store
+// ignores contexts or does not accept them. A store may reuse the memory that it
+// returned at its next operation. Several Authenticators, and instances, can share a
+// store. Keep other data under another prefix or in another table.
 func WithSessionStore(store scs.Store) Option {
 	return func(c *config) { c.sessionStore = store }
 }
 
-// WithSessionLifetime sets how long a session lasts after the login, whatever
-// the agent does: from one minute to 31 days. The default is 12 hours, the
-// provider's own. When a shorter session ends, the next login is usually silent:
-// the provider still knows the agent.
+// WithSessionLifetime sets the longest time that a session lasts after the login: from
+// one minute to 31 days. The default is 12 hours, as at the provider. After a shorter
+// session, the next login usually shows no page, because the provider still knows the
+// agent.
 func WithSessionLifetime(d time.Duration) Option {
 	return func(c *config) { c.sessionLifetime = d }
 }
 
 // WithSessionEndAtMidnight ends every session at the latest at the next
-// midnight in Paris, as AgentConnect's 2024 documents advise. It needs time zone
+// midnight in Paris, as ProConnect's documentation of 2024 advises. It needs time zone
 // data: on a system without any, import time/tzdata.
 func WithSessionEndAtMidnight() Option {
 	return func(c *config) { c.endAtMidnight = true }
 }
 
-// WithIdleTimeout also ends a session when d passed without a request to a
-// route behind [Authenticator.RequireAgent] or Require, to the minute: from five
-// minutes to the session's lifetime. Other routes, LoadAgent's among them, and
-// [Authenticator.RequireAgentWithoutRenewal] do not count. The default is none. It
-// holds for the sessions that begin after it was set; one that is shortened later
-// holds for them at once.
+// WithIdleTimeout also ends a session after d without a request to a route behind
+// [Authenticator.RequireAgent] or Require, to the minute. d is from five minutes to the
+// session's lifetime. Other routes do not count, nor do LoadAgent and
+// [Authenticator.RequireAgentWithoutRenewal]. The default is no idle timeout. It
+// applies to sessions that begin after it was set. A shorter value later applies to
+// them at once.
 //
-// On a computer that several people use, it protects little: while the provider's
-// session lives, up to twelve hours, the next person at the computer can log in as
-// the same agent with one click and no password, in any other service at once. Here,
-// the next login of a browser whose session ended by the idle timeout first ends the
-// provider's session, so that the person is asked; a person who deletes the
-// browser's cookies for this site gets around that.
+// On a shared computer it protects little: while the provider's session lives, up to
+// twelve hours, the next person can log in to any other service as the same agent, with
+// one click and no password. In this application, after an idle timeout, the next login
+// of the browser first ends the provider's session, so the person must authenticate. A
+// person who deletes the browser's cookies for this site avoids that.
 //
-// The time of the last request is kept in an authenticated cookie of its own,
-// renewed at most once a minute, and never in the store: requests only read the
-// store, so a request that is under way cannot bring back a session that a
-// logout just ended.
+// The time of the last request is in a signed cookie, renewed at most once a minute,
+// and never in the store. Requests only read the store, so a request under way cannot
+// bring back a session that a logout just ended.
 func WithIdleTimeout(d time.Duration) Option {
 	return func(c *config) { c.sessionIdle = d }
 }
 
-// Unsealed stands among the keys of [WithSealedSessions] for none: records as they
-// are, without a seal.
+// Unsealed, among the keys of [WithSealedSessions], stands for records without a seal.
 const Unsealed = records.Unsealed
 
-// WithSealedSessions seals the session records (AES-256-GCM), so that a stolen
-// database holds neither names nor tokens, and nobody who writes to it can make a
-// session. The first key seals, every key opens. Keys are random, of 32 bytes or
-// more, and the same on every instance. A record that no key opens is no session.
+// WithSealedSessions seals the session records (AES-256-GCM). A stolen database then
+// contains neither names nor tokens, and a person who can write to it cannot make a
+// session. The first key seals, every key opens. Keys are random, of 32 bytes or more,
+// and the same on every instance. A record that no key opens is not a session.
 //
-// A new key is first put behind the old one, on every instance, then in front. To
-// begin sealing, [Unsealed] takes the part of the old key, and to stop, that of the
-// new one; while it is there, unsealed records are accepted. docs/sessions.md has the
-// order of steps.
+// To change the key, first put the new key behind the old one, on every instance, then
+// in front. To begin sealing, use [Unsealed] as the old key; to stop, use it as the new
+// key. While it is among the keys, unsealed records are accepted. docs/sessions.md has
+// the order of steps.
 func WithSealedSessions(keys ...[]byte) Option {
 	return func(c *config) {
-		c.sealingKeys = make([]string, len(keys)) // not nil, also of no key
+		c.sealingKeys = make([]string, len(keys)) // not nil, even without a key
 		for i, key := range keys {
 			c.sealingKeys[i] = string(key)
 		}
 	}
 }
 
-// WithTokens keeps the access token and the refresh token of each session, in
-// the store, beside it: for [Authenticator.TokenSource]. Without it they are
-// dropped once the userinfo is read. Tokens in a store are worth sealing:
-// [WithSealedSessions].
+// WithTokens keeps the access token and the refresh token of each session in the store,
+// for [Authenticator.TokenSource]. Without it they are dropped after the userinfo is
+// read. Seal tokens in a store: see [WithSealedSessions].
 func WithTokens() Option {
 	return func(c *config) { c.keepTokens = true }
 }
 
-// WithRevocationAtLogout revokes the tokens of a session when it ends by a
-// logout, a new login or [Authenticator.EndSessionsOf] (RFC 7009), for which a
-// logout may wait three seconds. It needs [WithTokens]. When the provider does not
-// answer, the logout goes on.
+// WithRevocationAtLogout revokes the tokens of a session (RFC 7009) when the session
+// ends by a logout, a new login or [Authenticator.EndSessionsOf]. It needs
+// [WithTokens]. A logout waits for it for three seconds at most, and then goes on.
 func WithRevocationAtLogout() Option {
 	return func(c *config) { c.revokeAtLogout = true }
 }
 
-// WithHTTPClient sets the client for the requests to the provider: to go
-// through a proxy, to trust a private authority, to trace. Its Transport is
-// kept, and its Timeout (10 seconds when it has none), which bounds each
-// request whole, body included. It follows no redirect and keeps no cookie,
-// whatever was set, and answers over one mebibyte are refused.
+// WithHTTPClient sets the client for the requests to the provider: for a proxy, a
+// private certificate authority, or tracing. Its Transport is used, and its Timeout (10
+// seconds if it has none), which bounds each request, body included. Its redirect
+// policy and cookie jar are ignored: no redirect is followed, and no cookie is kept.
+// Answers over one mebibyte are refused.
 func WithHTTPClient(client *http.Client) Option {
 	return func(c *config) { c.httpClient = client }
 }
 
-// WithLogger sets where refusals and failures are logged, a line each: never
-// a token, a code, a secret, a name or an e-mail. The default is slog.Default
+// WithLogger sets the logger of refusals and failures, one line each. A line never
+// contains a token, a code, a secret, a name or an e-mail. The default is slog.Default
 // at the time New is called.
 func WithLogger(logger *slog.Logger) Option {
 	return func(c *config) { c.logger = logger }
@@ -301,31 +286,30 @@ func WithErrorHandler(h ErrorHandler) Option {
 	return func(c *config) { c.errorHandler = h }
 }
 
-// WithLoginHook sets a function that is called when an agent was identified
-// and before the session exists. See [LoginHook].
+// WithLoginHook sets a function that is called after an agent is identified and before
+// there is a session. See [LoginHook].
 func WithLoginHook(hook LoginHook) Option {
 	return func(c *config) { c.loginHook = hook }
 }
 
 // WithLogoutHook sets a function that is called when an agent logs out, after
-// the session ended and before the browser goes to the provider. See
-// [LogoutHook].
+// the session has ended and before the browser goes to the provider. See [LogoutHook].
 func WithLogoutHook(hook LogoutHook) Option {
 	return func(c *config) { c.logoutHook = hook }
 }
 
-// WithEvents sets a function that is told what happens: logins, refusals,
-// logouts, for an audit trail or for metrics. It is called from several goroutines,
-// mostly during a request (a token can be renewed outside of one), and should return
-// at once. See [Event].
+// WithEvents sets a function that gets the events: logins, refusals, logouts and
+// others, for an audit trail or for metrics. It is called from several goroutines,
+// usually during a request (a token can be renewed outside of one), and should return
+// quickly. See [Event].
 func WithEvents(f func(context.Context, Event)) Option {
 	return func(c *config) { c.events = f }
 }
 
 // WithLoginParameters lets visitors set parameters of their login by the query
 // or the form of [Authenticator.Login]: "login_hint", "idp_hint",
-// "siret_hint", "prompt", each only when it is named here. A malformed
-// value is refused (400). None of them is an access control.
+// "siret_hint", "prompt", each only if it is named here. A malformed value is refused
+// (400). None of them is an access control.
 func WithLoginParameters(names ...string) Option {
 	return func(c *config) { c.loginParameters = names }
 }
@@ -336,20 +320,20 @@ func WithAMR() Option {
 	return func(c *config) { c.askAMR = true }
 }
 
-// WithSupportContact says whom the agents can ask for help, on the pages of
-// this package: an e-mail address, or an https URL.
+// WithSupportContact sets the support contact on the pages of this package: an e-mail
+// address, or an https URL. The default is none.
 func WithSupportContact(contact string) Option {
 	return func(c *config) { c.supportContact = contact }
 }
 
-// WithServiceName gives the name of the service, as its agents know it: the pages
-// of this package show it above the text and in their titles. The default is none.
+// WithServiceName sets the name of the service for its agents. The pages of this
+// package show it above the text and in their titles. The default is none.
 func WithServiceName(name string) Option {
 	return func(c *config) { c.serviceName = name }
 }
 
-// WithAgentConnectBrand has pages and button say AgentConnect, for agents who still
-// know the federation by the name it had until 2024. The default is ProConnect.
+// WithAgentConnectBrand makes pages and button say AgentConnect, the name of ProConnect
+// until 2024. The default is ProConnect.
 func WithAgentConnectBrand() Option {
 	return func(c *config) { c.brand = wording.AgentConnect }
 }
@@ -357,15 +341,15 @@ func WithAgentConnectBrand() Option {
 // WithPageTemplate replaces the template and the style sheet of the pages of
 // this package, so that they look like the application's. The template is executed
 // with a [*Page]; its {{.Style}}, in a style element, is style, and the pages'
-// Content-Security-Policy allows no other style, no script and no image. New tries
-// it out and reports a template that fails.
+// Content-Security-Policy allows no other style, no script and no image. New tests the
+// template and reports one that fails.
 func WithPageTemplate(t *template.Template, style string) Option {
 	return func(c *config) { c.pageTemplate, c.pageStyle = t, style }
 }
 
-// FromEnv records what the environment variables of the process say; a
-// variable that is unset or empty records nothing. Options after FromEnv win
-// over it, options before it are its defaults.
+// FromEnv reads settings from environment variables. It ignores a variable that is
+// unset or empty. Options before FromEnv are defaults, and options after it override
+// it.
 //
 //	PROCONNECT_ENVIRONMENT               WithEnvironment: integration, production, integration-rie, production-rie
 //	PROCONNECT_ISSUER                    WithIssuer
@@ -377,8 +361,8 @@ func WithPageTemplate(t *template.Template, style string) Option {
 //	PROCONNECT_USERINFO_ALG              WithUserinfoAlg: the same, or none
 //	PROCONNECT_SCOPES                    WithScopes, separated by spaces
 //
-// Each can also be called AGENTCONNECT_…. When both names of one variable are set,
-// to different values, New reports a conflict.
+// Each variable can also have its former name, AGENTCONNECT_…. If both names are set to
+// different values, New reports a conflict.
 func FromEnv() Option {
 	return func(c *config) {
 		p := c.problems

@@ -25,46 +25,44 @@ var pageHTML string
 
 var defaultPageTemplate = template.Must(template.New("page").Parse(pageHTML))
 
-// A Page is what a person sees when something went wrong, or is to be confirmed:
-// what a template of [WithPageTemplate] is executed with. Texts are in the
-// person's language.
+// A Page is a page of this package: a refusal, or the confirmation of a logout. It is
+// the data of the template of [WithPageTemplate]. Texts are in the person's language.
 type Page struct {
 	Lang       string       // "fr" or "en"
-	Service    string       // see [WithServiceName]; "" when it has none
-	Title      string       // of the page and its heading
-	Paragraphs []string     // what happened, what it means, what to do
-	Demands    []string     // the conditions that are not met; mostly none
+	Service    string       // see [WithServiceName]; "" if there is none
+	Title      string       // the title of the page and its heading
+	Paragraphs []string     // the problem, its consequence, the next step
+	Demands    []string     // the conditions that are not met; usually none
 	Style      template.CSS // the style sheet, for a <style> element: the only one allowed
 	Home       string       // the path of the home page
-	Login      string       // the login that could help; "" when none would
-	Forms      []PageForm   // what else could help, a button each
+	Login      string       // a login that could help; "" if none would
+	Forms      []PageForm   // other actions that could help, a button each
 	Support    *PageSupport // nil on the logout page
 	// Words are labels: LogIn, Home, Demands, Support, Contact, Copy, CopyHow.
 	Words map[string]string
 }
 
-// A PageForm is a form that has a button alone: it sends Fields to Action by
-// POST.
+// A PageForm is a form with only a button. It sends Fields to Action by POST.
 type PageForm struct {
 	Label  string
 	Action string
 	Fields map[string]string // hidden
 }
 
-// PageSupport is what the support of the service, and of ProConnect, asks for.
+// PageSupport has the details for the support of the service and of ProConnect.
 type PageSupport struct {
-	Contact    string // see [WithSupportContact]; "" when there is none
+	Contact    string // see [WithSupportContact]; "" if there is none
 	ContactURL string // the link to it
 	Facts      []PageFact
-	// All is everything, a line for each fact, to be copied. It can have a text of
-	// the provider's, which anybody can forge: html/template escapes it.
+	// All has all the facts, one line each, to copy. It can contain a text of the
+	// provider, which anyone can forge: html/template escapes it.
 	All string
 }
 
 // A PageFact is a name and its value.
 type PageFact struct{ Name, Value string }
 
-// refuse logs a refusal and has it answered.
+// refuse logs a refusal and sends its answer.
 func (a *Authenticator) refuse(w http.ResponseWriter, r *http.Request, e *Error) {
 	noStore(w)
 	e.report(r.Context(), a.config.logger)
@@ -72,15 +70,15 @@ func (a *Authenticator) refuse(w http.ResponseWriter, r *http.Request, e *Error)
 	a.config.errorHandler(w, r, e)
 }
 
-// ServeError is the default [ErrorHandler]. To a person it shows a page, in
-// French, or in English where Accept-Language prefers that: what happened, what to
-// do, whom to ask. It has no script, and a Content-Security-Policy that allows
-// nothing but its own style. A program gets a problem (RFC 9457) with the members
-// code, error_id and, where they apply, login_url, accepted_acr and reasons; htmx is
-// told in HX-Redirect where to log in. A 503 says when to try again (Retry-After).
+// ServeError is the default [ErrorHandler]. A person gets a page, in French, or in
+// English if Accept-Language prefers that, with the problem, the next step and the
+// support contact. The page has no script, and its Content-Security-Policy only allows
+// its own style. A program gets a problem (RFC 9457) with the members code, error_id
+// and, where they apply, login_url, accepted_acr and reasons. htmx gets the login's URL
+// in HX-Redirect. A 503 has Retry-After.
 //
-// An application can have a refusal of its own shown in the same way: an [Error]
-// with a Code and Reasons. A Status of 0 is that of the code.
+// An application can show its own refusal in the same way, with an [Error] that has a
+// Code and Reasons. If Status is 0, the status of the code is used.
 func (a *Authenticator) ServeError(w http.ResponseWriter, r *http.Request, e *Error) {
 	if e.Status == 0 {
 		own := *e
@@ -126,8 +124,8 @@ func (a *Authenticator) errorPage(lang string, e *Error) *Page {
 	return p
 }
 
-// offeredForms returns the forms of a refusal's page. Both end the provider's
-// session too, which would otherwise answer for the same account again.
+// offeredForms returns the forms of a refusal's page. Both also end the provider's
+// session: otherwise the provider would log the same account in again.
 func (a *Authenticator) offeredForms(lang string, offers wording.Offer, e *Error) []PageForm {
 	labels := wording.LabelsIn(lang)
 	var forms []PageForm
@@ -144,7 +142,7 @@ func (a *Authenticator) offeredForms(lang string, offers wording.Offer, e *Error
 	return forms
 }
 
-// support makes what support asks for.
+// support returns the details for support.
 func (a *Authenticator) support(lang string, e *Error) *PageSupport {
 	labels := wording.LabelsIn(lang)
 	answer := slices.DeleteFunc([]string{e.ProviderError, e.ProviderDescription}, func(s string) bool { return s == "" })
@@ -230,8 +228,8 @@ func (a *Authenticator) serveProblem(w http.ResponseWriter, r *http.Request, e *
 	p.Serve(w)
 }
 
-// loginAgain returns the login that could mend a refusal: at the level that is
-// demanded, back to the same page.
+// loginAgain returns the login that could help after a refusal: at the required level,
+// returning to the same page.
 func (a *Authenticator) loginAgain(e *Error) string {
 	if len(e.AcceptedACR) == 0 {
 		return a.loginURL(e.ReturnTo)
@@ -247,7 +245,7 @@ func contactURL(contact string) string {
 	return "mailto:" + contact
 }
 
-// maxForm bounds the body of a form of ours.
+// maxForm bounds the body of our forms.
 const maxForm = 64 << 10
 
 // redirect sends a browser to a URL that is known to be good, with GET.
@@ -257,18 +255,18 @@ func redirect(w http.ResponseWriter, location string) {
 	w.WriteHeader(http.StatusSeeOther)
 }
 
-// noStore keeps every cache from keeping the answer (RFC 9111 section 5.2.2.5).
+// noStore forbids every cache to keep the answer (RFC 9111 section 5.2.2.5).
 func noStore(w http.ResponseWriter) { w.Header().Set("Cache-Control", "no-store") }
 
-// refuseMethod answers a method that a handler does not take.
+// refuseMethod answers a method that a handler does not accept.
 func (a *Authenticator) refuseMethod(w http.ResponseWriter, r *http.Request, allow string) {
 	w.Header().Set("Allow", allow)
-	a.refuse(w, r, errorf(codeMethodNotAllowed, "the handler takes %s", allow))
+	a.refuse(w, r, errorf(codeMethodNotAllowed, "the handler accepts %s", allow))
 }
 
-// sendTo is redirect, and tells a script, which could not follow a redirect to
-// another site, where to send its browser: in a JSON object with the member location,
-// and to htmx in a header of its own.
+// sendTo is redirect, but a script, which cannot follow a redirect to another site,
+// gets the URL in a JSON object with the member location, and htmx gets it in its own
+// header.
 func sendTo(w http.ResponseWriter, r *http.Request, location string) {
 	if navigation.IsForPerson(r) || navigation.IsPlainProgram(r) {
 		redirect(w, location)
@@ -283,7 +281,7 @@ func sendTo(w http.ResponseWriter, r *http.Request, location string) {
 	json.NewEncoder(w).Encode(map[string]string{"location": location})
 }
 
-// meaningOf returns what a refusal means.
+// meaningOf returns the row of texts of a refusal.
 func meaningOf(e *Error) wording.Meaning {
 	switch {
 	case e.Code == CodeForbidden && e.loginRefused:
@@ -297,15 +295,15 @@ func meaningOf(e *Error) wording.Meaning {
 }
 
 const (
-	// fieldLogin is the field of a logout's form that names a login to go on with:
-	// a login with another account.
+	// fieldLogin is the field of a logout's form with the login that follows: a login
+	// with another account.
 	fieldLogin = "login"
-	// fieldIDTokenHint is the field that has the sealed ID token of a login that
-	// was refused, and so left a session at the provider and none here.
+	// fieldIDTokenHint is the field with the sealed ID token of a refused login, which
+	// left a session at the provider and none here.
 	fieldIDTokenHint = "id_token_hint"
-	// maxLoginAfterLogout bounds what the cookie of a logout keeps.
+	// maxLoginAfterLogout bounds the login in the cookie of a logout.
 	maxLoginAfterLogout = 512
-	// logoutLifetime is how long the provider may take to send the browser back, and
-	// how long no public page tries to log it in again while it has not come back.
+	// logoutLifetime is how long the provider may take to send the browser back. Until
+	// then, public pages try no silent login.
 	logoutLifetime = time.Hour
 )

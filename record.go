@@ -8,13 +8,13 @@ import (
 	"github.com/agentconnect-go/agentconnect/internal/packed"
 )
 
-// recordVersion is the first byte of a session record. A record of another
-// version is no session: its agent logs in again.
+// recordVersion is the first byte of a session record. A record of another version is
+// not a session: its agent logs in again.
 const recordVersion = 2
 
-// The session record is what the store keeps: a version, the fixed fields,
-// then texts, each after its length as a varint, with the ID token last so that
-// a request that does not need it does not copy it.
+// The session record is the value in the store: a version, the fixed fields, then
+// texts, each after its length as a varint. The ID token is last, so that requests that
+// do not need it do not copy it.
 //
 //	version       1 byte
 //	created       8 bytes, Unix seconds, big endian
@@ -23,8 +23,8 @@ const recordVersion = 2
 //	login         16 bytes, see sessionCookie.loginID
 //	idle          4 bytes, the idle timeout in seconds, 0: none
 //	seen key      16 bytes, see idleCookie
-//	empty         4 bytes, a bit for each claim that is there and empty: the texts, then roles, amr
-//	length        4 bytes, of all that follows but the ID token
+//	empty         4 bytes, a bit for each claim that is present and empty: the texts, then roles, amr
+//	length        4 bytes, of all the rest except the ID token
 //	texts         the claims of textClaimNames, in order
 //	account       text, see Login.Account
 //	extra         JSON
@@ -66,14 +66,14 @@ func encodeRecord(s *session, idToken string) []byte {
 	b = packed.AppendList(b, s.agent.Roles)
 	b = packed.AppendList(b, s.agent.AMR)
 	binary.BigEndian.PutUint32(b[recordHeaderLen-4:], uint32(len(b)-recordHeaderLen))
-	// No larger than it is: a store in memory keeps the whole slice.
+	// The exact size: a store in memory keeps the whole slice.
 	record := make([]byte, len(b)+len(idToken))
 	copy(record[copy(record, b):], idToken)
 	return record
 }
 
-// decodeRecord reads a record back. It copies what it returns: a store can use
-// the record's memory again.
+// decodeRecord reads a record. It copies all data, because a store can reuse the
+// record's memory.
 func decodeRecord(record []byte) (*session, error) {
 	if len(record) < recordHeaderLen || record[0] != recordVersion {
 		return nil, errRecord
@@ -115,8 +115,7 @@ func decodeRecord(record []byte) (*session, error) {
 	return s, nil
 }
 
-// idTokenOf returns a copy of the ID token of a record that decodeRecord could
-// read.
+// idTokenOf returns a copy of the ID token of a record that decodeRecord accepts.
 func idTokenOf(record []byte) string {
 	return string(record[recordHeaderLen+int(binary.BigEndian.Uint32(record[recordHeaderLen-4:])):])
 }

@@ -13,9 +13,8 @@ import (
 	"github.com/agentconnect-go/agentconnect/internal/wording"
 )
 
-// The values of acr that ProConnect gives: how sure it is of who the agent
-// is, by the levels of the eIDAS regulation, and whether several factors proved
-// it.
+// The acr values of ProConnect: the level of the agent's identity by the eIDAS
+// regulation, and whether several factors were used.
 const (
 	ACREIDAS0    = "eidas0"
 	ACREIDAS0MFA = "eidas0-mfa"
@@ -28,49 +27,49 @@ const (
 	ACRCertificationDirigeant = "https://proconnect.gouv.fr/assurance/certification-dirigeant"
 )
 
-// knownACR reports whether ProConnect can give the value. Asking for others
-// alone makes its server redirect for ever.
+// knownACR reports whether ProConnect can give the value. If a login only asks for
+// other values, ProConnect's server redirects for ever.
 func knownACR(acr string) bool { return slices.Contains(knownACRs(), acr) }
 
 func knownACRs() []string {
 	return []string{ACREIDAS0, ACREIDAS0MFA, ACREIDAS1, ACREIDAS1MFA, ACREIDAS2, ACREIDAS3, ACRCertificationDirigeant}
 }
 
-// A Requirement is one condition of [Authenticator.Require]: a level, which a
-// new login can reach, or an access rule, which looks at the agent.
+// A Requirement is one condition of [Authenticator.Require]: a level, which a new login
+// can reach, or an access rule about the agent.
 //
-// One with an argument that no agent can meet, such as EmailDomain("@a.example"),
-// is refused where it is used: New returns a [*ConfigError], Require panics. So is
-// a rule on a claim whose scope is not asked for.
+// If no agent can meet it, for example EmailDomain("@a.example"), New returns a
+// [*ConfigError] and Require panics. The same applies to a rule on a claim whose scope
+// is not requested.
 type Requirement struct {
 	// acr lists the accepted values of a level; nil for an access rule.
 	acr []string
 	// allows is the access rule; nil for a level.
 	allows func(Agent) bool
-	// reason says to the person who is refused what an access rule demands.
+	// reason explains an access rule to a person who does not meet it.
 	reason Reason
-	// scopes: the claims that the rule reads come with any of them; nil: unknown.
+	// scopes: each of them gives the claims of the rule; nil: unknown.
 	scopes []string
 	// roles are those of [Role].
 	roles []string
-	// problem says which argument nobody can meet; nil: none.
+	// problem is the error of an argument that no agent can meet; nil: none.
 	problem error
 }
 
 // MFA demands a login with several factors: the acr eidas0-mfa, eidas1-mfa,
-// eidas2 or eidas3. Where the agent's administration has no second factor,
-// ProConnect sends a code by e-mail, but not on the RIE.
+// eidas2 or eidas3. If the agent's administration has no second factor, ProConnect
+// sends a code by e-mail, but not on the RIE.
 func MFA() Requirement {
 	return Requirement{acr: []string{ACREIDAS0MFA, ACREIDAS1MFA, ACREIDAS2, ACREIDAS3}}
 }
 
 // MinEIDAS demands a login at the eIDAS level n or higher: 1 accepts eidas1,
-// eidas1-mfa, eidas2 and eidas3. Levels go from 1 to 3; another makes a
-// requirement that New and Require refuse.
+// eidas1-mfa, eidas2 and eidas3. Levels go from 1 to 3; New and Require refuse any
+// other.
 //
-// Beside [MFA], MinEIDAS(1) is a trap, of which New and Require warn in the log:
-// where the identity provider only gives eidas0, ProConnect sends a code by
-// e-mail, reaches eidas0-mfa, and asks for a code again for ever.
+// Do not use MinEIDAS(1) together with [MFA]; New and Require log a warning. If the
+// identity provider only gives eidas0, ProConnect sends a code by e-mail, reaches
+// eidas0-mfa, which is not enough, and asks for a code again and again.
 func MinEIDAS(n int) Requirement {
 	switch n {
 	case 1:
@@ -80,13 +79,12 @@ func MinEIDAS(n int) Requirement {
 	case 3:
 		return Requirement{acr: []string{ACREIDAS3}}
 	}
-	return Requirement{acr: []string{}, problem: fmt.Errorf("MinEIDAS: %d is no eIDAS level; they go from 1 to 3", n)}
+	return Requirement{acr: []string{}, problem: fmt.Errorf("MinEIDAS: %d is not an eIDAS level; they go from 1 to 3", n)}
 }
 
-// ACR demands a login whose acr is exactly one of the values. The list is
-// exact: ACR("eidas1") refuses an agent with eidas2; for a minimum there is
-// [MinEIDAS]. Values that ProConnect does not give make a requirement that New
-// and Require refuse.
+// ACR demands a login whose acr is exactly one of the values: ACR("eidas1") refuses an
+// agent with eidas2. For a minimum, use [MinEIDAS]. New and Require refuse values that
+// ProConnect does not give.
 func ACR(values ...string) Requirement {
 	return Requirement{
 		acr:     append([]string{}, values...),
@@ -94,20 +92,20 @@ func ACR(values ...string) Requirement {
 	}
 }
 
-// CertificationDirigeant demands a login that proves that the person legally
-// represents the organisation.
+// CertificationDirigeant demands proof that the person legally represents the
+// organisation.
 //
 // ProConnect can certify a person who heads a private company registered in
 // France and has a FranceConnect account. It cannot certify public bodies,
-// associations, nor companies owned by companies alone: it asks a service to say
-// so before, and to offer these people another way.
+// associations, or companies owned by companies alone. The service must say so before,
+// and offer these people another way.
 func CertificationDirigeant() Requirement {
 	return Requirement{acr: []string{ACRCertificationDirigeant}}
 }
 
-// Role accepts agents who have one of the roles ([RoleAgentPublic]…). The scope
-// roles must be among those asked for. On the RIE every agent has the role
-// agent_public and no other, so New and Require refuse a rule without it there.
+// Role accepts agents who have one of the roles ([RoleAgentPublic]…). It needs the
+// scope roles. On the RIE every agent has only the role agent_public, so New and
+// Require refuse a rule without it there.
 func Role(roles ...string) Requirement {
 	roles = slices.Clone(roles)
 	var french, english []string
@@ -128,9 +126,9 @@ func Role(roles ...string) Requirement {
 }
 
 // EmailDomain accepts agents whose e-mail address is in one of the domains,
-// compared whole and whatever the case: "culture.gouv.fr" accepts neither
-// sub.culture.gouv.fr nor notculture.gouv.fr. The scope email must be among
-// those asked for. A domain is given bare, without "@" and without "*".
+// compared whole and ignoring case: "culture.gouv.fr" accepts neither
+// sub.culture.gouv.fr nor notculture.gouv.fr. It needs the scope email. Write the
+// domain without "@" and without "*".
 func EmailDomain(domains ...string) Requirement {
 	domains = slices.Clone(domains)
 	return Requirement{
@@ -147,8 +145,8 @@ func EmailDomain(domains ...string) Requirement {
 	}
 }
 
-// Email accepts the agents with these e-mail addresses, whatever the case. The
-// page that refuses others does not show the list.
+// Email accepts the agents with these e-mail addresses, ignoring case. The page for
+// other agents does not show the list.
 func Email(addresses ...string) Requirement {
 	addresses = slices.Clone(addresses)
 	return Requirement{
@@ -161,10 +159,10 @@ func Email(addresses ...string) Requirement {
 	}
 }
 
-// SIRET accepts the agents of these establishments, 14 digits each, without
-// spaces; spaces in what the identity provider sends do not count. ProConnect
-// warns that it is not equally reliable for every ministry. The check digit is not
-// looked at: test identities have made-up numbers.
+// SIRET accepts the agents of these establishments, 14 digits each, without spaces.
+// Spaces in the agent's claim are ignored. ProConnect warns that the claim is not
+// equally reliable for every ministry. The check digit is not checked, because test
+// identities have invented numbers.
 func SIRET(sirets ...string) Requirement {
 	r := oneOf(sirets, func(a Agent) string { return withoutSpaces(a.SIRET) })
 	r.reason = Reason{"un établissement (SIRET) autorisé", "an establishment (SIRET) that is allowed"}
@@ -174,8 +172,8 @@ func SIRET(sirets ...string) Requirement {
 }
 
 // SIREN accepts the agents of these organisations, 9 digits each, without
-// spaces: by the claim siren where the agent has one, otherwise by the first nine
-// digits of the siret.
+// spaces: by the claim siren if the agent has one, otherwise by the first nine digits
+// of the siret.
 func SIREN(sirens ...string) Requirement {
 	r := oneOf(sirens, func(a Agent) string {
 		if siret := withoutSpaces(a.SIRET); a.SIREN == "" && len(siret) == 14 {
@@ -199,8 +197,8 @@ func IdPID(ids ...string) Requirement {
 	return r
 }
 
-// oneOf accepts agents of whom a claim is one of the values, and never one who
-// does not have the claim.
+// oneOf accepts agents whose claim is one of the values. It refuses an agent without
+// the claim.
 func oneOf(values []string, claim func(Agent) string) Requirement {
 	values = slices.Clone(values)
 	return Requirement{allows: func(a Agent) bool {
@@ -209,8 +207,7 @@ func oneOf(values []string, claim func(Agent) string) Requirement {
 	}}
 }
 
-// checkEach checks the arguments of a rule: there is one at least, and each is
-// what it should be.
+// checkEach checks the arguments of a rule: at least one, and each valid.
 func checkEach(rule, what string, values []string, ok func(string) bool) error {
 	if len(values) == 0 {
 		return fmt.Errorf("%s: the list is empty; give %s", rule, what)
@@ -226,7 +223,7 @@ func checkEach(rule, what string, values []string, ok func(string) bool) error {
 // isDigits reports whether s is n digits.
 func isDigits(s string, n int) bool { return len(s) == n && strings.Trim(s, "0123456789") == "" }
 
-// withoutSpaces takes out the spaces with which people group digits.
+// withoutSpaces removes the spaces between groups of digits.
 func withoutSpaces(s string) string {
 	if !strings.ContainsFunc(s, unicode.IsSpace) { // as nearly always
 		return s
@@ -234,16 +231,16 @@ func withoutSpaces(s string) string {
 	return strings.Join(strings.Fields(s), "")
 }
 
-// Condition accepts the agents for whom allows returns true: any rule of the
-// application's, also on what the identity provider sent in [Agent.Custom]. It is
-// called at each request, from several goroutines; reason says to a person who is
-// refused what the condition is, as an item of the list "What is demanded here".
+// Condition accepts the agents for whom allows returns true. It is for any rule of the
+// application, for example on [Agent.Custom]. allows is called at each request, from
+// several goroutines. reason explains the condition to a person who does not meet it,
+// as an item of the list "What is demanded here".
 func Condition(reason Reason, allows func(Agent) bool) Requirement {
 	return Requirement{reason: reason, allows: allows}
 }
 
-// Met reports whether an agent meets the requirement: for code that decides for
-// itself, within a handler or a login hook. The zero Requirement is never met.
+// Met reports whether an agent meets the requirement, for decisions in a handler or a
+// login hook. The zero Requirement is never met.
 func (r Requirement) Met(agent Agent) bool {
 	if r.allows != nil {
 		return r.allows(agent)
@@ -251,12 +248,12 @@ func (r Requirement) Met(agent Agent) bool {
 	return slices.Contains(r.acr, agent.ACR)
 }
 
-// requirements is what a route, or every login, demands.
+// requirements are those of a route, or of every login.
 type requirements []Requirement
 
-// check returns the acr values that satisfy all the levels, nil if no level is
-// demanded. It refuses what no agent can meet: with the scopes that are asked for, and
-// on the RIE if that is the network.
+// check returns the acr values that satisfy all the levels, nil if there is no level.
+// It returns an error if no agent can meet the requirements, with these scopes and on
+// this network.
 func (rs requirements) check(scopes []string, rie bool) ([]string, error) {
 	for _, r := range rs {
 		switch {
@@ -265,17 +262,16 @@ func (rs requirements) check(scopes []string, rie bool) ([]string, error) {
 		case r.acr == nil && r.allows == nil:
 			return nil, errors.New("a requirement is the zero value, or a condition without a function")
 		case r.scopes != nil && !slices.ContainsFunc(r.scopes, func(scope string) bool { return slices.Contains(scopes, scope) }):
-			return nil, fmt.Errorf("a rule reads what comes with the scope %s, which WithScopes does not ask for", strings.Join(r.scopes, " or "))
+			return nil, fmt.Errorf("a rule needs the scope %s, which WithScopes does not ask for", strings.Join(r.scopes, " or "))
 		case r.roles != nil && rie && !slices.Contains(r.roles, RoleAgentPublic):
-			return nil, errors.New("Role: on the RIE every agent has the role agent_public and no other; this rule refuses everybody there")
+			return nil, errors.New("Role: on the RIE every agent has only the role agent_public; this rule refuses every agent there")
 		}
 	}
 	return rs.acceptedACR()
 }
 
-// acceptedACR returns the acr values that satisfy all the levels: one value
-// comes back from a login, so it must be in the list of each. It returns nil
-// when no level is demanded.
+// acceptedACR returns the acr values that satisfy all the levels: a login has one
+// value, which must be in the list of each level. It returns nil if there is no level.
 func (rs requirements) acceptedACR() ([]string, error) {
 	var accepted []string
 	for _, r := range rs {
@@ -297,16 +293,16 @@ func (rs requirements) acceptedACR() ([]string, error) {
 	return accepted, nil
 }
 
-// loopsByEmail reports whether ProConnect never ends a login that demands one of
-// the values: with an identity provider at eidas0, its code by e-mail reaches
-// eidas0-mfa, which is not enough, so that it sends another.
+// loopsByEmail reports whether ProConnect can loop with these values: with an identity
+// provider at eidas0, its code by e-mail reaches eidas0-mfa, which is not enough, so it
+// sends another code.
 func loopsByEmail(acr []string) bool {
 	return slices.Contains(acr, ACREIDAS1MFA) && !slices.Contains(acr, ACREIDAS1) && !slices.Contains(acr, ACREIDAS0MFA)
 }
 
-// lacking is the one check of what is demanded: at a login, on a route, of a
-// session. It returns the rules that the agent does not meet first, since no new
-// login helps there, otherwise the level. acr is the list of acceptedACR.
+// lacking is the only check of requirements, for a login, a route and a session. It
+// returns the unmet rules first, because a new login does not help there, and otherwise
+// the level. acr is the list of acceptedACR.
 func (rs requirements) lacking(agent Agent, acr []string) *Error {
 	var rules []Reason
 	for _, r := range rs {
@@ -325,7 +321,7 @@ func (rs requirements) lacking(agent Agent, acr []string) *Error {
 	return nil
 }
 
-// levelRefusal is the refusal of a login whose acr is none of those.
+// levelRefusal is the refusal of a login whose acr is not accepted.
 func levelRefusal(acr []string) *Error {
 	err := errorf(CodeInsufficientLevel, "the acr of the login is not one of those demanded")
 	err.Reasons, err.AcceptedACR = []Reason{Reason(wording.Level(acr))}, acr

@@ -19,20 +19,20 @@ import (
 // sessionTokenLen is the length of session tokens: 256 random bits as base64url.
 const sessionTokenLen = 43
 
-// maxRecord bounds a session record without the account, which each request reads:
-// claims that an identity provider adds (custom) have no bound of their own. With
-// account and seal, it fits a column of 64 KiB.
+// maxRecord bounds a session record without the account. Each request reads the record,
+// and an identity provider can add claims of any size (custom). With account and seal,
+// it fits a column of 64 KiB.
 const maxRecord = 32 << 10
 
-// A session says who is logged in. Its record is written once, at the login,
-// and then only read or deleted: nothing that is under way can bring back what a
-// logout deleted.
+// A session is the session of an agent who is logged in. Its record is written once, at
+// the login, and then only read or deleted, so a request under way cannot bring back a
+// session that a logout deleted.
 type session struct {
-	owner   *sessions // nil when ContextWithAgent made it
+	owner   *sessions // nil if ContextWithAgent made it
 	token   string
-	cookie  *sessionCookie // that brought it, or is to bring it
+	cookie  *sessionCookie // the cookie of its token
 	agent   Agent
-	account string // what the login hook set
+	account string // the account of the login hook
 	created time.Time
 	expires time.Time
 	seen    time.Time // the last request, with an idle timeout: see state
@@ -40,10 +40,10 @@ type session struct {
 
 	idleTimeout time.Duration // 0: none
 	seenKey     [16]byte      // of the cookie with the time of the last request
-	settled     bool          // whether the request counts as use of it is decided
+	settled     bool          // it is decided whether the request counts as use
 
-	idToken string    // of the login; only set where it is asked for
-	listed  [2]string // room for the agent's roles and amr, which rarely are more
+	idToken string    // the login's; only set by findWithIDToken
+	listed  [2]string // space for the agent's roles and amr, usually enough
 }
 
 // sessions keeps sessions in a store, and their tokens in cookies.
@@ -57,10 +57,10 @@ type sessions struct {
 	now      func() time.Time
 }
 
-// A sessionCookie is a name under which browsers have sessions, and the mark of the
-// Authenticator that makes them. A session is only taken under the name, and by an
-// Authenticator with the redirect URL, that it was made with: two Authenticators of
-// one registration can have different hooks.
+// A sessionCookie is a name of the session's cookie, with the mark of the Authenticator
+// that makes the sessions. A session is only accepted with the cookie name and the
+// redirect URL that it was made with, because two Authenticators of one registration
+// can have different hooks.
 type sessionCookie struct {
 	name string
 	seen string // the cookie with the time of the last request
@@ -90,8 +90,8 @@ func newSessions(c *config) (*sessions, error) {
 	return s, nil
 }
 
-// loginID is what a session remembers of where it comes from: the mark of its
-// Authenticator, and the state of its login.
+// loginID identifies the origin of a session: the mark of its Authenticator, and the
+// state of its login.
 func (c *sessionCookie) loginID(state string) (id [16]byte) {
 	f := fingerprint(state)
 	copy(id[:8], c.mark[:])
@@ -99,7 +99,7 @@ func (c *sessionCookie) loginID(state string) (id [16]byte) {
 	return id
 }
 
-// A verdict says whether a session is over.
+// A verdict is the state of a session.
 type verdict int
 
 const (
@@ -110,14 +110,13 @@ const (
 	idle   // it was not used within the idle timeout, as its own cookie shows
 )
 
-// A presented token is one that a browser presents, whatever it is worth.
+// A presented token is a token from a browser, valid or not.
 type presentedToken struct {
 	cookie *sessionCookie
 	token  string
 }
 
-// presented returns every token that the browser presents: one that was planted
-// beside its own is one of them.
+// presented returns all the tokens of a browser, planted ones included.
 func (s *sessions) presented(r *http.Request) []presentedToken {
 	var tokens []presentedToken
 	for _, cookie := range s.cookies {
@@ -130,8 +129,8 @@ func (s *sessions) presented(r *http.Request) []presentedToken {
 	return tokens
 }
 
-// find returns the session of a request, though it may be over, without its ID
-// token. nil means that there is none.
+// find returns the session of a request without its ID token, even if the session is
+// over. nil means that there is none.
 func (s *sessions) find(r *http.Request) (*session, error) {
 	for _, cookie := range s.cookies {
 		session, _, err := s.read(r.Context(), presentedToken{cookie, cookies.Value(r, cookie.name)})
@@ -142,9 +141,8 @@ func (s *sessions) find(r *http.Request) (*session, error) {
 	return nil, nil
 }
 
-// findWithIDToken returns the session of a token, though it may be over, with its
-// ID token, for a logout. It is copied while the record is sure to be in the
-// store's memory: before a deletion.
+// findWithIDToken returns the session of a token with its ID token, even if the session
+// is over. It is for a logout, and copies the ID token before the record is deleted.
 func (s *sessions) findWithIDToken(ctx context.Context, p presentedToken) (*session, error) {
 	session, record, err := s.read(ctx, p)
 	if session != nil {
@@ -165,8 +163,8 @@ func (s *sessions) read(ctx context.Context, p presentedToken) (*session, []byte
 	if !found {
 		return nil, nil, nil
 	}
-	// A record of another version, or garbage, is no session: a new login
-	// replaces it.
+	// A record of another version, or garbage, is not a session: a new login replaces
+	// it.
 	session, err := decodeRecord(record)
 	if err != nil || [8]byte(session.login[:8]) != p.cookie.mark {
 		return nil, nil, nil
@@ -175,16 +173,17 @@ func (s *sessions) read(ctx context.Context, p presentedToken) (*session, []byte
 	return session, record, nil
 }
 
-// What the store has of a token that is no session.
+// The record under a token without a session.
 type recordState int
 
 const (
-	recordReadable   recordState = iota // none, or one of this Authenticator, or no answer
+	recordReadable   recordState = iota // no record, one of this Authenticator, or no answer
 	recordForeign                       // a session of another Authenticator
 	recordUnreadable                    // of another version, sealed with another key, or garbage
 )
 
-// recordOf says what the store has of a token, for a request that found no session.
+// recordOf returns the state of the record under a token, for a request without a
+// session.
 func (s *sessions) recordOf(ctx context.Context, token string) recordState {
 	record, found, err := s.store.FindKey(ctx, s.store.Key(token))
 	if err != nil || !found {
@@ -209,8 +208,8 @@ func (s *sessions) identify(r *http.Request) (*session, verdict, error) {
 	return session, s.judge(r, session), nil
 }
 
-// judge says whether a session is over, whatever the store thinks of expiry, and
-// sets when it was last seen.
+// judge returns the verdict on a session, independently of the store's expiry, and sets
+// its last use.
 func (s *sessions) judge(r *http.Request, session *session) verdict {
 	now := s.now()
 	if s.isOver(session, now) {
@@ -234,15 +233,15 @@ func (s *sessions) judge(r *http.Request, session *session) verdict {
 	return unseen
 }
 
-// isOver reports whether a session is over by its age. A lifetime that was
-// shortened since holds for it too. A session of the future is none: the clock of
-// this instance, or of the one that made it, is off.
+// isOver reports whether a session is over by its age. A lifetime that was shortened
+// later applies to it too. A session from the future is not valid: the clock of this
+// instance, or of the one that made it, is wrong.
 func (s *sessions) isOver(session *session, now time.Time) bool {
 	return !now.Before(session.expires) || !now.Before(session.created.Add(s.lifetime)) || now.Before(session.created.Add(-provider.ClockTolerance))
 }
 
-// create puts a session in the store. Its token is a new one unless it has one
-// already, whatever the browser had: a token that was planted stays worthless.
+// create puts a session in the store. If the session has no token, it gets a new one,
+// never the browser's: a planted token stays worthless.
 func (s *sessions) create(ctx context.Context, session *session, idToken string) error {
 	session.owner = s
 	session.token = cmp.Or(session.token, randomText())
@@ -256,9 +255,9 @@ func (s *sessions) create(ctx context.Context, session *session, idToken string)
 	return nil
 }
 
-// givenBefore returns the session of a token of this Authenticator, if it was given
-// a moment ago. In the hour after an agent's sessions were ended there is none: it
-// could be one that is about to end.
+// givenBefore returns the session of a token of this Authenticator, if it was made a
+// moment ago. In the hour after an agent's sessions were ended it returns none, because
+// the session could be about to end.
 func (s *sessions) givenBefore(ctx context.Context, token string) (*session, error) {
 	for _, cookie := range s.cookies {
 		session, _, err := s.read(ctx, presentedToken{cookie, token})
@@ -277,8 +276,8 @@ func (s *sessions) givenBefore(ctx context.Context, token string) (*session, err
 	return nil, nil
 }
 
-// deadline returns when a session of now ends. One that begins in the last minute
-// of a day is of the next day.
+// deadline returns when a session that begins now ends. In the last minute of a day, it
+// counts for the next day.
 func (s *sessions) deadline(now time.Time) time.Time {
 	deadline := now.Add(s.lifetime)
 	if s.midnight != nil {
@@ -290,8 +289,7 @@ func (s *sessions) deadline(now time.Time) time.Time {
 	return deadline
 }
 
-// setCookies gives the browser the cookies of a new session, and takes those of
-// other names from it.
+// setCookies sets the cookies of a new session, and removes those with other names.
 func (s *sessions) setCookies(w http.ResponseWriter, r *http.Request, session *session) {
 	for _, other := range s.cookies {
 		if other != session.cookie && len(cookies.Named(r, other.name)) > 0 {
@@ -305,7 +303,7 @@ func (s *sessions) setCookies(w http.ResponseWriter, r *http.Request, session *s
 	}
 }
 
-// forgetCookies takes the sessions' cookies from the browser.
+// forgetCookies removes the cookies of sessions from the browser.
 func (s *sessions) forgetCookies(w http.ResponseWriter, r *http.Request) {
 	for i, cookie := range s.cookies {
 		if i == 0 || len(cookies.Named(r, cookie.name)) > 0 {

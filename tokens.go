@@ -12,14 +12,14 @@ import (
 	"github.com/agentconnect-go/agentconnect/internal/tokens"
 )
 
-// ErrLoginNeeded is what [Authenticator.TokenSource] and [Authenticator.RenewToken]
-// return when the session has no access token that works, and none can be had:
-// the refresh token expired or was revoked, the provider's session is over, the
-// session ended, or [WithTokens] is missing. A new login brings new tokens: see
+// ErrLoginNeeded is the error of [Authenticator.TokenSource] and
+// [Authenticator.RenewToken] if the session has no valid access token and cannot get
+// one: the refresh token has expired or was revoked, the provider's session is over,
+// the session has ended, or [WithTokens] is missing. A new login gives new tokens: see
 // [Authenticator.StartLogin].
 var ErrLoginNeeded = tokens.ErrLoginNeeded
 
-// tokensOf returns what the keeper knows of a session.
+// tokensOf returns the facts of a session for the keeper.
 func (a *Authenticator) tokensOf(s *session) tokens.Session {
 	return tokens.Session{
 		Name:    s.token,
@@ -41,28 +41,26 @@ func (a *Authenticator) endTokensOf(ctx context.Context, token string) {
 	}
 }
 
-// TokenSource returns the source of access tokens of the agent who is logged in
-// in the context of a request behind [Authenticator.RequireAgent], to call
-// resource servers on the agent's behalf. It needs [WithTokens]. The source is
-// bound to the request: it stops with its context, and a logout, also on another
-// instance, ends it.
+// TokenSource returns the source of access tokens of the agent who is logged in, to
+// call resource servers on the agent's behalf. ctx is the context of a request behind
+// [Authenticator.RequireAgent]. It needs [WithTokens]. The source ends with ctx, and
+// with a logout on any instance.
 //
-// A token that ends within half a minute is renewed with the refresh token, once
-// for all the requests that wait, on all instances, and the new refresh token is
-// kept. Token returns [ErrLoginNeeded] when there is no token to be had, an
-// [*Error] when the provider does not answer as it should, or the error of the
-// store. The refresh token never leaves this package: the tokens that come out
-// have none.
+// A token that expires within half a minute is renewed with the refresh token, once for
+// all requests on all instances. The new refresh token is kept. Token returns
+// [ErrLoginNeeded] if a new login is needed, an [*Error] if the provider fails, or the
+// error of the store. The returned tokens have no refresh token: it never leaves this
+// package.
 func (a *Authenticator) TokenSource(ctx context.Context) oauth2.TokenSource {
 	return a.sessionTokens(ctx)
 }
 
-// RenewToken returns another access token than refused: the one of
-// [Authenticator.TokenSource] that an API did not accept (401 invalid_token, RFC
-// 6750 section 3.1), as after a logout in another application. Renew once and try
-// the call again; if the API refuses the other token as well, a third one does not
-// help. A token that was renewed since is returned at once. The errors are those
-// of Token; ErrLoginNeeded ends the tokens of the session.
+// RenewToken returns a new access token in place of refused: a token of
+// [Authenticator.TokenSource] that an API did not accept (401 invalid_token, RFC 6750
+// section 3.1), for example after a logout in another application. Renew once and
+// repeat the call; if the API refuses the new token too, another one does not help. If
+// the token was already renewed, the new one is returned at once. The errors are those
+// of Token. After ErrLoginNeeded the session has no tokens.
 func (a *Authenticator) RenewToken(ctx context.Context, refused *oauth2.Token) (*oauth2.Token, error) {
 	if refused == nil {
 		return a.sessionTokens(ctx).Token()
@@ -71,9 +69,9 @@ func (a *Authenticator) RenewToken(ctx context.Context, refused *oauth2.Token) (
 }
 
 // Client returns an HTTP client that sends the access token of
-// [Authenticator.TokenSource] with each request (RFC 6750 section 2.1), and
-// otherwise works as base, or http.DefaultClient if that is nil. Only ever call
-// resource servers that may know the token: it is sent to every host.
+// [Authenticator.TokenSource] with each request (RFC 6750 section 2.1), and otherwise
+// works like base, or http.DefaultClient if base is nil. Only call resource servers
+// that may have the token: the client sends it to every host.
 func (a *Authenticator) Client(ctx context.Context, base *http.Client) *http.Client {
 	if base == nil {
 		base = http.DefaultClient
