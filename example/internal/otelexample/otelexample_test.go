@@ -70,10 +70,10 @@ func TestEvents(t *testing.T) {
 	}
 
 	want := map[string]int64{
-		"login_started":               3,
-		"login_succeeded eidas1-mfa":  1,
-		"login_succeeded eidas2":      1,
-		"login_refused access_denied": 1,
+		"login_started":                       3,
+		"login_succeeded eidas1-mfa":          1,
+		"login_succeeded eidas2":              1,
+		"login_refused provider_session_lost": 1,
 	}
 	if got := counts(t, reader); !maps.Equal(got, want) {
 		t.Errorf("got counts %v, want %v", got, want)
