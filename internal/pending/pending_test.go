@@ -3,6 +3,7 @@ package pending_test
 import (
 	"crypto/rand"
 	"encoding/base64"
+	"encoding/binary"
 	"fmt"
 	"net/http"
 	"net/http/cookiejar"
@@ -312,6 +313,47 @@ func TestTwoStems(t *testing.T) {
 		s.answer(func(w http.ResponseWriter) { other.Remove(w, s.request(), other.Find(s.request(), l.State)) })
 		if former.Find(s.request(), l.State) != nil || next.Find(s.request(), l.State) != nil {
 			t.Errorf("login %d is found after it was removed", i)
+		}
+	}
+}
+
+// The page that all logins share is only that of the login that it names; a login
+// whose texts have not 256 bits is refused, and one that is sealed and of another form
+// or version is over.
+func TestOddLogins(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	logins := s.start(2, false, func(i int) string { return fmt.Sprintf("/%d", i) + strings.Repeat("x", 500) })
+	if got := s.keeper.Find(s.request(), logins[0].State); got == nil || got.ReturnTo != "" {
+		t.Errorf("got %+v, want the first login without the page of the second", got)
+	}
+
+	short := newLogin("/")
+	short.Nonce = short.Nonce[:40]
+	if err := s.keeper.Add(httptest.NewRecorder(), s.request(), short); err == nil {
+		t.Error("a login with a short nonce: got no error")
+	}
+
+	state := logins[1].State
+	of := func(version byte) []byte {
+		plain := binary.BigEndian.AppendUint64([]byte{version, 0}, uint64(s.now.UnixNano()))
+		plain, err := base64.RawURLEncoding.AppendDecode(plain, []byte(state))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return append(plain, make([]byte, 96)...)
+	}
+	for name, plain := range map[string][]byte{
+		"nothing":         {},
+		"half of it":      make([]byte, 100),
+		"another version": of(9),
+	} {
+		slot := stem + "-login-0"
+		value := state[:8] + "." + sealer(t, "secret").Seal(plain, slot+"\x00/page") + "./page"
+		r := httptest.NewRequest(http.MethodGet, "https://app.example/", nil)
+		r.AddCookie(&http.Cookie{Name: slot, Value: value})
+		if got := s.keeper.Find(r, state); got == nil || !got.Over || got.ReturnTo != "/page" {
+			t.Errorf("%s: got %+v, want a login that is over, with its page", name, got)
 		}
 	}
 }
