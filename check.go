@@ -67,20 +67,20 @@ type Severity string
 // The severities, from the lightest to the heaviest.
 const (
 	SeverityOK      Severity = "ok"
-	SeverityWarning Severity = "warning" // it works, or may work; read what to do
+	SeverityWarning Severity = "warning" // it works, or may work; read the action
 	SeverityProblem Severity = "problem" // logins, or a part of what the service offers, will fail
 )
 
-// A Finding is one thing that [Authenticator.Check] looked at, in English, for
-// operators. There is no secret in it.
+// A Finding is the result of one check of [Authenticator.Check], in English, for
+// operators. It contains no secret.
 type Finding struct {
-	// Severity says whether something is to be done.
+	// Severity tells whether an action is needed.
 	Severity Severity `json:"severity"`
-	// Subject is what was looked at, in a few words: "discovery".
+	// Subject is the subject of the check, in a few words: "discovery".
 	Subject string `json:"subject"`
-	// Found is what was found.
+	// Found is the result, as a text.
 	Found string `json:"found"`
-	// Action is what to do. "" unless there is something.
+	// Action is the action to take. "" if there is none.
 	Action string `json:"action,omitempty"`
 }
 
@@ -97,8 +97,8 @@ func (fs Findings) Worst() Severity {
 	return SeverityOK
 }
 
-// String returns a table for a terminal: a line for each finding, followed by
-// what to do if there is something, and a line that counts them.
+// String returns a table for a terminal: a line for each finding, with the action if
+// there is one, and a line with their numbers.
 func (fs Findings) String() string {
 	rows := make([]doctor.Finding, len(fs))
 	for i, f := range fs {

@@ -10,7 +10,7 @@ import (
 // confirmation, and sends the browser back to the application if it says where (OpenID
 // Connect RP-Initiated Logout 1.0). Without the browser's cookie, no session ends. As
 // on the real one, an error in the request is noticed after the session has ended. A
-// browser that had a session reads what is wrong, any other gets a 500.
+// browser that had a session gets a page with the error, any other gets a 500.
 func (p *Provider) serveEndSession(a *Answer, r *http.Request) {
 	params := r.URL.Query()
 	for _, name := range []string{"id_token_hint", "client_id", "post_logout_redirect_uri", "state"} {
@@ -73,7 +73,7 @@ func (p *Provider) revokeLatest(s *session) {
 }
 
 // clientOfLogout returns the client that a logout names with id_token_hint or
-// client_id, or none; or what is wrong with them.
+// client_id, or none. It returns an error if they are wrong.
 func (p *Provider) clientOfLogout(params url.Values) (Client, *redirectError) {
 	id, hint := params.Get("client_id"), params.Get("id_token_hint")
 	if id == "" && hint == "" {

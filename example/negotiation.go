@@ -21,5 +21,5 @@ func isNavigation(r *http.Request) bool {
 	return negotiation.MediaType(r.Header, "text/html").Precision == 3
 }
 
-// lang returns the language of a page: French, or English for those who prefer it.
+// lang returns the language of a page: French, or English if the request prefers it.
 func lang(r *http.Request) string { return negotiation.Language(r.Header, "fr", "en") }

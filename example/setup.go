@@ -85,7 +85,7 @@ func (s *setup) startDemo(logger *slog.Logger) error {
 	return s.demo.start(logger)
 }
 
-// close closes what is open, the store last.
+// close closes everything, the store last.
 func (s *setup) close() {
 	if s.demo != nil {
 		s.demo.close()

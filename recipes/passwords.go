@@ -10,16 +10,16 @@ import (
 )
 
 // Passwords is an application that keeps its login by password beside ProConnect's.
-// Its own session (here gorilla's) has the user, and the sub of the agent if one
-// opened it. The login by password puts the user there, and no sub.
+// Its own session (here gorilla's) has the user, and the agent's sub after a login with
+// ProConnect. The login by password sets the user and no sub.
 type Passwords struct {
 	Store sessions.Store
 	Name  string
-	Find  func(ctx context.Context, sub string) (user string, err error) // "": nobody
+	Find  func(ctx context.Context, sub string) (user string, err error) // "": none
 	Link  func(ctx context.Context, user, sub string) error              // fails for a user with another sub
 }
 
-// LoginHook gives the user of the agent, or links the one who asked for it.
+// LoginHook finds the user of the agent, or links the user who asked for it.
 func (p Passwords) LoginHook(ctx context.Context, login *agentconnect.Login) error {
 	session, _ := p.Store.Get(login.Request, p.Name)
 	user, err := p.Find(ctx, login.Agent.Sub)
@@ -45,8 +45,8 @@ func (p Passwords) LoginHook(ctx context.Context, login *agentconnect.Login) err
 	return session.Save(login.Request, login.Writer)
 }
 
-// User returns the user who is logged in, behind LoadAgent: nobody once the session
-// of the agent who opened this one is over.
+// User returns the user who is logged in, behind LoadAgent. After a login with
+// ProConnect, it returns "" once the agent's session is over.
 func (p Passwords) User(r *http.Request) string {
 	session, _ := p.Store.Get(r, p.Name)
 	user, _ := session.Values["user"].(string)

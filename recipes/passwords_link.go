@@ -11,9 +11,9 @@ import (
 )
 
 // Linking answers the form "link my ProConnect account" of a user who is logged in by
-// password. It has to be a form that is protected against forgery: a link of another
-// site could give the user's account to somebody else. The wish is good for ten
-// minutes, so that it is not the next person's at this computer.
+// password. The form must be protected against forgery: otherwise a link of another
+// site could give the user's account to another person. The request is valid for ten
+// minutes, so that it does not apply to the next person at this computer.
 func (p Passwords) Linking(auth *agentconnect.Authenticator) http.Handler {
 	return http.NewCrossOriginProtection().Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		session, _ := p.Store.Get(r, p.Name)

@@ -8,13 +8,13 @@ import (
 	"github.com/agentconnect-go/agentconnect"
 )
 
-// PrivateOptions are for an application without a public home page: a logout would
-// end there, which starts a login at once. It ends on the page of Private instead.
+// PrivateOptions are for an application without a public home page. A logout would end
+// there and start a login at once; with these options it ends on a public page.
 func PrivateOptions() []agentconnect.Option {
 	return []agentconnect.Option{agentconnect.WithLoggedOutPath("/deconnexion")}
 }
 
-// Private protects everything but the page where a logout ends.
+// Private protects everything except the page where a logout ends.
 func Private(auth *agentconnect.Authenticator) http.Handler {
 	loggedOut := template.Must(template.New("").Parse(`<!DOCTYPE html><html lang="fr"><title>Démarches</title>
 <link rel="stylesheet" href="/button.css"><p>Vous êtes déconnecté.</p>{{.}}`))

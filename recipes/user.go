@@ -15,10 +15,9 @@ type User struct {
 
 type userKey struct{}
 
-// WithUser is RequireAgent and the application's user, for handlers that ask for it
-// everywhere. find reads the row of an account, by the key that the login hook set,
-// and returns nil when there is none any more: what it says is of now, AccountFrom is
-// of the login.
+// WithUser is RequireAgent with the application's user in the context. find reads the
+// current row of an account, by the key that the login hook set, and returns nil if
+// there is none any more.
 func WithUser(auth *agentconnect.Authenticator, find func(ctx context.Context, account string) (*User, error)) func(http.Handler) http.Handler {
 	return func(next http.Handler) http.Handler {
 		return auth.RequireAgent(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

@@ -1,5 +1,5 @@
 // Package resourceserver lets an API accept the calls that services make on behalf
-// of an agent, with the access token that ProConnect (AgentConnect) gave them.
+// of an agent, with the access token that ProConnect (formerly AgentConnect) gave them.
 //
 // The API is a resource server: it has a registration of its own, asks ProConnect
 // about each token (introspection, RFC 7662) and answers refusals as RFC 6750 says.

@@ -145,7 +145,7 @@ func (v visit) leadsTo(u *url.URL) bool {
 	return v.Location != nil && v.Location.Scheme == u.Scheme && v.Location.Host == u.Host && v.Location.Path == u.Path
 }
 
-// what describes the page, with the code on it.
+// what returns a description of the page, with the code on it.
 func (v visit) what() string {
 	what := http.StatusText(v.Status)
 	if explanation := explainPage(string(v.Body)); explanation != "" {

@@ -6,8 +6,8 @@ import (
 	"unicode/utf8"
 )
 
-// Table returns the findings for a terminal: a line for each, followed by what to do if
-// there is something, and a line that counts them.
+// Table returns the findings for a terminal: a line for each, with the action if there
+// is one, and a line with their numbers.
 func Table(findings []Finding) string {
 	const gap = "  "
 	width, count := 0, map[Severity]int{}

@@ -22,7 +22,7 @@ var errEnded = errors.New("the call ended without a result")
 
 // A PanicError is the error of a call that panicked.
 type PanicError struct {
-	// Value is what the call panicked with. It may quote anything.
+	// Value is the value of the panic. It may quote anything.
 	Value any
 	// At is the function, the file and the line that panicked.
 	At string
@@ -96,8 +96,8 @@ func (c *Call[V]) Wait(ctx context.Context) (V, error) {
 type Group[K comparable, V any] struct {
 	// Limit bounds how many calls are under way. 0: there is no bound.
 	Limit int
-	// Persist lets a call go on when nobody waits for it any more. Otherwise the
-	// context of the call ends when the last caller leaves.
+	// Persist lets a call go on after all callers have left. Otherwise the context of
+	// the call ends when the last caller leaves.
 	Persist bool
 
 	mu       sync.Mutex
@@ -155,7 +155,7 @@ func (g *Group[K, V]) join(ctx context.Context, key K, f func(context.Context) (
 	return c, nil
 }
 
-// leave takes a caller off a call. Nobody joins a call that is cancelled.
+// leave removes a caller from a call. A cancelled call accepts no new caller.
 func (g *Group[K, V]) leave(key K, c *shared[V]) {
 	g.mu.Lock()
 	defer g.mu.Unlock()

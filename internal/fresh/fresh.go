@@ -1,7 +1,7 @@
-// Package fresh keeps a cookie that says that this browser was given a session a
-// moment ago. A browser that has it and comes as a stranger lost the session on the
-// way: another login would lose it again, and send the browser round until it gives
-// up. The package knows cookies and session tokens, and nothing of the store.
+// Package fresh keeps a cookie that marks a browser that just got a session. If a
+// stranger's browser has it, the session was lost. Another login would lose it again,
+// and the browser would go round in circles. The package knows cookies and session
+// tokens, and nothing about the store.
 package fresh
 
 import (
@@ -38,7 +38,7 @@ func New(stem string, secure bool, sealer *seal.Sealer, now func() time.Time, ot
 
 func (k *Keeper) name() string { return k.stem + Suffix }
 
-// A Mark is what the cookie says of a login.
+// A Mark is the content of the cookie.
 type Mark struct {
 	session [16]byte
 	kind    byte
@@ -53,7 +53,7 @@ const (
 	markLen = 16 + 8 + 1 // the session's fingerprint, the time when the mark ends, the kind
 )
 
-// IsOf reports whether the mark is of the session with this token.
+// IsOf reports whether the mark belongs to the session with this token.
 func (m *Mark) IsOf(token string) bool {
 	f := fingerprint(token)
 	return subtle.ConstantTimeCompare(f[:], m.session[:]) == 1
@@ -66,7 +66,7 @@ func (m *Mark) IsUnreadable() bool { return m.kind == unreadable }
 // IsSecond reports whether the login follows one whose record could not be read.
 func (m *Mark) IsSecond() bool { return m.kind == second }
 
-// Set says that a login of the request gave the browser a session.
+// Set marks the browser: a login gave it a session.
 func (k *Keeper) Set(w http.ResponseWriter, r *http.Request, token string, expires time.Time) {
 	kind := first
 	if before := k.Read(r); before != nil && before.kind != first {
@@ -80,8 +80,8 @@ func (k *Keeper) Set(w http.ResponseWriter, r *http.Request, token string, expir
 	k.write(w, token, until, kind)
 }
 
-// SetUnreadable says that another login is under way, since the record of the last one
-// cannot be read here.
+// SetUnreadable marks the browser: another login is under way, because the record of
+// the last one cannot be read here.
 func (k *Keeper) SetUnreadable(w http.ResponseWriter, token string) {
 	k.write(w, token, k.now().Add(Period), unreadable)
 }
@@ -92,7 +92,7 @@ func (k *Keeper) write(w http.ResponseWriter, token string, until time.Time, kin
 	http.SetCookie(w, cookies.New(k.name(), k.sealer.Seal(plain, k.name()), int(Period.Seconds()), k.secure))
 }
 
-// Read returns what a request's cookie says, nil if it says nothing.
+// Read returns the mark of a request, nil if there is none.
 func (k *Keeper) Read(r *http.Request) *Mark {
 	if cookies.Crowded(r, k.stem) {
 		return nil
@@ -104,8 +104,8 @@ func (k *Keeper) Read(r *http.Request) *Mark {
 	return &Mark{session: [16]byte(plain[:16]), kind: plain[markLen-1]}
 }
 
-// Forget deletes the cookie in a browser that has it, also that of an instance with
-// another stem: a logout there is one here.
+// Forget deletes the cookie, and those with other stems: a logout on another instance
+// counts here too.
 func (k *Keeper) Forget(w http.ResponseWriter, r *http.Request) {
 	k.forget(w, r, append([]string{k.stem}, k.others...))
 }

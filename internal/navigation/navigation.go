@@ -1,6 +1,6 @@
 // Package navigation tells a person who opens a page from a script, a frame, an image,
-// a prefetch or a program: by what the request says of itself. It knows requests, and
-// nothing of what is answered.
+// a prefetch or a program, by the headers of the request. It knows requests, and
+// nothing about the answers.
 package navigation
 
 import (
@@ -12,10 +12,10 @@ import (
 	"github.com/agentconnect-go/agentconnect/internal/negotiation"
 )
 
-// Is reports whether a person opens a page with the request, as opposed
-// to a script, an image, a frame, a prefetch, a program. Only such a request may
-// start a login by itself: any other would end the login that a tab of this browser
-// has under way, or end where nobody sees it.
+// Is reports whether a person opens a page with the request, and not a script, an
+// image, a frame, a prefetch or a program. Only such a request may start a login: any
+// other could disturb the login of a tab, or show the login where the person cannot see
+// it.
 func Is(r *http.Request) bool {
 	return (r.Method == http.MethodGet || r.Method == http.MethodHead) && IsForPerson(r)
 }
@@ -30,27 +30,28 @@ func IsForPerson(r *http.Request) bool {
 		dest := r.Header.Get("Sec-Fetch-Dest")
 		return mode == "navigate" && (dest == "document" || dest == "") && !prefersJSON(r.Header)
 	}
-	// Without Fetch Metadata, what names itself is taken for a script: an application
-	// on a phone that shows pages does so too, and today sends Fetch Metadata.
+	// Without Fetch Metadata, a request with X-Requested-With is a script. A phone
+	// application that shows pages also sends that header, but today it sends Fetch
+	// Metadata.
 	return r.Header.Get("X-Requested-With") == "" && negotiation.MediaType(r.Header, "text/html").Precision == 3 && !prefersJSON(r.Header)
 }
 
-// MayStartLogin reports whether the request may start the login that it asks for:
-// a person's does, and one that says nothing at all about what it is, as programs
-// send and no browser.
+// MayStartLogin reports whether the request may start the login that it asks for: a
+// person's navigation, or a request without any of these headers, as programs send but
+// browsers do not.
 func MayStartLogin(r *http.Request) bool {
 	return IsForPerson(r) || IsPlainProgram(r)
 }
 
-// IsPlainProgram reports whether a program that is no browser sent the request, and
-// does not say what answer it takes.
+// IsPlainProgram reports whether a program that is not a browser sent the request,
+// without a preference for an answer.
 func IsPlainProgram(r *http.Request) bool {
 	h := r.Header
 	return !isAheadOfPerson(h) && h.Get("Sec-Fetch-Mode") == "" && h.Get("X-Requested-With") == "" && !IsHTMX(h) && h.Get("Accept") == ""
 }
 
 // isAheadOfPerson reports whether a browser, or a library in it, fetches the page
-// before anybody asked for it: a prefetch or a prerender.
+// before the person asks for it: a prefetch or a prerender.
 func isAheadOfPerson(h http.Header) bool {
 	for _, name := range []string{"Sec-Purpose", "Purpose", "X-Purpose", "X-Moz", "X-Sec-Purpose"} {
 		for _, value := range h.Values(name) {
@@ -84,14 +85,14 @@ func prefersJSON(h http.Header) bool {
 	return negotiation.MediaType(h, "application/json").Over(html) || negotiation.MediaType(h, "application/problem+json").Over(html)
 }
 
-// IsFormPost reports whether a browser sends a form: what it gets is shown to a
-// person, though it is not a page to come back to.
+// IsFormPost reports whether a browser sends a form: a person sees the answer, but it
+// is not a page to return to.
 func IsFormPost(r *http.Request) bool {
 	return r.Method == http.MethodPost && r.Header.Get("Sec-Fetch-Mode") == "navigate" && IsForPerson(r) && negotiation.MediaType(r.Header, "text/html").Precision == 3
 }
 
-// Target returns the path and query that the browser asked for. It is
-// read from the request line, which http.StripPrefix and routers leave alone.
+// Target returns the path and query that the browser asked for. It reads the request
+// line, which http.StripPrefix and routers do not change.
 func Target(r *http.Request) string {
 	u, err := url.ParseRequestURI(r.RequestURI)
 	if err != nil { // a request that no server received: httptest, a caller's own

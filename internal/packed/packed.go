@@ -1,6 +1,6 @@
 // Package packed writes texts and lists of texts one after the other, each after its
-// length as a varint, and reads them back without copying. It knows nothing of what they
-// say.
+// length as a varint, and reads them back without copying. It knows nothing about their
+// content.
 package packed
 
 import "encoding/binary"
@@ -19,16 +19,15 @@ func AppendList(b []byte, list []string) []byte {
 	return b
 }
 
-// A Reader reads texts one after the other. What it returns shares the memory of the
-// string. Once a length leads out of the string, it has failed and returns nothing
-// more.
+// A Reader reads texts one after the other. Its results share the memory of the string.
+// If a length leads out of the string, the Reader has failed and returns nothing more.
 type Reader struct {
 	text   string
 	at     int
 	failed bool
 }
 
-// NewReader returns a Reader of what Append and AppendList made.
+// NewReader returns a Reader of the bytes of Append and AppendList.
 func NewReader(text string) *Reader { return &Reader{text: text} }
 
 // number reads the length of a text, or the number of texts of a list, which

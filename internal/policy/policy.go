@@ -1,5 +1,5 @@
-// Package policy sets the headers that keep a page to itself: what it may load, where
-// its forms may go, what it tells of its address.
+// Package policy sets the headers that restrict a page: the resources that it may load,
+// the targets of its forms, and its Referer.
 package policy
 
 import (
@@ -10,10 +10,10 @@ import (
 
 // SetHeaders allows a page its own style and nothing else.
 //
-// form-action is left open on a page with a form: browsers apply it to each redirect
-// that follows the form, to the provider and to the agent's identity provider, and
-// nobody can list these. Such a page tells its origin, and no more: with no-referrer a
-// browser without Fetch Metadata sends "Origin: null", as any site can.
+// A page with a form has no form-action: browsers apply it to each redirect after the
+// form, to the provider and to the agents' identity providers, which cannot be listed.
+// Such a page only sends its origin: with no-referrer, a browser without Fetch Metadata
+// sends "Origin: null", as any site can.
 func SetHeaders(h http.Header, style string, form bool) {
 	hash := sha256.Sum256([]byte(style))
 	csp := "default-src 'none'; style-src 'sha256-" + base64.StdEncoding.EncodeToString(hash[:]) + "'; base-uri 'none'; frame-ancestors 'none'"

@@ -14,7 +14,7 @@ const (
 	maxBackoff   = 5 * time.Second
 )
 
-// freshness says what the age of a value means.
+// freshness has the ages at which a value is read again or dropped.
 type freshness struct {
 	renewAfter   time.Duration // it is still used, while it is read again
 	waitAfter    time.Duration // it is used only if reading it again fails

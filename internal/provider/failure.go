@@ -82,7 +82,7 @@ func badStatus(asked string, status int) *Failure {
 }
 
 // IsErrorName reports whether s is a name as specifications give errors (RFC 6749
-// section 4.1.2.1): such a text, of a provider or of anybody, can be logged.
+// section 4.1.2.1). Such a text can be logged, even if it is forged.
 func IsErrorName(s string) bool {
 	return s != "" && len(s) <= 64 && strings.Trim(s, "abcdefghijklmnopqrstuvwxyz_") == ""
 }

@@ -1,7 +1,7 @@
-// Package replay keeps what an application's login hook added to the answer of a login,
-// so that the answer can be given again when it was lost. It is kept beside the session,
-// sealed with the session's token, which the store does not know: a reader of the store
-// cannot use the application's cookies.
+// Package replay keeps the cookies and the page that the application's login hook added
+// to an answer, so that a lost answer can be given again. The data is kept beside the
+// session, sealed with the session's token, which the store does not know: a reader of
+// the store cannot use the application's cookies.
 package replay
 
 import (
@@ -14,7 +14,7 @@ import (
 	"github.com/agentconnect-go/agentconnect/internal/seal"
 )
 
-// An Answer is what the hook added.
+// An Answer is the part of an answer that the hook added.
 type Answer struct {
 	ReturnTo string   `json:"return_to"`
 	Cookies  []string `json:"cookies"` // lines of Set-Cookie
@@ -36,7 +36,7 @@ func Keep(ctx context.Context, store records.Store, token string, answer Answer,
 	return nil
 }
 
-// Find returns what Keep kept, and the zero Answer if there is nothing.
+// Find returns the answer that Keep kept, or the zero Answer.
 func Find(ctx context.Context, store records.Store, token string) (answer Answer, err error) {
 	record, found, err := store.FindCtx(ctx, name(token))
 	if err != nil {

@@ -97,8 +97,8 @@ func LocalTime(lang string, t time.Time) string {
 	return t.In(paris).Format("02/01/2006 15:04:05 ") + "(" + place + ")"
 }
 
-// Printable replaces what a text of others could disturb a page with: control
-// characters, and those that change the direction of writing.
+// Printable replaces the characters of a foreign text that could disturb a page:
+// control characters, and those that change the direction of writing.
 func Printable(text string) string {
 	return strings.Map(func(r rune) rune {
 		if unicode.IsPrint(r) {

@@ -8,8 +8,8 @@ const certification = "https://proconnect.gouv.fr/assurance/certification-dirige
 // A Phrase is a part of a sentence in both languages.
 type Phrase struct{ French, English string }
 
-// Role says what a person of a role is, as ProConnect spells roles. It is the zero
-// Phrase for anything else.
+// Role describes a person with a role of ProConnect. It returns the zero Phrase for an
+// unknown role.
 func Role(role string) Phrase {
 	switch role {
 	case "agent_public":
@@ -28,7 +28,7 @@ func Role(role string) Phrase {
 	return Phrase{}
 }
 
-// Level says what an acr of the list proves.
+// Level describes a list of acr values.
 func Level(acr []string) Phrase {
 	switch strings.Join(acr, " ") {
 	case "eidas0-mfa eidas1-mfa eidas2 eidas3":

@@ -1,8 +1,8 @@
 package wording
 
-// CodeOf returns the code of what the provider sent a browser back with. Anybody can
-// forge both texts: they only choose one of our explanations, and only as ProConnect
-// sends them, an error with the one description that belongs to it, to the letter.
+// CodeOf returns the code of an error in the provider's redirect. Anyone can forge both
+// texts: they only choose one of our explanations, and only if error and description
+// match exactly as ProConnect sends them.
 func CodeOf(name, description string) string {
 	const technical = "authentication aborted due to a technical error on the authorization server"
 	switch name {

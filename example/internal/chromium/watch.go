@@ -20,7 +20,7 @@ type Request struct {
 	URL    string
 }
 
-// watch records what a tab does.
+// watch records the events of a tab.
 type watch struct {
 	mu        sync.Mutex
 	requests  []Request

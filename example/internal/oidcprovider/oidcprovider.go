@@ -65,7 +65,7 @@ type settings struct {
 }
 
 // Start starts a provider on a free loopback port and returns once it answers. It is stopped at the
-// end of the test; if the test failed, what the provider wrote on its standard error is logged.
+// end of the test; if the test failed, the provider's standard error is logged.
 //
 // If Node or an npm package is missing, the test is skipped, or fails under CI=true.
 // Any other error, such as a registration that the engine refuses, fails it.

@@ -184,8 +184,8 @@ var logged = regexp.MustCompile(`(?m)^LOG:  (?:statement|execute [^:]*): (.*)$`)
 // in order, without the pings of pgx's pool.
 func (p *Postgres) Statements() []string {
 	p.tb.Helper()
-	// The log comes through a pipe: what was logged before the marker is there once
-	// the marker is.
+	// The log comes through a pipe: once the marker is there, all earlier lines are
+	// there.
 	p.markers++
 	marker := fmt.Sprintf("SELECT 'marker %d'", p.markers)
 	if err := p.Do(marker); err != nil {
