@@ -213,8 +213,8 @@ func TestAgentAuthTime(t *testing.T) {
 	}
 }
 
-// Custom holds whatever the identity provider sends, and so may any claim that
-// AgentConnect adds one day.
+// Custom can have any JSON of the identity provider, and so can any claim that
+// ProConnect adds later.
 func TestAgentCustom(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {
@@ -367,7 +367,7 @@ func TestAgentRefusesAmbiguousJSON(t *testing.T) {
 	}
 }
 
-// What the provider says arrives whole: at the login, and from the store.
+// All the provider's claims arrive: at the login, and from the store.
 func TestAgentFromTheProvider(t *testing.T) {
 	t.Parallel()
 	scopes := agentconnecttest.SupportedScopes()

@@ -900,7 +900,7 @@ func TestFromEnvLogsIn(t *testing.T) {
 	}
 }
 
-// What an application gets that says nothing but what is required.
+// The defaults of an application with only the required options.
 func TestDefaults(t *testing.T) {
 	t.Parallel()
 	a := newApp(t)

@@ -28,8 +28,8 @@ func TestThirdPartyInitiatedLogin(t *testing.T) {
 	}
 }
 
-// What only an ID token proves is never taken from a userinfo, also when nothing
-// else of the login would notice: not acr, not amr, not auth_time.
+// acr, amr and auth_time are never taken from a userinfo, even if nothing else in the
+// login would notice.
 func TestUserinfoProvesNoLevel(t *testing.T) {
 	t.Parallel()
 	body := `{"sub":"s","acr":"eidas3","amr":["mfa"],"auth_time":1795339800,"email":"marie@ministere.example"}`

@@ -18,9 +18,9 @@ import (
 	"github.com/agentconnect-go/agentconnect"
 )
 
-// A login that is under way when the agent departs leaves no session, at whatever
-// moment the departure comes: before each operation of the store, after it, and while
-// the hook decides. Also when another instance ends the sessions.
+// A login under way during a departure leaves no session, at any moment: before each
+// operation of the store, after it, and while the hook decides. Also if another
+// instance ends the sessions.
 func TestThreatDepartureDuringLogin(t *testing.T) {
 	t.Parallel()
 	const operations = 4 // of a login: the mark, the session, the tokens, the mark again

@@ -181,8 +181,8 @@ func TestRequireAgentOfStrangers(t *testing.T) {
 	}
 }
 
-// What a person sends with a form after the session ended: a page that says so,
-// with a login that comes back to a page that can be opened.
+// A form that is sent after the session has ended gets a page that says so, with a
+// login that returns to a page that can be opened.
 func TestFormOfAStranger(t *testing.T) {
 	t.Parallel()
 	a := newApp(t)

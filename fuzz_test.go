@@ -87,9 +87,9 @@ func FuzzReturnTo(f *testing.F) {
 	})
 }
 
-// What is read of a callback's query is there once, and within its bounds, by
-// the account of another parser; parameters that nobody knows change nothing; and
-// no query is answered with a session or a 5xx when no login is pending.
+// Each parameter that is read from a callback's query is there once and within its
+// bounds, as another parser confirms. Unknown parameters change nothing. Without a
+// pending login, no query gets a session or a 5xx.
 func FuzzCallbackQuery(f *testing.F) {
 	for _, seed := range []string{
 		"code=a&state=b&iss=c", "error=access_denied&error_description=d&state=b&iss=c", "code=a&code=b&state=c", "code=a;state=b", "code=%zz&state=b", "state=", "code=a&error=b&state=c",
@@ -148,9 +148,9 @@ func splitQuery(query string) map[string][]string {
 	return values
 }
 
-// Whatever the Cookie header is, the one who is logged in is the one who has the
-// session's cookie once, by net/http's account of the header, and nothing is answered
-// with a 5xx. TOKEN stands for the token of a session that exists.
+// For every Cookie header, an agent is logged in only if net/http finds the session's
+// cookie in it exactly once, and no answer is a 5xx. TOKEN stands for the token of a
+// session that exists.
 func FuzzCookieHeader(f *testing.F) {
 	store := newStore()
 	auth := fuzzAuth(f, agentconnect.WithSessionStore(store), agentconnect.WithIdleTimeout(time.Hour), agentconnect.WithClock(time.Now))

@@ -17,7 +17,7 @@ import (
 
 var update = flag.Bool("update", false, "write testdata/api.txt and its neighbours anew")
 
-// Who imports the library builds these modules and no others.
+// An application that imports the library builds these modules and no others.
 func TestDependencies(t *testing.T) {
 	t.Parallel()
 	cmd := exec.Command("go", "list", "-deps", "-f", "{{with .Module}}{{.Path}}{{end}}", ".")

@@ -20,8 +20,8 @@ import (
 	"github.com/agentconnect-go/agentconnect/agentconnecttest"
 )
 
-// What every login must satisfy binds sessions too: a level or a rule that is new
-// since yesterday steps up, or refuses, the session of yesterday.
+// The requirements of every login apply to sessions too: after a new level or rule, an
+// existing session steps up or is refused.
 func TestThreatLevelRaised(t *testing.T) {
 	t.Parallel()
 	navigation := http.Header{"Sec-Fetch-Mode": {"navigate"}, "Sec-Fetch-Dest": {"document"}, "Sec-Fetch-Site": {"none"}, "Accept": {"text/html"}}
@@ -387,8 +387,8 @@ func TestThreatIdleOnASharedComputer(t *testing.T) {
 	}
 }
 
-// With sealing on, a record without a seal is no session: whoever writes to the
-// database cannot make one. Unsealed among the keys accepts it, while it changes.
+// With sealing, a record without a seal is not a session: a person who writes to the
+// database cannot make one. Unsealed among the keys accepts it, during a change.
 func TestThreatUnsealedRecord(t *testing.T) {
 	t.Parallel()
 	key := []byte(strings.Repeat("k", 32))

@@ -234,8 +234,8 @@ func TestThreatDistributedClaims(t *testing.T) {
 	}
 }
 
-// What the provider's own pages end on never comes back: nobody is logged in, and
-// the next try works.
+// After an error page of the provider, the browser does not come back: no agent is
+// logged in, and the next try works.
 func TestThreatProviderPages(t *testing.T) {
 	t.Parallel()
 	for _, info := range agentconnecttest.Faults() {

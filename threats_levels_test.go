@@ -167,7 +167,7 @@ func TestThreatStepUpOfAnother(t *testing.T) {
 	}
 }
 
-// What no acr can satisfy is refused at construction.
+// Levels that no acr can satisfy are refused at construction.
 func TestThreatImpossibleLevels(t *testing.T) {
 	t.Parallel()
 	a := newApp(t)

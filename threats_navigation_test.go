@@ -235,8 +235,8 @@ func TestHTMX(t *testing.T) {
 	}
 }
 
-// What our pages with a form send is what our handlers take: a browser without Fetch
-// Metadata sends the origin of such a page, not null, which is anybody's.
+// Our handlers accept the forms of our pages: a browser without Fetch Metadata sends
+// the origin of such a page, not null, which any site can send.
 func TestThreatOriginOfOurForms(t *testing.T) {
 	t.Parallel()
 	a := newApp(t)

@@ -190,8 +190,7 @@ func TestThreatForbiddenOffers(t *testing.T) {
 	}
 }
 
-// What a form of a logout asks for goes on to a login of this application, or
-// nowhere.
+// The field login of a logout's form leads to a login of this application, or nowhere.
 func TestThreatLoginAfterLogout(t *testing.T) {
 	t.Parallel()
 	a := newApp(t)

@@ -861,7 +861,7 @@ func TestThreatInventedKeys(t *testing.T) {
 			t.Errorf("reads of the keys after %d invented kids: got %d, want %d", i+1, got, want)
 		}
 	}
-	// Whoever goes on inventing kids does not keep the bucket empty.
+	// More invented kids do not keep the bucket empty.
 	a.clock.advance(40 * time.Second)
 	b := a.browser()
 	callback := b.callback("/login?return_to=/dossiers/7", "karim")

@@ -835,7 +835,7 @@ func TestThreatStrangerNeverRuns(t *testing.T) {
 	}
 }
 
-// What the store holds opens no session: its keys are hashes of the cookies.
+// The data in the store opens no session: its keys are hashes of the cookies.
 func TestThreatStoreRead(t *testing.T) {
 	t.Parallel()
 	a := newApp(t)

@@ -253,9 +253,9 @@ func TestTokenRefreshIsShared(t *testing.T) {
 	}
 }
 
-// What comes of a refresh that the provider refuses, or whose answer is wrong or
-// lacks something: the session always stays, and so does the refresh token, unless
-// it is what was refused.
+// The effect of a refresh that the provider refuses, or whose answer is wrong or
+// incomplete: the session always stays, and so does the refresh token, unless the
+// provider refused it.
 func TestTokenRefreshFails(t *testing.T) {
 	t.Parallel()
 	faulty := func(fault agentconnecttest.Injectable) func(*app) {
@@ -312,10 +312,10 @@ func TestTokenRefreshFails(t *testing.T) {
 	}
 }
 
-// What happens in the middle of a refresh, by the store's operations: the session
-// is read, its tokens, its tokens again, the lease is read, written and read again,
-// the tokens are read again, the new ones are written, the session is read again, and
-// the lease is deleted.
+// Events in the middle of a refresh, by the store's operations: the session is read,
+// its tokens, its tokens again, the lease is read, written and read again, the tokens
+// are read again, the new ones are written, the session is read again, and the lease is
+// deleted.
 func TestTokenRefreshAndTheStore(t *testing.T) {
 	t.Parallel()
 	down := func(*browser) (string, error) { return "", errors.New("down") }
@@ -686,7 +686,7 @@ func (s panickingStore) Commit(key string, record []byte, expiry time.Time) erro
 	return s.store.Commit(key, record, expiry)
 }
 
-// Who stops waiting for a refresh does not stop it for the others.
+// A caller that stops waiting for a refresh does not stop it for the others.
 func TestTokenRefreshGoesOn(t *testing.T) {
 	t.Parallel()
 	a := newApp(t, agentconnect.WithTokens())
@@ -1134,7 +1134,7 @@ func TestNewLoginDuringRefresh(t *testing.T) {
 	}
 }
 
-// What a departure ends is of no use to an API either.
+// After a departure, the tokens are of no use to an API either.
 func TestEndSessionsOfRevokes(t *testing.T) {
 	t.Parallel()
 	a, b := tokenApp(t, nil, agentconnect.WithTokens(), agentconnect.WithRevocationAtLogout())

@@ -159,7 +159,7 @@ func TestThreatStoreHangs(t *testing.T) {
 	}
 }
 
-// What a store that hangs answers to each of the other operations.
+// The answers of a store that hangs, for each of the other operations.
 func TestThreatStoreHangsEverywhere(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		hanging := newHangingStore()

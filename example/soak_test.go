@@ -209,8 +209,8 @@ func runSoak(t *testing.T, redis *servers.Redis, stores []scs.Store, duration ti
 		wait.Wait()
 		s.mode.Store(storeWorks)
 
-		// Whoever did not log out leaves. What a store that failed kept all the same
-		// ends by itself.
+		// The agents who did not log out leave. Records that a failing store kept
+		// expire.
 		for i := range soakAgents {
 			if _, err := s.auths[0].EndSessionsOf(t.Context(), agentSub(i)); err != nil {
 				t.Errorf("ending sessions: %v", err)

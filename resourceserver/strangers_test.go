@@ -192,7 +192,7 @@ func TestPanicOfTheTransport(t *testing.T) {
 	}
 }
 
-// What is odd in an answer, and means the same, is accepted.
+// An odd answer with the same meaning is accepted.
 func TestOddButLegalIntrospections(t *testing.T) {
 	t.Parallel()
 	body := func(change func(string) string) agentconnecttest.Tamper {

@@ -236,7 +236,7 @@ func TestIntrospectionCacheIsBounded(t *testing.T) {
 	}
 }
 
-// What is over, or has no end, takes no room.
+// An expired token, or one without an end, takes no memory.
 func TestIntrospectionCacheKeepsNoUselessToken(t *testing.T) {
 	t.Parallel()
 	now := newClock().Now()

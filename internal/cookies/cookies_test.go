@@ -8,7 +8,7 @@ import (
 	"github.com/agentconnect-go/agentconnect/internal/cookies"
 )
 
-// What a cookie's value is, net/http says.
+// net/http defines the value of a cookie.
 func FuzzValue(f *testing.F) {
 	for _, seed := range []string{
 		"NAME=x", "a=b; NAME=x; c=d", "NAME=x; NAME=x", "\u2000NAME=x", "NAME\u00a0=x", " NAME=x", "NAME =x", "NAME= x", "NAME", "NAME=", `NAME="x"`, "NAME=x y", "x=NAME=x", "NAME-seen=y; NAME=x", "xNAME=y; NAME=x",

@@ -133,7 +133,7 @@ func TestOneWorks(t *testing.T) {
 	}
 }
 
-// What fails is tried by the next one, and two still do not work at once.
+// After a failure the next process tries, and two still do not work at once.
 func TestFailedWork(t *testing.T) {
 	t.Parallel()
 	failure := errors.New("refused")

@@ -51,7 +51,7 @@ func TestEndedOnce(t *testing.T) {
 	}
 }
 
-// What a login ended with is shared with the callbacks that wait, and not kept.
+// The result of a login is shared with the callbacks that wait, and then dropped.
 func TestEndedKeepsNoValue(t *testing.T) {
 	e := NewEnded[*int](time.Now)
 	value := new(int)

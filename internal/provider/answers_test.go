@@ -67,8 +67,8 @@ func TestEndpoints(t *testing.T) {
 	}
 }
 
-// What is legal is taken, in whatever way it is written; what is not is refused with
-// the true reason.
+// Legal answers are accepted, in every spelling. Others are refused with the true
+// reason.
 func TestOddAnswersOfTheTokenEndpoint(t *testing.T) {
 	t.Parallel()
 	const asJSON = "application/json"

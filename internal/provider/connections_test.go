@@ -257,8 +257,8 @@ func TestConnectionTimes(t *testing.T) {
 	}
 }
 
-// Whatever a provider, or a proxy before it, sends in place of HTTP: no error and no
-// log quotes it.
+// If a provider, or a proxy before it, does not send HTTP, no error and no log quotes
+// the data.
 func TestMalformedHTTPIsNotQuoted(t *testing.T) { // not parallel: it reads Go's standard log
 	standard := &lockedBuilder{}
 	defer log.SetOutput(log.Writer())
@@ -392,7 +392,7 @@ func TestErrorsOfTransportsAreNotQuoted(t *testing.T) {
 	}
 }
 
-// What went wrong is said in words that quote nothing.
+// The errors quote nothing.
 func TestFailedCalls(t *testing.T) {
 	t.Parallel()
 	closed, err := net.Listen("tcp", "127.0.0.1:0")

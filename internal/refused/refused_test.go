@@ -58,8 +58,8 @@ func TestNewID(t *testing.T) {
 	}
 }
 
-// What people do is not what an operator must look at; what the service or the
-// provider does is. Neither is a caller that leaves.
+// Failures of the service or the provider are errors for the operator. Refusals of
+// people, and callers that leave, are not.
 func TestLog(t *testing.T) {
 	t.Parallel()
 	left, leave := context.WithCancel(t.Context())

@@ -202,9 +202,9 @@ type quoting string
 
 func (q *quoting) UnmarshalJSON(b []byte) error { return fmt.Errorf("bad value %s", b) }
 
-// What is accepted has one meaning: the same for a reader that takes the first of
-// two members, one that takes the last, and one that ignores case. What encoding/json
-// takes is accepted, unless it is ambiguous.
+// An accepted object has one meaning: the same for a reader that takes the first of two
+// members, one that takes the last, and one that ignores case. Objects that
+// encoding/json accepts are accepted, unless they are ambiguous.
 func FuzzAmbiguousJSON(f *testing.F) {
 	for _, seed := range []string{
 		`{"sub":"a","aud":["b"],"exp":1790000000,"custom":{"a":1e700,"b":-1e-700,"c":-0}}`, `null`, `[]`, `{}`, `{"sub":"a","sub":"b"}`, `{"a":{"b":1,"b":2}}`, "{\"\xff\":1}", `{"\ud800":1,"\ud801":2}`, `{"sub":"a"}{"sub":"b"}`, strings.Repeat("[", 100),

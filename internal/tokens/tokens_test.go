@@ -134,8 +134,8 @@ func good(n int) string {
 	return fmt.Sprintf(`{"access_token":"access-%d","token_type":"Bearer","expires_in":3600,"refresh_token":"refresh-%d"}`, n, n)
 }
 
-// What the provider gave is stored, though the work has had its time: the former
-// refresh token may be worth nothing any more.
+// The provider's tokens are stored even if the time of the work is over: the former
+// refresh token may be invalid.
 func TestLateAnswerIsStored(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

@@ -102,8 +102,8 @@ func TestIsPagePath(t *testing.T) {
 	}
 }
 
-// What is a local page stays one when it is judged again, has one spelling, and is
-// taken for our own page whenever Go's own cleaning makes it that.
+// A local page stays one when it is checked again, and has one spelling. If Go's own
+// cleaning makes it one of our pages, SamePage says so.
 func FuzzLocal(f *testing.F) {
 	for _, seed := range []string{"/", "/a/b?c#d", "//a", "/%2e%2e/login", "/login//", "/%256cogin", "/é", `/\a`, "/a?" + long(3000)} {
 		f.Add(seed)
