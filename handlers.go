@@ -14,7 +14,6 @@ import (
 	"github.com/agentconnect-go/agentconnect/internal/pending"
 	"github.com/agentconnect-go/agentconnect/internal/provider"
 	"github.com/agentconnect-go/agentconnect/internal/weburl"
-	"github.com/agentconnect-go/agentconnect/internal/wording"
 )
 
 // callbackTimeout bounds all the calls of a callback to the provider.
@@ -237,7 +236,7 @@ func (a *Authenticator) Handler() http.Handler {
 // providerRefusal returns the refusal for an error in the provider's redirect. acr are
 // the values that the login demanded.
 func providerRefusal(name, description string, acr []string) *Error {
-	code := Code(wording.CodeOf(name, description))
+	code := codeOf(name, description)
 	refusal := newError(code, nil)
 	if code == CodeInsufficientLevel {
 		if acr == nil { // nothing was demanded
@@ -248,4 +247,40 @@ func providerRefusal(name, description string, acr []string) *Error {
 	}
 	refusal.ProviderError, refusal.ProviderDescription = name, description
 	return refusal
+}
+
+// codeOf returns the code of an error in the provider's redirect. Anyone can forge both
+// texts: they only choose one of our explanations, and only if error and description
+// match exactly as ProConnect sends them.
+func codeOf(name, description string) Code {
+	const technical = "authentication aborted due to a technical error on the authorization server"
+	switch name {
+	case "access_denied":
+		switch description {
+		case "authentication aborted due to invalid identity":
+			return codeIdentityRefused
+		case "authentication aborted due to a configuration limitation":
+			return codeDomainRefused
+		case "user authentication aborted":
+			return codeProviderSessionLost
+		case "requested ACRs could not be satisfied":
+			return CodeInsufficientLevel
+		}
+		return codeAccessDenied
+	case "login_required":
+		return codeLoginRequired
+	case "idp_hint_not_found":
+		return codeIdPHintNotFound
+	case "temporarily_unavailable":
+		return CodeProviderUnavailable
+	case "invalid_request":
+		if description == technical { // the identity provider's error, not ours
+			return codeProviderError
+		}
+		return codeRequestRejected
+	case "invalid_scope", "unauthorized_client", "unsupported_response_type", "unsupported_response_mode",
+		"request_not_supported", "request_uri_not_supported", "registration_not_supported", "invalid_request_uri", "invalid_request_object":
+		return codeRequestRejected
+	}
+	return codeProviderError
 }
