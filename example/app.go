@@ -37,7 +37,7 @@ func newApp(logger *slog.Logger) (_ *app, err error) {
 	if err = errors.Join(listenErr, err); err != nil {
 		return nil, err
 	}
-	site, err := newSite(a.auth, a.accounts, a.url, logger)
+	site, err := newSite(a.auth, a.accounts, a.look, a.url, logger)
 	if err != nil {
 		return nil, err
 	}

@@ -41,6 +41,11 @@ func TestBrowserAccessibility(t *testing.T) {
 		{"not-found", func(v *visit) chromium.Page { return v.open("/inconnue") }, 404, "Page introuvable"},
 		{"logout", opened("marie", "/logout"), 200, "Voulez-vous"},
 		{"forbidden", opened("karim", "/agents-publics"), 403, "Accès non autorisé"},
+		{"not-certified", opened("karim", "/dirigeants"), 403, "certifier une personne"},
+		{"logged-out", func(v *visit) chromium.Page {
+			v.login("/agent", "marie")
+			return v.Click("form[action='/logout'] button")
+		}, 200, "Vous êtes déconnecté"},
 		{"insufficient-level", opened("karim", "/mfa"), 403, "Connexion plus sûre nécessaire"},
 		{"malformed-callback", func(v *visit) chromium.Page { return v.open("/callback") }, 400, "Requête incorrecte"},
 		{"unknown-state", func(v *visit) chromium.Page {

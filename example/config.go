@@ -49,7 +49,7 @@ func (u urls) home() string {
 // otherPaths are the routes that a registered URL must not have. New checks the
 // library's own routes.
 func otherPaths() []string {
-	return []string{"/public", "/agent", "/mfa", "/agents-publics", "/dirigeants", "/events", "/healthz", "/readyz", "/style.css", "/agentconnect.css", "/favicon.ico"}
+	return []string{"/public", "/agent", "/mfa", "/agents-publics", "/dirigeants", "/events", "/healthz", "/readyz", "/style.css", "/agentconnect.css", "/favicon.ico", picturePath}
 }
 
 // path returns the path of a registered URL for the router. agentconnect.New validates

@@ -20,7 +20,7 @@ const patience = 30 * time.Second
 
 // variables are all that the program reads.
 func variables() []string {
-	names := []string{"ADDR", "SESSION_STORE"}
+	names := []string{"ADDR", "SESSION_STORE", "BUTTON_IMAGE", "DESIGN_SYSTEM"}
 	for _, name := range []string{
 		"ENVIRONMENT", "ISSUER", "CLIENT_ID", "CLIENT_SECRET", "REDIRECT_URL", "POST_LOGOUT_REDIRECT_URL",
 		"ID_TOKEN_ALG", "USERINFO_ALG", "SCOPES",

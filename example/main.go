@@ -9,6 +9,14 @@
 //
 //	ADDR           the address to listen on (127.0.0.1:8080); port 0 takes a free one
 //	SESSION_STORE  memory (the default), redis://host:port/db or postgres://…
+//	BUTTON_IMAGE   the official picture of the login button: the file "pc.svg" of
+//	               ProConnect's documentation, as you downloaded it
+//	DESIGN_SYSTEM  or the State's design system, which has that button: the directory
+//	               "dist" of the npm package @gouvfr/dsfr, from 1.15 on
+//
+// With neither of the last two the button is a text, without the logo that ProConnect
+// demands. Both belong to the State, and have terms of use that you accept: they are not
+// in this repository.
 //
 // With the argument check it serves nothing: it checks everything that logins need,
 // prints the findings with the action to take, and exits with status 1 if there is a

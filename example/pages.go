@@ -19,19 +19,18 @@ import (
 //go:embed web
 var web embed.FS
 
-// policy allows our style sheet and icon. It has no form-action: Chromium applies that
-// to every redirect after a form. The login and the logout redirect to the provider and
-// to the agents' administrations, whose addresses cannot be listed.
-const policy = "default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; frame-ancestors 'none'"
-
 // pages are the templates, by name.
 type pages map[string]*template.Template
 
 // parsePages parses the templates, which show the login button of auth.
-func parsePages(auth *agentconnect.Authenticator) (pages, error) {
+func parsePages(auth *agentconnect.Authenticator, look official) (pages, error) {
 	p := pages{}
+	functions := template.FuncMap{
+		"loginButton":      func(lang string) template.HTML { return look.button(auth, lang) },
+		"buttonStyleSheet": look.styleSheet,
+	}
 	for _, name := range []string{"home", "loggedout", "agent", "mfa", "agents-publics", "dirigeants", "refused"} {
-		t, err := template.New("").Funcs(auth.TemplateFuncs()).ParseFS(web, "web/layout.html", "web/"+name+".html")
+		t, err := template.New("").Funcs(functions).ParseFS(web, "web/layout.html", "web/"+name+".html")
 		if err != nil {
 			return nil, err
 		}
@@ -61,6 +60,9 @@ type page struct {
 	Since    time.Time // of the account, zero if there is none
 	Zone     *time.Location
 }
+
+// Support returns the address of those who help.
+func (p page) Support() string { return supportContact }
 
 // T returns the text in the language of the page.
 func (p page) T(french, english string) string {
@@ -153,7 +155,7 @@ func (s *site) show(w http.ResponseWriter, r *http.Request, status int, name str
 	}
 	h := w.Header()
 	h.Set("Content-Type", "text/html; charset=utf-8")
-	h.Set("Content-Security-Policy", policy)
+	h.Set("Content-Security-Policy", s.look.policy())
 	h.Set("X-Content-Type-Options", "nosniff")
 	h.Set("Referrer-Policy", "same-origin")
 	h.Add("Vary", "Accept-Language")
@@ -161,13 +163,17 @@ func (s *site) show(w http.ResponseWriter, r *http.Request, status int, name str
 	w.Write(body.Bytes())
 }
 
-// asset serves a file of web/. Browsers revalidate it at each visit, but do not fetch
-// it again.
+// asset serves a file of web/.
 func asset(name, contentType string) http.HandlerFunc {
 	data, err := web.ReadFile("web/" + name)
 	if err != nil {
 		panic("example: " + err.Error()) // the name is a constant
 	}
+	return serve(data, name, contentType)
+}
+
+// serve serves a file. Browsers revalidate it at each visit, but do not fetch it again.
+func serve(data []byte, name, contentType string) http.HandlerFunc {
 	sum := sha256.Sum256(data)
 	tag := `"` + hex.EncodeToString(sum[:8]) + `"`
 	return func(w http.ResponseWriter, r *http.Request) {

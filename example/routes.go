@@ -17,14 +17,15 @@ type site struct {
 	auth     *agentconnect.Authenticator
 	accounts *accounts
 	forms    *http.CrossOriginProtection
+	look     official
 	pages    pages
 	paris    *time.Location
 	logger   *slog.Logger
 }
 
 // newSite makes the site at url.
-func newSite(auth *agentconnect.Authenticator, accounts *accounts, url string, logger *slog.Logger) (*site, error) {
-	pages, err := parsePages(auth)
+func newSite(auth *agentconnect.Authenticator, accounts *accounts, look official, url string, logger *slog.Logger) (*site, error) {
+	pages, err := parsePages(auth, look)
 	if err != nil {
 		return nil, err
 	}
@@ -32,7 +33,7 @@ func newSite(auth *agentconnect.Authenticator, accounts *accounts, url string, l
 	if err != nil {
 		return nil, err
 	}
-	s := &site{auth: auth, accounts: accounts, forms: http.NewCrossOriginProtection(), pages: pages, paris: paris, logger: logger}
+	s := &site{auth: auth, accounts: accounts, forms: http.NewCrossOriginProtection(), look: look, pages: pages, paris: paris, logger: logger}
 	// Behind a proxy that rewrites Host, our own forms must not look like those of
 	// another site.
 	if err := s.forms.AddTrustedOrigin(strings.TrimSuffix(url, "/")); err != nil {
@@ -58,6 +59,12 @@ func (s *site) routes(callbackPath, logoutCallbackPath string) http.Handler {
 	r.With(s.auth.SilentLogin).Handle("/public", s.methods(s.home, nil))
 	r.Handle("/style.css", s.methods(asset("style.css", "text/css; charset=utf-8"), nil))
 	r.Handle("/agentconnect.css", s.methods(agentconnect.ButtonStyle, nil))
+	if s.look.picture != nil {
+		r.Handle(picturePath, s.methods(serve(s.look.picture, picturePath, "image/svg+xml"), nil))
+	}
+	if s.look.designSystem != nil {
+		r.Handle(designSystemPath+"*", s.methods(s.look.files(s.notFound), nil))
+	}
 	r.Handle("/favicon.ico", s.methods(asset("favicon.svg", "image/svg+xml"), nil))
 	r.Handle("/healthz", s.methods(s.healthz, nil))
 	r.Handle("/readyz", s.methods(s.readyz, nil))

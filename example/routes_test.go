@@ -76,6 +76,17 @@ func TestPagesAreInTheReadersLanguage(t *testing.T) {
 	}
 }
 
+// TestPagesNameTheService checks that pages of the library's name the service as ours do.
+func TestPagesNameTheService(t *testing.T) {
+	p := startProvided(t)
+	for _, test := range []struct{ lang, want string }{{"fr", "Démarches des agents"}, {"en", "Agents’ services"}} {
+		for _, path := range []string{"/", "/nowhere", "/logout", "/callback"} {
+			newBrowser(t).get(p.url+path, "Accept-Language", test.lang).
+				wantPage(t, " – "+test.want+"</title>").wantPage(t, `<a href="/">`+test.want+"</a>")
+		}
+	}
+}
+
 func TestPagesHaveAStrictPolicy(t *testing.T) {
 	p := startProvided(t)
 	b := newBrowser(t)
@@ -447,7 +458,7 @@ func TestStrangersAtProtectedRoutes(t *testing.T) {
 func TestUnknownRoutes(t *testing.T) {
 	p := startProvided(t)
 	b := p.loggedIn("marie")
-	b.get(p.url+"/nowhere").wantStatus(t, http.StatusNotFound).wantPage(t, "Page introuvable")
+	b.get(p.url+"/nowhere").wantStatus(t, http.StatusNotFound).wantPage(t, "Page introuvable").wantPage(t, `href="mailto:assistance@demarches.example.gouv.fr"`)
 	b.get(p.url+"/nowhere", api()...).wantStatus(t, http.StatusNotFound)
 	b.do(http.MethodDelete, p.url+"/agent", "", api()...).wantStatus(t, http.StatusMethodNotAllowed)
 	if got := b.do(http.MethodPost, p.url+"/healthz", "").wantStatus(t, http.StatusMethodNotAllowed).Header.Get("Allow"); got != "GET, HEAD" {

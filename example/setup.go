@@ -10,12 +10,16 @@ import (
 	"github.com/agentconnect-go/agentconnect"
 )
 
+// supportContact is on every page that refuses something.
+const supportContact = "assistance@demarches.example.gouv.fr"
+
 // A setup is the configuration of the environment, without the application's port.
 type setup struct {
 	url                              string // the URL that people open
 	callbackPath, logoutCallbackPath string
 	auth                             *agentconnect.Authenticator
 	accounts                         *accounts
+	look                             official
 	demo                             *demo // nil with a real provider
 	closeStore                       func()
 }
@@ -39,6 +43,9 @@ func newSetup(port int, logger *slog.Logger) (*setup, error) {
 	s.logoutCallbackPath, err = path("PROCONNECT_POST_LOGOUT_REDIRECT_URL or AGENTCONNECT_POST_LOGOUT_REDIRECT_URL", registered.postLogoutRedirect)
 	note(err)
 
+	s.look, err = readOfficial()
+	note(err)
+
 	// The options before FromEnv are the defaults.
 	opts := []agentconnect.Option{
 		agentconnect.WithRedirectURL(registered.redirect),
@@ -60,7 +67,7 @@ func newSetup(port int, logger *slog.Logger) (*setup, error) {
 		agentconnect.WithLogoutHook(farewell(strings.HasPrefix(registered.redirect, "https:"))),
 		agentconnect.WithServiceName("Démarches des agents"),
 		agentconnect.WithPageTemplate(servicePage()),
-		agentconnect.WithSupportContact("assistance@demarches.example.gouv.fr"),
+		agentconnect.WithSupportContact(supportContact),
 		agentconnect.WithLogger(logger),
 	)
 	if scopes := strings.Fields(setting("SCOPES", "")); len(scopes) > 0 && !slices.Contains(scopes, "roles") {

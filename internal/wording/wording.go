@@ -204,9 +204,9 @@ func Of(code string) Meaning {
 	case "provider_session_lost":
 		return Meaning{http.StatusForbidden, Login, Explanation{
 			"Connexion perdue en chemin",
-			"La connexion n’est pas allée à son terme : vous l’avez abandonnée, ou ProConnect ne l’a pas retrouvée (bouton « précédent », cookies bloqués, page restée ouverte trop longtemps).",
+			"La connexion n’est pas allée à son terme : vous l’avez abandonnée, ou ProConnect ne l’a pas retrouvée (bouton « précédent », cookies bloqués, page restée ouverte trop longtemps).",
 			"La connexion n’a pas été ouverte.",
-			"Recommencez, sans utiliser le bouton « précédent » et en acceptant les cookies de ProConnect.",
+			"Recommencez, sans utiliser le bouton « précédent » et en acceptant les cookies de ProConnect.",
 		}, Explanation{
 			"Login lost on the way",
 			"The login did not come to its end: you gave it up, or ProConnect did not find it again (back button, blocked cookies, a page left open for too long).",

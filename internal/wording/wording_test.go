@@ -35,6 +35,11 @@ func TestRows(t *testing.T) {
 					t.Errorf("%s: got %q, want a text that says ProConnect", name, text)
 				}
 			}
+			for _, text := range []string{e.Happened, e.Means, e.Todo} {
+				if strings.Contains(text, "« ") || strings.Contains(text, " »") {
+					t.Errorf("%s: got %q, want quotation marks that stay on the line of their word", name, text)
+				}
+			}
 			if strings.Contains(e.Means, "n’y changera rien") && row.Offers&wording.Login != 0 {
 				t.Errorf("%s: got a login offered where %q", name, e.Means)
 			}
