@@ -261,7 +261,10 @@ func (a *Agent) setAuthentication(idToken strictjson.Object) {
 		a.empty |= emptyACR
 	}
 	a.AMR, _ = idToken.Texts("amr")
-	a.AuthTime, _, _ = idToken.Time("auth_time")
+	// The record keeps 0 for an absent time, and nobody logged in in 1970.
+	if t, _, err := idToken.Time("auth_time"); err == nil && t.Unix() != 0 {
+		a.AuthTime = t
+	}
 }
 
 // Pseudonym returns a name for a sub that can be logged: the first 64 bits of its

@@ -231,7 +231,7 @@ func FuzzSessionRecord(f *testing.F) {
 func FuzzAgent(f *testing.F) {
 	for _, seed := range []string{
 		`{"sub":"s","email":"a@b.example","roles":["x"],"custom":{"a":{"b":1}},"siret":null}`, `{"sub":"s","roles":[null],"custom":"x"}`, `{"sub":"s","roles":[],"email":"","acr":"","amr":[]}`,
-		`{"sub":"s","acr":"eidas1","amr":["pwd"],"auth_time":1790000000}`, `{"sub":"s","auth_time":1e700}`, `{"sub":"s","custom":{"a":1e700,"b":-1e-700,"c":-0}}`, `{"sub":"s","Sub":"x"}`, `{}`,
+		`{"sub":"s","acr":"eidas1","amr":["pwd"],"auth_time":1790000000}`, `{"sub":"s","auth_time":1e700}`, `{"sub":"s","auth_time":0}`, `{"sub":"s","custom":{"a":1e700,"b":-1e-700,"c":-0}}`, `{"sub":"s","Sub":"x"}`, `{}`,
 	} {
 		f.Add([]byte(seed))
 	}
