@@ -62,11 +62,11 @@ func (t *ownTransport) RoundTrip(r *http.Request) (*http.Response, error) {
 				quiet.state.Store(newCall)
 			}
 		},
-		// The transport calls it before it looks at further data. HTTP/2 does not call
-		// it.
+		// The transport calls it before it looks at further data, but after the next
+		// call may have got the connection. HTTP/2 does not call it.
 		PutIdleConn: func(err error) {
 			if quiet, ok := conn.(*quietConn); ok {
-				quiet.state.Store(noCall)
+				quiet.state.CompareAndSwap(oneCall, noCall)
 			} else if err == nil {
 				t.CloseIdleConnections()
 			}
@@ -157,7 +157,7 @@ type quietConn struct {
 // The states of a quietConn.
 const (
 	newCall int32 = iota // a call begins
-	oneCall              // a call is under way
+	oneCall              // its answer is being read
 	noCall
 )
 

@@ -101,6 +101,51 @@ func TestConnectionsAreReused(t *testing.T) {
 	}
 }
 
+// Calls that wait for a connection get it while the call before them ends. Each is
+// sent once, and no connection is given up.
+func TestManyCallsAtOnce(t *testing.T) {
+	t.Parallel()
+	for _, protocol := range protocols() {
+		t.Run(protocol, func(t *testing.T) {
+			t.Parallel()
+			var served atomic.Int32
+			server, opened := serve(t, protocol, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+				served.Add(1)
+				io.WriteString(w, "an answer")
+			}))
+			client := backChannel(&http.Client{Transport: transportTo(t, server, time.Minute), Timeout: time.Minute})
+			const calls = 3000
+			var failed atomic.Int32
+			var together sync.WaitGroup
+			for i := range calls {
+				together.Go(func() {
+					// POST as for tokens, GET as for the userinfo.
+					do := client.Get
+					if i%2 == 0 {
+						do = func(url string) (*http.Response, error) {
+							return client.Post(url, "text/plain", strings.NewReader("a question"))
+						}
+					}
+					res, err := do(server.URL)
+					if err != nil {
+						failed.Add(1)
+						return
+					}
+					res.Body.Close()
+				})
+			}
+			together.Wait()
+			if got, want := served.Load(), int32(calls); got != want || failed.Load() > 0 {
+				t.Errorf("got %d requests and %d failures, want %d and none", got, failed.Load(), want)
+			}
+			// For HTTP/2 net/http opens some more at first, and keeps one.
+			if got := opened.Load(); got > maxConnections && protocol != "https, h2" {
+				t.Errorf("got %d connections, want %d at most", got, maxConnections)
+			}
+		})
+	}
+}
+
 // A relay passes bytes on between clients and a server, until it is told to swallow
 // those of the connections there are.
 type relay struct {
