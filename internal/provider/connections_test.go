@@ -67,6 +67,19 @@ func transportTo(t *testing.T, server *httptest.Server, ping time.Duration) *own
 	return transport
 }
 
+// request returns a request with a body, if its method has one.
+func request(t *testing.T, method, address string) *http.Request {
+	var body io.Reader
+	if method == http.MethodPost {
+		body = strings.NewReader("a question")
+	}
+	r, err := http.NewRequestWithContext(t.Context(), method, address, body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
 // Connections are used again, over each protocol, whatever the framing of the answers.
 func TestConnectionsAreReused(t *testing.T) {
 	t.Parallel()
@@ -80,17 +93,16 @@ func TestConnectionsAreReused(t *testing.T) {
 				}
 				w.Write([]byte(body))
 			}))
-			client := backChannel(&http.Client{Transport: transportTo(t, server, time.Minute)})
+			channel := newBackChannel(&http.Client{Transport: transportTo(t, server, time.Minute)})
 			for i := range 60 {
 				path := "/" + strings.Repeat("a", i)
 				for _, query := range []string{"", "?chunked"} {
-					res, err := client.Get(server.URL + path + query)
+					answer, err := channel.do(request(t, http.MethodGet, server.URL+path+query))
 					if err != nil {
 						t.Fatal(err)
 					}
-					body, err := io.ReadAll(res.Body)
-					if want := len(path) * 13; err != nil || len(body) != want || res.StatusCode != http.StatusOK {
-						t.Fatalf("%s%s: got %d bytes, %v, want %d", path, query, len(body), err, want)
+					if want := len(path) * 13; len(answer.body) != want || answer.status != http.StatusOK {
+						t.Fatalf("%s%s: got %d bytes, want %d", path, query, len(answer.body), want)
 					}
 				}
 			}
@@ -113,25 +125,19 @@ func TestManyCallsAtOnce(t *testing.T) {
 				served.Add(1)
 				io.WriteString(w, "an answer")
 			}))
-			client := backChannel(&http.Client{Transport: transportTo(t, server, time.Minute), Timeout: time.Minute})
+			channel := newBackChannel(&http.Client{Transport: transportTo(t, server, time.Minute), Timeout: time.Minute})
 			const calls = 3000
 			var failed atomic.Int32
 			var together sync.WaitGroup
 			for i := range calls {
 				together.Go(func() {
-					// POST as for tokens, GET as for the userinfo.
-					do := client.Get
+					method := http.MethodGet // as for the userinfo
 					if i%2 == 0 {
-						do = func(url string) (*http.Response, error) {
-							return client.Post(url, "text/plain", strings.NewReader("a question"))
-						}
+						method = http.MethodPost // as for tokens
 					}
-					res, err := do(server.URL)
-					if err != nil {
+					if _, err := channel.do(request(t, method, server.URL)); err != nil {
 						failed.Add(1)
-						return
 					}
-					res.Body.Close()
 				})
 			}
 			together.Wait()
@@ -290,7 +296,7 @@ func TestConnectionsThatDiedQuietly(t *testing.T) {
 // before a call would end.
 func TestConnectionTimes(t *testing.T) {
 	t.Parallel()
-	transport := backChannel(nil).Transport.(boundedTransport).base.(*ownTransport)
+	transport := newBackChannel(nil).transport.(*ownTransport)
 	if got := transport.IdleConnTimeout; got <= 0 || got > time.Minute {
 		t.Errorf("idle connections: got %v, want a minute at most", got)
 	}
@@ -434,6 +440,20 @@ func TestErrorsOfTransportsAreNotQuoted(t *testing.T) {
 	_, err := p.Exchange(t.Context(), &Metadata{TokenEndpoint: f.URL + "/token"}, secretText, Login{})
 	if failure := asFailure(t, err); failure.Kind != Unavailable || strings.Contains(failure.Error(), secretText) || strings.Contains(failure.Error(), testSecret) {
 		t.Errorf("got %v, want that the call failed and no more", failure)
+	}
+}
+
+// An application's transport that breaks the contract of http.RoundTripper fails the
+// call.
+func TestTransportsWithoutAnAnswer(t *testing.T) {
+	t.Parallel()
+	for name, answer := range map[string]*http.Response{"no response": nil, "no body": {StatusCode: http.StatusOK}} {
+		f := newFake(t)
+		f.config.Client = &http.Client{Transport: roundTripper(func(*http.Request) (*http.Response, error) { return answer, nil })}
+		_, err := New(f.config).Metadata(t.Context())
+		if failure := asFailure(t, err); failure.Kind != Unavailable || !strings.Contains(failure.Error(), "the transport returned no answer") {
+			t.Errorf("%s: got %s, %v, want that there is no answer", name, failure.Kind, failure)
+		}
 	}
 }
 

@@ -48,7 +48,7 @@ type Config struct {
 // by several goroutines.
 type Provider struct {
 	config    Config
-	client    *http.Client
+	channel   backChannel
 	discovery *cached[*Metadata]
 	look      *look
 	keys      *keySet
@@ -60,7 +60,7 @@ type Provider struct {
 
 // New returns a Provider. It makes no call.
 func New(c Config) *Provider {
-	p := &Provider{config: c, client: backChannel(c.Client), look: &look{}}
+	p := &Provider{config: c, channel: newBackChannel(c.Client), look: &look{}}
 	p.discovery = newCached(c.Now, lifeOfMetadata(), p.discover)
 	p.keys = newKeySet(p)
 	p.idTokens = p.verifier(c.IDTokenAlg)
@@ -73,8 +73,6 @@ func New(c Config) *Provider {
 // go through a transport that wraps the one of p.
 func (p *Provider) Afresh(around func(http.RoundTripper) http.RoundTripper) *Provider {
 	fresh := New(p.config)
-	client := *p.client
-	client.Transport = around(client.Transport)
-	fresh.client = &client
+	fresh.channel = backChannel{around(p.channel.transport), p.channel.timeout}
 	return fresh
 }

@@ -258,7 +258,7 @@ func TestCallTimeout(t *testing.T) {
 		client *http.Client
 		want   time.Duration
 	}{{nil, callTimeout}, {&http.Client{}, callTimeout}, {&http.Client{Timeout: time.Minute}, time.Minute}} {
-		if got := backChannel(tt.client).Timeout; got != tt.want {
+		if got := newBackChannel(tt.client).timeout; got != tt.want {
 			t.Errorf("%+v: got %v, want %v", tt.client, got, tt.want)
 		}
 	}

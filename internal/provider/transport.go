@@ -1,7 +1,6 @@
 package provider
 
 import (
-	"bytes"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -25,58 +24,58 @@ const (
 	callTimeout = 10 * time.Second
 )
 
-// backChannel returns a client that uses the transport of client. It follows no
-// redirect and keeps no cookie. It reads each answer whole, up to maxAnswer, before it
-// is parsed.
-func backChannel(client *http.Client) *http.Client {
-	if client == nil {
-		client = &http.Client{}
+// A backChannel makes the calls from server to server. It follows no redirect and keeps
+// no cookie: no call needs them, and a redirect would take secrets elsewhere.
+type backChannel struct {
+	transport http.RoundTripper
+	timeout   time.Duration
+}
+
+// newBackChannel returns a backChannel with the transport and the timeout of client, or
+// with our own.
+func newBackChannel(client *http.Client) backChannel {
+	b := backChannel{timeout: callTimeout}
+	if client != nil {
+		b.transport = client.Transport
+		if client.Timeout > 0 {
+			b.timeout = client.Timeout
+		}
 	}
-	bounded := boundedTransport{client.Transport}
-	if bounded.base == nil {
-		bounded.base = newTransport(pingAfter, pingTimeout)
+	if b.transport == nil {
+		b.transport = newTransport(pingAfter, pingTimeout)
 	}
-	timeout := client.Timeout
-	if timeout == 0 {
-		timeout = callTimeout
-	}
-	return &http.Client{
-		Transport:     bounded,
-		Timeout:       timeout,
-		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-	}
+	return b
 }
 
 // errTooLarge is the error of an answer that is larger than maxAnswer.
 var errTooLarge = errors.New("the answer is too large")
 
-// boundedTransport reads each answer whole and refuses it if it is too large.
-type boundedTransport struct {
-	base http.RoundTripper
-}
-
-// RoundTrip implements http.RoundTripper.
-func (t boundedTransport) RoundTrip(r *http.Request) (*http.Response, error) {
-	res, err := t.base.RoundTrip(r)
-	if err != nil {
+// do sends a request and reads the whole answer, up to maxAnswer.
+func (b backChannel) do(req *http.Request) (*answer, error) {
+	ctx, cancel := context.WithTimeout(req.Context(), b.timeout)
+	defer cancel()
+	res, err := b.transport.RoundTrip(req.WithContext(ctx))
+	switch {
+	case err != nil:
 		return nil, err
+	case res == nil || res.Body == nil:
+		return nil, errors.New("the transport returned no answer")
 	}
 	defer res.Body.Close()
 	body, err := io.ReadAll(io.LimitReader(res.Body, maxAnswer+1))
-	if err != nil {
+	switch {
+	case err != nil:
 		return nil, err
-	}
-	if len(body) > maxAnswer {
+	case len(body) > maxAnswer:
 		return nil, errTooLarge
 	}
-	res.Body = io.NopCloser(bytes.NewReader(body))
-	res.ContentLength = int64(len(body))
-	return res, nil
+	return &answer{res.StatusCode, mediaTypeOf(res.Header), res.Header.Get("Location"), body}, nil
 }
 
-// CloseIdleConnections closes the idle connections of our own transport.
-func (t boundedTransport) CloseIdleConnections() {
-	if own, ok := t.base.(*ownTransport); ok {
+// forget closes the idle connections of our own transport. After a timeout over HTTP/1
+// nothing else shows which of them died quietly, and each would fail one more call.
+func (b backChannel) forget() {
+	if own, ok := b.transport.(*ownTransport); ok {
 		own.CloseIdleConnections()
 	}
 }
@@ -114,26 +113,16 @@ func (p *Provider) call(req *http.Request, asked string, s secrecy) (*answer, er
 
 // send sends a request and returns the answer, whatever its status.
 func (p *Provider) send(req *http.Request, asked string, s secrecy) (*answer, error) {
-	a, err := flight.Safely(func() (*answer, error) {
-		res, err := p.client.Do(req)
-		if err != nil {
-			return nil, err
-		}
-		defer res.Body.Close() // also ends the timer of the client's timeout
-		body, err := io.ReadAll(res.Body)
-		if err != nil {
-			return nil, err
-		}
-		return &answer{res.StatusCode, mediaTypeOf(res.Header), res.Header.Get("Location"), body}, nil
-	})
+	a, err := flight.Safely(func() (*answer, error) { return p.channel.do(req) })
 	if err == nil {
 		return a, nil
 	}
+	if s == isPublic {
+		err = &url.Error{Op: req.Method, URL: req.URL.String(), Err: err}
+	}
 	failure := notAnswered(asked, err, s)
 	if failure.Kind == Timeout {
-		// Over HTTP/1 nothing else shows which idle connections died quietly, and each
-		// would fail one more call.
-		p.client.CloseIdleConnections()
+		p.channel.forget()
 	}
 	return nil, failure
 }
@@ -179,7 +168,6 @@ func withoutQuotes(err error) error {
 		alert       tls.AlertError
 		number      syscall.Errno
 		network     net.Error
-		ofURL       *url.Error
 	)
 	switch {
 	case errors.Is(err, context.DeadlineExceeded), errors.As(err, &network) && network.Timeout():
@@ -200,9 +188,6 @@ func withoutQuotes(err error) error {
 		return number
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
 		return errors.New("the connection ended before the answer did")
-	}
-	if errors.As(err, &ofURL) {
-		err = ofURL.Err
 	}
 	return fmt.Errorf("the call failed, or the answer is not HTTP (%T)", err)
 }

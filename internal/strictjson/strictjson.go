@@ -13,6 +13,7 @@ import (
 	"iter"
 	"math"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 	"unicode"
@@ -177,11 +178,11 @@ func (o Object) Number(name string) (float64, bool, error) {
 	if err != nil || raw == "" {
 		return 0, false, err
 	}
-	var number *float64
-	if json.Unmarshal([]byte(raw), &number) != nil || number == nil {
+	number, err := strconv.ParseFloat(string(raw), 64) // raw is valid JSON: no "Inf", no "0x10"
+	if err != nil {
 		return 0, true, fmt.Errorf("%s is not a number", name)
 	}
-	return *number, true, nil
+	return number, true, nil
 }
 
 // Time returns a member that is a NumericDate (RFC 7519 section 2), and whether it
