@@ -99,14 +99,14 @@ const (
 // awaitTwin waits for the same callback on another instance, which redeemed the code at
 // the same moment, and returns its admission. It returns nil if this callback failed
 // for another reason, or if the other makes no session in time.
-func (a *Authenticator) awaitTwin(ctx context.Context, login *pending.Login, callback *provider.Callback, failed error) *admission {
+func (a *Authenticator) awaitTwin(ctx context.Context, login answeredLogin, failed error) *admission {
 	if asError(failed).Code != codeInvalidGrant {
 		return nil
 	}
 	ctx, cancel := context.WithTimeout(ctx, twinPatience)
 	defer cancel()
 	for {
-		if admitted, err := a.admittedBefore(ctx, login, callback); admitted != nil || err != nil {
+		if admitted, err := a.admittedBefore(ctx, login); admitted != nil || err != nil {
 			return admitted
 		}
 		select {
@@ -119,8 +119,8 @@ func (a *Authenticator) awaitTwin(ctx context.Context, login *pending.Login, cal
 
 // admittedBefore returns the admission of the same callback a moment ago, on this or
 // another instance. It returns nil if there was none, or if its session has ended.
-func (a *Authenticator) admittedBefore(ctx context.Context, login *pending.Login, callback *provider.Callback) (*admission, error) {
-	session, err := a.sessions.givenBefore(ctx, tokenOf(login, callback))
+func (a *Authenticator) admittedBefore(ctx context.Context, login answeredLogin) (*admission, error) {
+	session, err := a.sessions.givenBefore(ctx, login.token)
 	if session == nil || err != nil {
 		return nil, err
 	}

@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"log/slog"
-	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -206,12 +205,8 @@ func (a *Agent) UnmarshalJSON(data []byte) error {
 // the ID token proves.
 func agentFromClaims(claims strictjson.Object) (Agent, error) {
 	var a Agent
-	extra := maps.Collect(claims.All())
-	for _, name := range []string{"iss", "aud", "exp", "iat", "nbf", "jti", "acr", "amr", "auth_time"} {
-		delete(extra, name)
-	}
-	texts := a.texts()
-	for i, name := range textClaimNames() {
+	names, texts := textClaimNames(), a.texts()
+	for i, name := range names {
 		if name == "acr" {
 			continue
 		}
@@ -223,7 +218,6 @@ func agentFromClaims(claims strictjson.Object) (Agent, error) {
 		if text == "" && hasText(claims, name) {
 			a.empty |= 1 << i
 		}
-		delete(extra, name)
 	}
 	if err := provider.CheckSub(a.Sub); err != nil {
 		return Agent{}, err
@@ -233,9 +227,18 @@ func agentFromClaims(claims strictjson.Object) (Agent, error) {
 		return Agent{}, err
 	}
 	a.Roles = roles
-	delete(extra, "roles")
 	if _, err := claims.Get("custom"); err != nil {
 		return Agent{}, err
+	}
+	extra := map[string]strictjson.Raw{}
+	for name, raw := range claims.All() {
+		switch name {
+		case "iss", "aud", "exp", "iat", "nbf", "jti", "acr", "amr", "auth_time", "roles":
+		default:
+			if !slices.Contains(names[:], name) {
+				extra[name] = raw
+			}
+		}
 	}
 	if len(extra) > 0 {
 		raw, err := json.Marshal(extra)

@@ -91,7 +91,8 @@ func (a *Authenticator) Callback(w http.ResponseWriter, r *http.Request) {
 		a.callbackWithoutLogin(w, r, login)
 		return
 	}
-	admitted, err := a.admittedBefore(context.WithoutCancel(r.Context()), login, callback)
+	answered := answeredLogin{login, callback, tokenOf(login, callback)}
+	admitted, err := a.admittedBefore(context.WithoutCancel(r.Context()), answered)
 	if err != nil {
 		a.refuse(w, r, newError(CodeSessionStore, err)) // the code is not used: the callback can be opened again
 		return
@@ -102,7 +103,7 @@ func (a *Authenticator) Callback(w http.ResponseWriter, r *http.Request) {
 			// A browser that leaves in the middle leaves a complete session or none.
 			ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), callbackTimeout)
 			defer cancel()
-			return a.finishLogin(ctx, r, callback, login)
+			return a.finishLogin(ctx, r, answered)
 		})
 	}
 	if err != nil {
@@ -148,6 +149,14 @@ func (a *Authenticator) callbackWithoutLogin(w http.ResponseWriter, r *http.Requ
 	a.refuse(w, r, refusal)
 }
 
+// An answeredLogin is a login that is under way in this browser, and the provider's
+// answer to it.
+type answeredLogin struct {
+	*pending.Login
+	callback *provider.Callback
+	token    string // of its session
+}
+
 // tokenOf derives the session token from a login and the provider's answer. The same
 // browser with the same answer gets the same token. No other party can compute it: the
 // provider does not know the login's key.
@@ -159,20 +168,20 @@ func tokenOf(login *pending.Login, callback *provider.Callback) string {
 
 // finishLogin does the part of a callback that must run once: from the provider's
 // answer to a session in the store.
-func (a *Authenticator) finishLogin(ctx context.Context, r *http.Request, callback *provider.Callback, login *pending.Login) (*admission, error) {
+func (a *Authenticator) finishLogin(ctx context.Context, r *http.Request, login answeredLogin) (*admission, error) {
 	m, err := a.provider.Metadata(ctx)
 	if err != nil {
 		return nil, err
 	}
-	if err := a.provider.CheckIssuer(m, callback); err != nil {
+	if err := a.provider.CheckIssuer(m, login.callback); err != nil {
 		return nil, err
 	}
-	if callback.Error != "" {
-		return nil, providerRefusal(callback.Error, callback.Description, login.ACR)
+	if login.callback.Error != "" {
+		return nil, providerRefusal(login.callback.Error, login.callback.Description, login.ACR)
 	}
-	tokens, err := a.provider.Exchange(ctx, m, callback.Code, sent(login))
+	tokens, err := a.provider.Exchange(ctx, m, login.callback.Code, sent(login.Login))
 	if err != nil {
-		if twin := a.awaitTwin(ctx, login, callback, err); twin != nil {
+		if twin := a.awaitTwin(ctx, login, err); twin != nil {
 			return twin, nil
 		}
 		return nil, err
@@ -187,7 +196,7 @@ func (a *Authenticator) finishLogin(ctx context.Context, r *http.Request, callba
 	}
 	agent.setAuthentication(tokens.ID.Claims)
 
-	admitted, err := a.admit(ctx, r, verifiedLogin{agent, login.State, login.ACR, tokenOf(login, callback), login.ReturnTo, tokens.ID.Raw, tokens})
+	admitted, err := a.admit(ctx, r, verifiedLogin{agent, login.State, login.ACR, login.token, login.ReturnTo, tokens.ID.Raw, tokens})
 	if err != nil {
 		refusal := asError(err)
 		refusal.idTokenHint = a.links.Seal([]byte(tokens.ID.Raw), fieldIDTokenHint)

@@ -127,11 +127,8 @@ func (p *Provider) tokens(ctx context.Context, m *Metadata, asked string, form u
 // life returns expires_in. Some providers write the number as a text.
 func life(doc strictjson.Object) (time.Duration, error) {
 	seconds, _, err := doc.Number("expires_in")
-	if text, textErr := doc.Text("expires_in"); err != nil && textErr == nil {
-		seconds, err = 0, nil
-		if text != "" {
-			seconds, err = strconv.ParseFloat(text, 64)
-		}
+	if err != nil {
+		seconds, err = lifeAsText(doc)
 	}
 	// No access token lives for a year.
 	const year = 365 * 24 * 3600
@@ -139,6 +136,14 @@ func life(doc strictjson.Object) (time.Duration, error) {
 		return 0, errors.New("expires_in is not a number of seconds")
 	}
 	return time.Duration(seconds * float64(time.Second)), nil
+}
+
+func lifeAsText(doc strictjson.Object) (float64, error) {
+	text, err := doc.Text("expires_in")
+	if err != nil || text == "" { // "" or null
+		return 0, err
+	}
+	return strconv.ParseFloat(text, 64)
 }
 
 // refusal is the failure of an error answer (RFC 6749 section 5.2).

@@ -1,6 +1,7 @@
 package provider
 
 import (
+	"bytes"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -17,8 +18,9 @@ import (
 )
 
 const (
-	// maxAnswer bounds the body of an answer.
-	maxAnswer = 1 << 20
+	// maxAnswer bounds the body of an answer. usualAnswer is more than most have.
+	maxAnswer   = 1 << 20
+	usualAnswer = 4 << 10
 	// callTimeout bounds a call to the provider, body included, unless the
 	// application's client has a timeout of its own.
 	callTimeout = 10 * time.Second
@@ -62,14 +64,14 @@ func (b backChannel) do(req *http.Request) (*answer, error) {
 		return nil, errors.New("the transport returned no answer")
 	}
 	defer res.Body.Close()
-	body, err := io.ReadAll(io.LimitReader(res.Body, maxAnswer+1))
-	switch {
+	body := bytes.NewBuffer(make([]byte, 0, usualAnswer))
+	switch n, err := body.ReadFrom(io.LimitReader(res.Body, maxAnswer+1)); {
 	case err != nil:
 		return nil, err
-	case len(body) > maxAnswer:
+	case n > maxAnswer:
 		return nil, errTooLarge
 	}
-	return &answer{res.StatusCode, mediaTypeOf(res.Header), res.Header.Get("Location"), body}, nil
+	return &answer{res.StatusCode, mediaTypeOf(res.Header), res.Header.Get("Location"), body.Bytes()}, nil
 }
 
 // forget closes the idle connections of our own transport. After a timeout over HTTP/1

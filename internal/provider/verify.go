@@ -44,32 +44,32 @@ type signed struct {
 // verify makes the checks that all signed answers need: the signature, with the
 // registered algorithm; iss; aud and azp; iat, exp and nbf (Core 1.0 section 3.1.3.7,
 // steps 2 to 10). Its error is a *Failure if the keys cannot be read.
-func (v *verifier) verify(ctx context.Context, token string) (*signed, error) {
+func (v *verifier) verify(ctx context.Context, token string) (signed, error) {
 	// Only compact: an ID token has no other serialisation (Core 1.0 section 2).
 	jws, err := jose.ParseSignedCompact(token, []jose.SignatureAlgorithm{v.alg})
 	if err != nil {
-		return nil, errors.New("it is not a JWT signed with the registered algorithm")
+		return signed{}, errors.New("it is not a JWT signed with the registered algorithm")
 	}
 	header := jws.Signatures[0].Protected
 	if _, ok := header.ExtraHeaders["crit"]; ok {
-		return nil, errors.New("it has critical header parameters")
+		return signed{}, errors.New("it has critical header parameters")
 	}
 	payload, err := v.verifySignature(ctx, jws, header.KeyID)
 	if err != nil {
-		return nil, err
+		return signed{}, err
 	}
 	claims, err := strictjson.Parse(payload)
 	if err != nil {
-		return nil, err
+		return signed{}, err
 	}
 	if iss, err := claims.Text("iss"); err != nil || iss != v.issuer {
-		return nil, errors.New("the iss is not the issuer")
+		return signed{}, errors.New("the iss is not the issuer")
 	}
 	if err := checkAudience(claims, v.clientID); err != nil {
-		return nil, err
+		return signed{}, err
 	}
 	typ, _ := header.ExtraHeaders[jose.HeaderType].(string)
-	return &signed{claims, strings.TrimPrefix(strings.ToLower(typ), "application/")}, CheckTimes(claims, v.now(), "iat")
+	return signed{claims, strings.TrimPrefix(strings.ToLower(typ), "application/")}, CheckTimes(claims, v.now(), "iat")
 }
 
 // verifySignature returns the payload. It reads the kid of the token, and never uses a

@@ -10,7 +10,7 @@ import (
 const maxDepth = 32
 
 // usualMembers is more than the number of members of most objects that are read here.
-const usualMembers = 16
+const usualMembers = 24
 
 var errNotJSON = errors.New("it is not JSON")
 

@@ -132,15 +132,33 @@ func (o Object) Texts(name string) ([]string, error) {
 	if err != nil || raw.IsNull() {
 		return nil, err
 	}
-	var elements []*string
-	if json.Unmarshal([]byte(raw), &elements) != nil || slices.Contains(elements, nil) {
+	list, ok := raw.texts()
+	if !ok {
 		return nil, fmt.Errorf("%s is not a list of texts", name)
 	}
-	list := make([]string, len(elements))
-	for i, e := range elements {
-		list[i] = *e
-	}
 	return list, nil
+}
+
+// texts returns the value as a list of texts, and whether it is one.
+func (r Raw) texts() ([]string, bool) {
+	p := parser{text: string(r)}
+	if !p.take('[') {
+		return nil, false
+	}
+	list := []string{}
+	for !p.take(']') {
+		p.take(',') // the commas are right: r is valid JSON
+		if p.next() != '"' {
+			return nil, false
+		}
+		quoted, _ := p.string()
+		text, ok := quoted.text()
+		if !ok {
+			return nil, false
+		}
+		list = append(list, text)
+	}
+	return list, true
 }
 
 // TextOrTexts returns a member that is a text or a list of texts, as a list; nil if

@@ -75,14 +75,14 @@ const maxUnescape = 3
 func SamePage(location, page string) bool {
 	p, _, _ := strings.Cut(location, "?")
 	p, _, _ = strings.Cut(p, "#")
-	page = path.Clean("/" + page)
+	page = path.Clean(page)
 	for range maxUnescape {
 		unescaped, err := url.PathUnescape(p)
 		if err != nil {
 			break
 		}
 		p = unescaped
-		if strings.EqualFold(path.Clean("/"+p), page) {
+		if strings.EqualFold(path.Clean(p), page) {
 			return true
 		}
 	}
