@@ -204,6 +204,7 @@ func (s Store) DeleteCtx(ctx context.Context, name string) error {
 	return s.DeleteKey(ctx, s.Key(name))
 }
 
+// DeleteKey deletes the record under a key, if there is one.
 func (s Store) DeleteKey(ctx context.Context, key string) error {
 	if s.watch == nil {
 		return s.store.Delete(key)
