@@ -232,3 +232,23 @@ func TestOddKeys(t *testing.T) {
 		t.Errorf("got %d lines about the key that is left out, want 1: %s", got, f.logs)
 	}
 }
+
+// A JWT with critical header parameters is refused (RFC 7515 section 4.1.11), also with
+// those that go-jose knows.
+func TestCriticalHeaderParameters(t *testing.T) {
+	t.Parallel()
+	f := newFake(t)
+	p := New(f.config)
+	for name, header := range map[string]map[jose.HeaderKey]any{
+		"known to go-jose": {"crit": []string{"b64"}, "b64": true},
+		"unknown":          {"crit": []string{"exp"}, "exp": 1},
+		"empty":            {"crit": []string{}},
+	} {
+		if _, err := p.verifyIDToken(t.Context(), f.sign(t, f.claims(t, nil), header), testNonce, "access"); err == nil {
+			t.Errorf("%s: got no error, want one", name)
+		}
+	}
+	if _, err := p.verifyIDToken(t.Context(), f.sign(t, f.claims(t, nil), nil), testNonce, "access"); err != nil {
+		t.Errorf("without them: got %v, want no error", err)
+	}
+}
