@@ -106,16 +106,20 @@ func quoted(t *testing.T, path string) string {
 }
 
 // TestDocsQuotes checks the blocks of code whose first line names the file that they
-// show (```go recipes/gin.go): the tests of that file are theirs. Every recipe is
-// shown. With -update it writes the blocks anew.
+// show (```go recipes/gin.go): the tests of that file are theirs. Every recipe is shown
+// in such a block, or linked. With -update it writes the blocks anew.
 func TestDocsQuotes(t *testing.T) {
 	t.Parallel()
 	const longest = 50 // lines: a screen
+	link := regexp.MustCompile(`\]\(([^)\s]+)\)`)
 	shown := map[string]bool{}
 	for _, doc := range documents(t) {
 		text, err := os.ReadFile(doc.path)
 		if err != nil {
 			t.Fatal(err)
+		}
+		for _, match := range link.FindAllStringSubmatch(doc.prose, -1) {
+			shown[filepath.Join(filepath.Dir(doc.path), match[1])] = true
 		}
 		renewed := string(text)
 		for _, f := range doc.fences {
@@ -145,9 +149,13 @@ func TestDocsQuotes(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, path := range recipes {
+	web, err := filepath.Glob("recipes/web/*")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range append(recipes, web...) {
 		if !shown[path] && !strings.HasSuffix(path, "_test.go") && path != "recipes/doc.go" {
-			t.Errorf("docs: %s is shown nowhere", path)
+			t.Errorf("docs: %s is neither shown nor linked", path)
 		}
 	}
 }
@@ -367,7 +375,7 @@ func testNames(t *testing.T) map[string]bool {
 func TestDocsNames(t *testing.T) {
 	t.Parallel()
 	tests := testNames(t)
-	exported := declarations(t, ".", "agentconnecttest", "pgxstore", "resourceserver").exported
+	exported := declarations(t, ".", "agentconnecttest", "pgxstore", "resourceserver", "recipes").exported
 	span := regexp.MustCompile("`([^`\n]+)`")
 	test := regexp.MustCompile(`\b(?:Test|Benchmark|Fuzz)[A-Z]\w+`)
 	ours := regexp.MustCompile(`\b(?:agentconnect|agentconnecttest|auth)\.([A-Z]\w+)|\b((?:With|Code|Event|Param)[A-Z]\w+)`)
