@@ -223,6 +223,30 @@ func asFailure(t testing.TB, err error) *Failure {
 	return f
 }
 
+// The keys are read once. A token with a key that is not among them causes one more
+// read, and is good if the key was published meanwhile.
+func TestRotatedKey(t *testing.T) {
+	t.Parallel()
+	f := newFake(t)
+	f.handle("/jwks", f.sendJSON(map[string]any{"keys": []any{f.jwk("former")}}))
+	p := New(f.config)
+	verify := func(header map[jose.HeaderKey]any, good bool, reads int) {
+		t.Helper()
+		_, err := p.verifyIDToken(t.Context(), f.sign(t, f.claims(t, nil), header), testNonce, "access")
+		if got := f.count("/jwks"); (err == nil) != good || got != reads {
+			t.Errorf("got %v after %d reads of the keys, want a good token: %t, after %d", err, got, good, reads)
+		}
+	}
+	former := map[jose.HeaderKey]any{"kid": "former"}
+	for range 3 {
+		verify(former, true, 1)
+	}
+	verify(nil, false, 2)
+	f.handle("/jwks", f.sendJSON(map[string]any{"keys": []any{f.jwk("current")}}))
+	verify(nil, true, 3)
+	verify(nil, true, 3)
+}
+
 // A thousand tokens with invented kids cost a handful of reads of the keys, and what
 // a minute brings is spent once.
 func TestInventedKeys(t *testing.T) {
