@@ -4,7 +4,6 @@ import (
 	"net/http"
 	"net/http/httputil"
 	"net/url"
-	"strings"
 
 	"github.com/agentconnect-go/agentconnect"
 )
@@ -15,12 +14,7 @@ import (
 func ReverseProxy(auth *agentconnect.Authenticator, upstream *url.URL) http.Handler {
 	proxy := &httputil.ReverseProxy{Rewrite: func(r *httputil.ProxyRequest) {
 		r.SetURL(upstream)
-		r.Out.Header.Del("Cookie")
-		for _, cookie := range r.In.Cookies() {
-			if !strings.HasPrefix(strings.TrimPrefix(cookie.Name, "__Host-"), "agentconnect") {
-				r.Out.AddCookie(cookie)
-			}
-		}
+		auth.StripCookies(r.Out)
 		agent, _ := agentconnect.AgentFrom(r.In.Context())
 		r.Out.Header.Set("X-Agent-Sub", agent.Sub)
 	}}

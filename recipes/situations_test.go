@@ -209,7 +209,7 @@ func TestReverseProxy(t *testing.T) {
 		t.Fatal(err)
 	}
 	a := start(t, func(auth *agentconnect.Authenticator) http.Handler { return recipes.ReverseProxy(auth, target) },
-		agentconnect.WithIdleTimeout(time.Hour))
+		agentconnect.WithIdleTimeout(time.Hour), agentconnect.WithCookieName("rapports"))
 	b := a.browser()
 	resp, body := b.do(http.MethodGet, a.url+"/rapport", script(), nil)
 	b.wantUnauthenticated(resp, body)
@@ -217,13 +217,23 @@ func TestReverseProxy(t *testing.T) {
 		t.Error("got a stranger's request at the program behind")
 	}
 
+	received := func() *http.Request {
+		t.Helper()
+		select {
+		case r := <-requests:
+			return r
+		default:
+			t.Fatal("got no request at the program behind, want one")
+			return nil
+		}
+	}
 	b.login("/rapport")
-	<-requests
+	received()
 	header := script()
 	header.Set("X-Agent-Sub", "somebody-else")
-	header.Set("Cookie", "theme=dark; agentconnect-login-0=x; __Host-agentconnect=planted")
+	header.Set("Cookie", "theme=dark; rapports-login-0=x; rapports-seen=planted")
 	b.do(http.MethodGet, a.url+"/rapport?page=2", header, nil)
-	got := <-requests
+	got := received()
 	if cookies := got.Header.Get("Cookie"); cookies != "theme=dark" {
 		t.Errorf("got the cookies %q at the program behind, want the application's alone", cookies)
 	}
