@@ -1,6 +1,9 @@
 package provider
 
 import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
 	"encoding/json"
 	"fmt"
 	"maps"
@@ -179,6 +182,15 @@ func TestOddKeys(t *testing.T) {
 		maps.Copy(key, changes)
 		return key
 	}
+	private, err := ecdsa.GenerateKey(elliptic.P384(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p384 := map[string]any{}
+	text, _ = json.Marshal(jose.JSONWebKey{Key: &private.PublicKey, KeyID: "current", Use: "sig"})
+	if err := json.Unmarshal(text, &p384); err != nil {
+		t.Fatal(err)
+	}
 	for name, tt := range map[string]struct {
 		key     map[string]any
 		fits    bool
@@ -190,6 +202,7 @@ func TestOddKeys(t *testing.T) {
 		"for encryption":         {with(map[string]any{"use": "enc"}), false, ""},
 		"for signing alone":      {with(map[string]any{"key_ops": []string{"sign"}}), false, ""},
 		"of another kind":        {map[string]any{"kty": "OKP", "crv": "Ed25519", "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}, false, ""},
+		"of another curve":       {p384, false, ""},
 		"of another algorithm":   {with(map[string]any{"alg": "PS256"}), false, ""},
 		"a modulus that is none": {with(map[string]any{"n": "?"}), false, `the key "current": it is malformed`},
 		"no modulus":             {with(map[string]any{"n": nil}), false, `the key "current": it is malformed`},
@@ -213,7 +226,7 @@ func TestOddKeys(t *testing.T) {
 			for _, key := range keys.LeftOut {
 				leftOut += key.String()
 			}
-			if got := keys.Fitting(jose.RS256) == 1; got != tt.fits || leftOut != tt.leftOut {
+			if got := keys.Fitting(jose.RS256) == 1; got != tt.fits || leftOut != tt.leftOut || keys.Fitting(jose.ES256) != 0 {
 				t.Errorf("got a key that fits: %t, left out: %q, want %t, %q", got, leftOut, tt.fits, tt.leftOut)
 			}
 		})

@@ -3,7 +3,6 @@ package provider
 import (
 	"context"
 	"crypto/ecdsa"
-	"crypto/elliptic"
 	"crypto/rsa"
 	"encoding/json"
 	"errors"
@@ -263,15 +262,8 @@ func parseKey(raw []byte) (key *jose.JSONWebKey, kid string, err error) {
 	if key.UnmarshalJSON(text) != nil || !key.Valid() {
 		return nil, kid, errors.New("it is malformed")
 	}
-	switch k := key.Key.(type) {
-	case *rsa.PublicKey:
-		if bits := k.N.BitLen(); bits < minRSABits {
-			return nil, kid, fmt.Errorf("it has %d bits, fewer than %d", bits, minRSABits)
-		}
-	case *ecdsa.PublicKey:
-		if k.Curve != elliptic.P256() {
-			return nil, kid, errors.New("its curve is not P-256")
-		}
+	if k, ok := key.Key.(*rsa.PublicKey); ok && k.N.BitLen() < minRSABits {
+		return nil, kid, fmt.Errorf("it has %d bits, fewer than %d", k.N.BitLen(), minRSABits)
 	}
 	return key, kid, nil
 }
