@@ -23,8 +23,8 @@ const (
 	// died quietly would fail every login for minutes.
 	pingAfter   = 3 * time.Second
 	pingTimeout = 2 * time.Second
-	// smallestBuffer is the smallest that bufio makes.
-	smallestBuffer = 16
+	// lineBuffer is the size of net/http's buffer. It holds most lines of a header.
+	lineBuffer = 128
 )
 
 // newTransport returns the transport for applications that give none. All its calls go
@@ -82,7 +82,7 @@ func keepQuiet(t *http.Transport) {
 	if t.Dial != nil || t.DialTLS != nil || t.DialTLSContext != nil {
 		return
 	}
-	t.ReadBufferSize = smallestBuffer
+	t.ReadBufferSize = lineBuffer
 	dial := t.DialContext
 	if dial == nil {
 		dial = (&net.Dialer{}).DialContext
@@ -142,8 +142,8 @@ func tlsSettings(settings *tls.Config, address string, speaksHTTP2 bool) *tls.Co
 // Content-Length, its rest may contain tokens. So a quietConn ends instead.
 //
 // For that, the buffer of net/http must never hold more than it asked for. A header is
-// passed line by line. A body is passed directly to the caller's buffer, because
-// net/http's own buffer has the smallest possible size.
+// passed line by line. A body is passed directly to the caller's buffer, which is larger
+// than net/http's own; the last bytes, if they are few, one by one.
 type quietConn struct {
 	net.Conn
 	buffered *bufio.Reader
@@ -179,7 +179,7 @@ func (c *quietConn) Read(p []byte) (int, error) {
 	case c.state.CompareAndSwap(newCall, oneCall):
 		c.inBody, c.line = false, 0
 	}
-	if len(p) > smallestBuffer {
+	if len(p) > lineBuffer {
 		return c.buffered.Read(p)
 	}
 	n, atEnd := 0, false
