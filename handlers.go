@@ -5,6 +5,7 @@ import (
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/base64"
+	"errors"
 	"log/slog"
 	"net/http"
 	"strings"
@@ -105,6 +106,11 @@ func (a *Authenticator) Callback(w http.ResponseWriter, r *http.Request) {
 			defer cancel()
 			return a.finishLogin(ctx, r, answered)
 		})
+		if errors.Is(err, pending.ErrEnded) { // maybe after the look above
+			if again, _ := a.admittedBefore(context.WithoutCancel(r.Context()), answered); again != nil {
+				admitted, err = again, nil
+			}
+		}
 	}
 	if err != nil {
 		a.refuseLogin(w, r, login, asError(err))

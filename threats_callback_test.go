@@ -441,6 +441,30 @@ func TestThreatTwinOnAnotherInstance(t *testing.T) {
 	}
 }
 
+// A callback looks for the session of its twin, and the twin ends just after that look:
+// both get the same session.
+func TestThreatTwinThatEndsMeanwhile(t *testing.T) {
+	t.Parallel()
+	interrupted := &interruptedStore{store: newStore(), afterwards: true}
+	a := newApp(t, agentconnect.WithSessionStore(interrupted))
+	a.store = interrupted.store
+	b := a.browser()
+	callback := b.callback("/login?return_to=/dossiers/7", "karim")
+	first, second := a.browserWith(b.cookies()), a.browserWith(b.cookies())
+	interrupted.at(1, func() { first.navigate(callback.String()) })
+	for name, p := range map[string]page{"the second": second.navigate(callback.String()), "once more": a.browserWith(b.cookies()).navigate(callback.String())} {
+		if p.StatusCode != http.StatusSeeOther || p.location() != "/dossiers/7" {
+			t.Errorf("%s: got status %d to %q, want 303 to the page; %.500s", name, p.StatusCode, p.location(), p.body)
+		}
+	}
+	if one, two := first.cookies()["agentconnect"], second.cookies()["agentconnect"]; one == "" || one != two {
+		t.Errorf("got the sessions %q and %q, want one", one, two)
+	}
+	if got := second.sub(); got != a.agentSub("karim") {
+		t.Errorf("got agent %q, want karim", got)
+	}
+}
+
 // Only a code that was used already makes a callback look again for a session.
 func TestThreatNoTwin(t *testing.T) {
 	t.Parallel()
