@@ -63,22 +63,25 @@ func (a *Authenticator) admit(ctx context.Context, r *http.Request, v verifiedLo
 			return nil, newError(CodeSessionStore, err)
 		}
 	}
-	if err := a.sessions.create(ctx, session, v.idToken); err != nil {
-		return nil, newError(CodeSessionStore, err)
-	}
+	a.sessions.begin(session)
+	// The tokens come first: once the session is in the store, the same callback on
+	// another instance can give it to the browser.
 	if a.tokens != nil && v.access != nil {
 		if err := a.tokens.Keep(ctx, a.tokensOf(session), v.access); err != nil {
-			return nil, newError(CodeSessionStore, errors.Join(err, a.sessions.destroy(ctx, session.token)))
+			return nil, newError(CodeSessionStore, err)
 		}
+	}
+	if err := a.sessions.create(ctx, session, v.idToken); err != nil {
+		a.endTokensOf(ctx, session.token)
+		return nil, newError(CodeSessionStore, err)
 	}
 	// The hook was called before the session existed. If the agent's sessions were
 	// ended since, this one must end too; no browser has it yet.
 	switch again, err := a.sessions.departure(ctx, v.agent.Sub); {
 	case err != nil:
-		return nil, newError(CodeSessionStore, errors.Join(err, a.sessions.destroy(ctx, session.token)))
+		return nil, newError(CodeSessionStore, errors.Join(err, a.withdraw(ctx, session)))
 	case again != "" && again != departure:
-		a.endTokensOf(ctx, session.token)
-		refusal := newError(CodeLoginRefused, errors.Join(errDeparted, a.sessions.destroy(ctx, session.token)))
+		refusal := newError(CodeLoginRefused, errors.Join(errDeparted, a.withdraw(ctx, session)))
 		refusal.Reasons = []Reason{{
 			French:  "Ce service vient de fermer toutes vos sessions. Connectez-vous de nouveau.",
 			English: "This service has just ended all your sessions. Log in again.",
@@ -87,6 +90,13 @@ func (a *Authenticator) admit(ctx context.Context, r *http.Request, v verifiedLo
 	}
 	a.events.emit(ctx, agentEvent(EventLoginSucceeded, v.agent))
 	return admitted, nil
+}
+
+// withdraw deletes a session that no browser has, with its tokens.
+func (a *Authenticator) withdraw(ctx context.Context, session *session) error {
+	err := a.sessions.destroy(ctx, session.token)
+	a.endTokensOf(ctx, session.token)
+	return err
 }
 
 // If another callback has used the code, on another instance, a callback waits this

@@ -23,7 +23,7 @@ import (
 // instance ends the sessions.
 func TestThreatDepartureDuringLogin(t *testing.T) {
 	t.Parallel()
-	const operations = 4 // of a login: the mark, the session, the tokens, the mark again
+	const operations = 4 // of a login: the mark, the tokens, the session, the mark again
 	for _, tokens := range []bool{false, true} {
 		for _, afterwards := range []bool{false, true} {
 			for operation := 0; operation <= operations+1; operation++ {

@@ -240,15 +240,19 @@ func (s *sessions) isOver(session *session, now time.Time) bool {
 	return !now.Before(session.expires) || !now.Before(session.created.Add(s.lifetime)) || now.Before(session.created.Add(-provider.ClockTolerance))
 }
 
-// create puts a session in the store. If the session has no token, it gets a new one,
-// never the browser's: a planted token stays worthless.
-func (s *sessions) create(ctx context.Context, session *session, idToken string) error {
+// begin sets the token and the times of a new session. If the session has no token, it
+// gets a new one, never the browser's: a planted token stays worthless.
+func (s *sessions) begin(session *session) {
 	session.owner = s
 	session.token = cmp.Or(session.token, randomText())
 	session.created = s.now()
 	session.expires = s.deadline(session.created)
 	session.idleTimeout = s.idle
 	rand.Read(session.seenKey[:])
+}
+
+// create puts a session that began in the store.
+func (s *sessions) create(ctx context.Context, session *session, idToken string) error {
 	if err := s.store.Create(context.WithoutCancel(ctx), session.token, encodeRecord(session, idToken), session.expires); err != nil {
 		return fmt.Errorf("session store: %w", err)
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"net/http"
@@ -132,6 +133,50 @@ func scriptedTokenApp(t *testing.T, opts ...agentconnect.Option) (*app, *browser
 	a := newAppWith(t, nil, append(opts, agentconnect.WithSessionStore(s))...)
 	a.store = s.store // what other instances get
 	return a, a.browserOf(tokenRoutes(a)), s
+}
+
+// A callback is repeated on another instance, at any moment of the first: a browser
+// that gets the session also gets its tokens.
+func TestTokensOfATwin(t *testing.T) {
+	t.Parallel()
+	const operations = 6 // of a callback with tokens, and one more
+	for operation := 1; operation <= operations; operation++ {
+		t.Run(fmt.Sprint("operation ", operation), func(t *testing.T) {
+			t.Parallel()
+			a, b, store := scriptedTokenApp(t, agentconnect.WithTokens())
+			callback := b.callback("/login", "marie")
+			other := a.another(agentconnect.WithTokens())
+			twin := other.browserOf(tokenRoutes(other))
+			for name, value := range b.cookies() {
+				twin.setCookie(name, value)
+			}
+			store.at(operation, func() error {
+				if p := twin.navigate(twin.app.url + callback.RequestURI()); p.StatusCode == http.StatusSeeOther {
+					if got := twin.fetch("/token").body; got == "login needed" {
+						t.Errorf("the twin: got %q, want an access token", got)
+					}
+				}
+				return nil
+			})
+			b.navigate(callback.String())
+			if got := b.fetch("/token").body; got == "login needed" || got == "" {
+				t.Errorf("the first: got %q, want an access token", got)
+			}
+		})
+	}
+}
+
+// A login that fails because of the store, at any operation, leaves no tokens and no
+// session.
+func TestTokensOfAFailedLogin(t *testing.T) {
+	t.Parallel()
+	for operation := 2; operation <= 5; operation++ { // the first is the look for a twin
+		a, b, store := scriptedTokenApp(t, agentconnect.WithTokens())
+		callback := b.callback("/login", "marie")
+		store.at(operation, func() error { return errors.New("down for a moment") })
+		b.checkErrorPage(b.navigate(callback.String()), refusal{code: agentconnect.CodeSessionStore})
+		a.eventually("an empty store", func() bool { return a.store.sessions(t) == 0 })
+	}
 }
 
 // logInOf logs in through the application's own port; the session serves both.
