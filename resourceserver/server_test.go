@@ -1,6 +1,7 @@
 package resourceserver_test
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -487,6 +488,23 @@ func TestProviderWithoutIntrospection(t *testing.T) {
 				t.Errorf("introspections: got %d, want 0", got)
 			}
 		})
+	}
+}
+
+// A document that loses the endpoint later does not replace the good one.
+func TestProviderLosesIntrospection(t *testing.T) {
+	t.Parallel()
+	a := newAPI(t, agentconnect.Unsigned)
+	call := func() page { return a.call("/", "Bearer "+a.token(a.provider.Client.ID).AccessToken) }
+	if p := call(); p.StatusCode != http.StatusOK {
+		t.Fatalf("got status %d, %s, want 200", p.StatusCode, p.body)
+	}
+	a.provider.Inject(agentconnecttest.Tamper{Endpoint: agentconnecttest.Discovery, Answer: func(answer *agentconnecttest.Answer) {
+		answer.Body = bytes.Replace(answer.Body, []byte(`"introspection_endpoint"`), []byte(`"former_endpoint"`), 1)
+	}})
+	a.clock.advance(25 * time.Hour) // the next call waits for another read of the document
+	if p := call(); p.StatusCode != http.StatusOK || a.provider.Requests(agentconnecttest.Discovery) != 2 {
+		t.Errorf("got status %d, %s, after %d reads of the document, want 200 after 2", p.StatusCode, p.body, a.provider.Requests(agentconnecttest.Discovery))
 	}
 }
 

@@ -38,10 +38,7 @@ func (p *Provider) Metadata(ctx context.Context) (*Metadata, error) {
 	return m, err
 }
 
-// KnownMetadata returns the metadata that was read last, and false if none was.
-func (p *Provider) KnownMetadata() (*Metadata, bool) { return p.discovery.known() }
-
-// discover reads the discovery document. It refuses a document that has lost an
+// discover reads the discovery document. It refuses a document that has lost a usable
 // endpoint since the previous one.
 func (p *Provider) discover(ctx context.Context, previous *Metadata) (*Metadata, error) {
 	const asked = "discovery"
@@ -53,8 +50,10 @@ func (p *Provider) discover(ctx context.Context, previous *Metadata) (*Metadata,
 	if err != nil {
 		return nil, failed(BadAnswer, asked, err)
 	}
-	if previous != nil && previous.EndSessionEndpoint != "" && m.EndSessionEndpoint == "" {
-		return nil, fail(BadAnswer, asked, "the document lost its end_session_endpoint")
+	for _, name := range []string{"end_session_endpoint", "introspection_endpoint", "revocation_endpoint"} {
+		if previous != nil && previous.has(name) && !m.has(name) {
+			return nil, fail(BadAnswer, asked, "the document lost its %s", name)
+		}
 	}
 	return m, nil
 }
@@ -108,6 +107,12 @@ func (m *Metadata) Endpoint(name string) (string, error) {
 		return "", failed(BadAnswer, "discovery", err)
 	}
 	return endpoint, nil
+}
+
+// has reports whether the document has a usable endpoint with that name.
+func (m *Metadata) has(name string) bool {
+	_, err := m.Endpoint(name)
+	return err == nil
 }
 
 // endpointRules say where endpoints may be. Secrets are sent to them, and the document
