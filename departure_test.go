@@ -176,6 +176,16 @@ func TestThreatHookTooLate(t *testing.T) {
 	}
 }
 
+// namesUs reports whether each of the joined errors begins with the package's name, once.
+func namesUs(err error) bool {
+	for line := range strings.Lines(err.Error()) {
+		if !strings.HasPrefix(line, "agentconnect: ") || strings.Count(line, "agentconnect: ") > 1 {
+			return false
+		}
+	}
+	return true
+}
+
 // EndSessionsOf says what it could not read, and reads what the store's list only
 // seems to hold.
 func TestThreatEndSessionsOfUnread(t *testing.T) {
@@ -204,12 +214,12 @@ func TestThreatEndSessionsOfUnread(t *testing.T) {
 	}
 
 	shared.setFindFailure(errors.New("a replica is away"))
-	if n, err := newer.EndSessionsOf(t.Context(), "other"); n != 0 || err == nil || !strings.Contains(err.Error(), "5 of 5 sessions could not be read") {
+	if n, err := newer.EndSessionsOf(t.Context(), "other"); n != 0 || err == nil || !strings.Contains(err.Error(), "5 of 5 sessions could not be read") || !namesUs(err) {
 		t.Errorf("reads fail: got %d, %v, want that 5 of 5 could not be read", n, err)
 	}
 	shared.setFindFailure(nil)
 	shared.setDeleteFailure(errors.New("read-only"))
-	if n, err := newer.EndSessionsOf(t.Context(), "other"); n != 0 || err == nil || !strings.Contains(err.Error(), "5 sessions of the agent could not be deleted") {
+	if n, err := newer.EndSessionsOf(t.Context(), "other"); n != 0 || err == nil || !strings.Contains(err.Error(), "5 sessions of the agent could not be deleted") || !namesUs(err) {
 		t.Errorf("deletions fail: got %d, %v, want that 5 live on", n, err)
 	}
 }
@@ -358,7 +368,7 @@ func TestSessionAlive(t *testing.T) {
 					defer cancel()
 					if strings.Contains(name, "fails") {
 						failing.fail = true
-						if err := auth.SessionAlive(r.Context()); err == nil || errors.Is(err, agentconnect.ErrSessionEnded) {
+						if err := auth.SessionAlive(r.Context()); err == nil || errors.Is(err, agentconnect.ErrSessionEnded) || !strings.HasPrefix(err.Error(), "agentconnect: session store: ") {
 							t.Errorf("the store fails: got %v, want its error", err)
 						}
 					}

@@ -34,7 +34,7 @@ func (a *Authenticator) EndSessionsOf(ctx context.Context, sub string) (int, err
 	errs := []error{a.sessions.markDeparture(ctx, sub)}
 	keys, err := a.sessions.store.SessionKeys(ctx)
 	if err != nil {
-		return 0, errors.Join(append(errs, fmt.Errorf("session store: %w", err))...)
+		return 0, errors.Join(append(errs, fmt.Errorf("agentconnect: session store: %w", err))...)
 	}
 	ended, unread, undeleted := 0, 0, 0
 	for _, key := range keys {
@@ -48,7 +48,7 @@ func (a *Authenticator) EndSessionsOf(ctx context.Context, sub string) (int, err
 		}
 		if err != nil {
 			if unread++; unread == 1 {
-				errs = append(errs, fmt.Errorf("session store: %w", err))
+				errs = append(errs, fmt.Errorf("agentconnect: session store: %w", err))
 			}
 			continue
 		}
@@ -57,13 +57,13 @@ func (a *Authenticator) EndSessionsOf(ctx context.Context, sub string) (int, err
 		}
 		if err := a.sessions.store.DeleteKey(context.WithoutCancel(ctx), key); err != nil {
 			if undeleted++; undeleted == 1 {
-				errs = append(errs, fmt.Errorf("session store: %w", err))
+				errs = append(errs, fmt.Errorf("agentconnect: session store: %w", err))
 			}
 			continue
 		}
 		ended++
 		if err := a.endTokens(ctx, key); err != nil {
-			errs = append(errs, err)
+			errs = append(errs, fmt.Errorf("agentconnect: tokens: %w", err))
 		}
 	}
 	if undeleted > 0 {
@@ -90,7 +90,7 @@ func departureOf(sub string) string { return "departure " + sub }
 // markDeparture puts a mark that no login has seen in the store.
 func (s *sessions) markDeparture(ctx context.Context, sub string) error {
 	if err := s.store.Put(ctx, s.store.Key(departureOf(sub)), []byte(rand.Text()), s.now().Add(departureLife), nil); err != nil {
-		return fmt.Errorf("session store: %w", err)
+		return fmt.Errorf("agentconnect: session store: %w", err)
 	}
 	return nil
 }
@@ -128,7 +128,7 @@ func (a *Authenticator) SessionAlive(ctx context.Context) error {
 	again, _, err := a.sessions.read(ctx, presentedToken{session.cookie, session.token})
 	switch {
 	case err != nil:
-		return err
+		return fmt.Errorf("agentconnect: %w", err)
 	case again == nil || a.sessions.isOver(again, a.sessions.now()):
 		return ErrSessionEnded
 	}

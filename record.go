@@ -22,7 +22,7 @@ const recordVersion = 2
 //	auth_time     8 bytes, Unix seconds, 0: absent
 //	login         16 bytes, see sessionCookie.loginID
 //	idle          4 bytes, the idle timeout in seconds, 0: none
-//	seen key      16 bytes, see idleCookie
+//	seen key      16 bytes, see session.signSeen
 //	empty         4 bytes, a bit for each claim that is present and empty: the texts, then roles, amr
 //	length        4 bytes, of all the rest except the ID token
 //	texts         the claims of textClaimNames, in order
@@ -33,7 +33,7 @@ const recordVersion = 2
 
 const recordHeaderLen = 1 + 8 + 8 + 8 + 16 + 4 + 16 + 4 + 4
 
-var errRecord = errors.New("agentconnect: unreadable session record")
+var errRecord = errors.New("unreadable session record")
 
 // encodeRecord returns the record of a session.
 func encodeRecord(s *session, idToken string) []byte {

@@ -3,6 +3,7 @@ package agentconnect
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 
 	"golang.org/x/oauth2"
@@ -113,8 +114,10 @@ func (s *sessionTokens) tokenBut(refused string) (*oauth2.Token, error) {
 		return nil, newError(CodeInternal, panicked)
 	case errors.As(err, &failure):
 		return nil, refusalOf(failure)
-	case err != nil:
+	case errors.Is(err, ErrLoginNeeded):
 		return nil, err
+	case err != nil:
+		return nil, fmt.Errorf("agentconnect: %w", err)
 	}
 	return &oauth2.Token{AccessToken: access, TokenType: "Bearer", Expiry: ends}, nil
 }

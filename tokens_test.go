@@ -376,13 +376,13 @@ func TestTokenRefreshAndTheStore(t *testing.T) {
 		refreshes int
 		records   int
 	}{
-		{"the tokens cannot be read", 2, down, "error: session store: down", 0, 2},
-		{"nor again", 3, down, "error: session store: down", 0, 2},
-		{"the lease cannot be read", 4, down, "error: lease: down", 0, 2},
-		{"the lease cannot be written", 5, down, "error: lease: down", 0, 2},
-		{"the lease cannot be read again", 6, down, "error: lease: down", 0, 3},
-		{"the tokens cannot be read with the lease", 7, down, "error: session store: down", 0, 2},
-		{"the tokens cannot be written", 8, down, "error: session store: down", 1, 2},
+		{"the tokens cannot be read", 2, down, "error: agentconnect: session store: down", 0, 2},
+		{"nor again", 3, down, "error: agentconnect: session store: down", 0, 2},
+		{"the lease cannot be read", 4, down, "error: agentconnect: lease: down", 0, 2},
+		{"the lease cannot be written", 5, down, "error: agentconnect: lease: down", 0, 2},
+		{"the lease cannot be read again", 6, down, "error: agentconnect: lease: down", 0, 3},
+		{"the tokens cannot be read with the lease", 7, down, "error: agentconnect: session store: down", 0, 2},
+		{"the tokens cannot be written", 8, down, "error: agentconnect: session store: down", 1, 2},
 		{"the session cannot be read again", 9, down, "login needed", 1, 1},
 		{"the lease cannot be given back", 10, down, "the renewed one", 1, 3},
 		{"a logout before the refresh", 3, logout, "login needed", 0, 0},
@@ -437,7 +437,7 @@ func TestTokenRefreshRefusedMeanwhile(t *testing.T) {
 		{"renewed long ago", func(a *app, _ *browser) { store(a, "theirs", 0) }, "login needed"},
 		{"not renewed", func(*app, *browser) {}, "login needed"},
 		{"logged out", func(_ *app, elsewhere *browser) { elsewhere.post("/logout", nil) }, "login needed"},
-		{"the store is down", func(a *app, _ *browser) { a.store.setFailure(errors.New("down")) }, "error: session store: down"},
+		{"the store is down", func(a *app, _ *browser) { a.store.setFailure(errors.New("down")) }, "error: agentconnect: session store: down"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
@@ -1230,7 +1230,7 @@ func (p plainStore) Delete(token string) error { return p.s.Delete(token) }
 func TestEndSessionsOfPlainStore(t *testing.T) {
 	t.Parallel()
 	a := newApp(t, agentconnect.WithSessionStore(plainStore{newStore()}))
-	if _, err := a.auth.EndSessionsOf(t.Context(), "sub"); err == nil || !strings.Contains(err.Error(), "cannot list") {
+	if _, err := a.auth.EndSessionsOf(t.Context(), "sub"); err == nil || err.Error() != "agentconnect: session store: it cannot list its sessions" {
 		t.Errorf("got %v, want that the store cannot list its sessions", err)
 	}
 }

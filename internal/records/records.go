@@ -35,7 +35,7 @@ const (
 const Unsealed = "unsealed"
 
 // ErrNotIterable is the error of a store that cannot list its sessions.
-var ErrNotIterable = errors.New("agentconnect: the session store cannot list its sessions")
+var ErrNotIterable = errors.New("it cannot list its sessions")
 
 // errShortLife is the error of a write of a record that has expired.
 var errShortLife = errors.New("the record would be over at once")
