@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"net/http"
 	"sync"
-	"time"
 
 	"github.com/go-jose/go-jose/v4"
 
@@ -111,31 +110,27 @@ func (a *Authenticator) Ready(ctx context.Context) error {
 
 // provider returns the settings of the provider package.
 func (c *config) provider() provider.Config {
-	p := provider.Config{
-		Issuer:       c.issuer,
-		SameOrigin:   settings.EnvironmentOf(c.issuer) != "",
-		ClientID:     c.clientID,
-		ClientSecret: c.clientSecret,
-		Scopes:       c.scopes,
-		IDTokenAlg:   jose.SignatureAlgorithm(c.idTokenAlg),
-		UserinfoAlg:  jose.SignatureAlgorithm(c.userinfoAlg),
-		Client:       c.httpClient,
-		Logger:       c.logger,
-		Now:          c.now,
+	return provider.Config{
+		Issuer:                c.issuer,
+		SameOrigin:            settings.EnvironmentOf(c.issuer) != "",
+		ClientID:              c.clientID,
+		ClientSecret:          c.clientSecret,
+		RedirectURL:           c.redirectURL.String(),
+		PostLogoutRedirectURL: c.postLogoutURL.String(),
+		Scopes:                c.scopes,
+		IDTokenAlg:            jose.SignatureAlgorithm(c.idTokenAlg),
+		UserinfoAlg:           jose.SignatureAlgorithm(c.userinfoAlg),
+		Client:                c.httpClient,
+		Logger:                c.logger,
+		Now:                   c.now,
 	}
-	if c.redirectURL != nil && c.postLogoutURL != nil { // a resource server has no such URLs
-		p.RedirectURL, p.PostLogoutRedirectURL = c.redirectURL.String(), c.postLogoutURL.String()
-	}
-	return p
 }
 
 // newTokenKeeper returns the keeper of the tokens of sessions.
 func newTokenKeeper(c *config, store records.Store, p *provider.Provider) *tokens.Keeper {
 	return tokens.New(tokens.Config{
-		Store: store,
-		Create: func(ctx context.Context, name string, record []byte, expires time.Time) error {
-			return store.Create(ctx, name, record, expires)
-		},
+		Store:    store,
+		Create:   store.Create,
 		Provider: p,
 		Now:      c.now,
 		Logger:   c.logger,

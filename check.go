@@ -68,7 +68,7 @@ type Severity string
 const (
 	SeverityOK      Severity = "ok"
 	SeverityWarning Severity = "warning" // it works, or may work; read the action
-	SeverityProblem Severity = "problem" // logins, or a part of what the service offers, will fail
+	SeverityProblem Severity = "problem" // logins, or another function of the service, will fail
 )
 
 // A Finding is the result of one check of [Authenticator.Check], in English, for

@@ -88,7 +88,7 @@ type config struct {
 	pageTemplate          *template.Template
 	pageStyle             string
 	now                   func() time.Time
-	problems              *settings.Problems // of what the options record
+	problems              *settings.Problems // found so far, by options too
 
 	redirectURL   *url.URL
 	postLogoutURL *url.URL
@@ -101,7 +101,7 @@ type config struct {
 // starts a goroutine.
 type unsetStore struct{ scs.Store }
 
-// newConfig returns the defaults. The error handler's is the caller's method.
+// newConfig returns the defaults. serveError is the default error handler.
 func newConfig(serveError ErrorHandler) *config {
 	return &config{
 		homePath:        "/",

@@ -18,7 +18,8 @@ const (
 	EventStepUpStarted EventKind = "step_up_started"
 	// EventLoginSucceeded: there is a new session.
 	EventLoginSucceeded EventKind = "login_succeeded"
-	// EventLoginRefused: a callback was refused; Code is the reason.
+	// EventLoginRefused: a login that was under way in this browser failed at the
+	// callback; Code is the reason. A silent login that found no session is one too.
 	EventLoginRefused EventKind = "login_refused"
 	// EventAccessRefused: an agent does not meet a level or an access rule; Code says
 	// which.
@@ -32,8 +33,8 @@ const (
 	EventLoggedOut EventKind = "logged_out"
 )
 
-// An Event is an event of a login or a session, for [WithEvents]. It has no personal
-// data. Fields that do not apply to the kind are zero.
+// An Event is an event of a login or a session, for [WithEvents]. It has no name, no
+// e-mail address and no token. Fields that do not apply to the kind are zero.
 type Event struct {
 	Kind EventKind
 	Time time.Time

@@ -61,8 +61,10 @@ type Logout struct {
 // A headerWriter is the ResponseWriter of hooks, which do not answer the request.
 type headerWriter struct{ header http.Header }
 
+// Header implements http.ResponseWriter.
 func (w headerWriter) Header() http.Header { return w.header }
 
+// WriteHeader implements http.ResponseWriter. It does nothing.
 func (w headerWriter) WriteHeader(int) {}
 
 // Write implements io.Writer. It writes nothing.
@@ -76,6 +78,7 @@ func RefuseLogin(reason Reason) error { return &loginRefusal{reason} }
 
 type loginRefusal struct{ reason Reason }
 
+// Error implements error.
 func (e *loginRefusal) Error() string { return "agentconnect: the login hook refused the agent" }
 
 // hookRefusal returns the refusal for the error of a hook.

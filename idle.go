@@ -19,6 +19,8 @@ import (
 // instance that finds the session can read the cookie.
 
 const (
+	// seenSuffix ends the name of the cookie.
+	seenSuffix = "-seen"
 	// seenPeriod is how often the time of the last request is renewed.
 	seenPeriod = time.Minute
 	// seenLen is the length of the cookie: 8 bytes of time, 16 of signature.

@@ -77,7 +77,7 @@ func (l *loginRequest) check() error {
 	if len(l.IdPHint) > 128 || !weburl.IsPrintableASCII(l.IdPHint) {
 		return errors.New("the idp_hint is not an idp_id")
 	}
-	if l.SIRETHint != "" && (len(l.SIRETHint) != 14 || strings.Trim(l.SIRETHint, "0123456789") != "") {
+	if l.SIRETHint != "" && !isDigits(l.SIRETHint, 14) {
 		return errors.New("the siret_hint does not have 14 digits")
 	}
 	if !slices.Contains([]string{"", "login", "none"}, l.Prompt) {

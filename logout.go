@@ -133,9 +133,8 @@ func (a *Authenticator) isLoggingOut(r *http.Request) bool {
 
 // LogoutCallback ends a logout, at the registered post_logout_redirect_uri. It
 // redirects to the page of [WithLoggedOutPath], or to the login with another account.
-// The session has already ended. If the state belongs to a logout of this browser, the
-// browser's remaining cookies are removed. A wrong or missing state changes nothing. It
-// accepts GET.
+// The session has already ended, and a session that began since then goes on. A wrong or
+// missing state changes nothing, and leads to the home page. It accepts GET.
 func (a *Authenticator) LogoutCallback(w http.ResponseWriter, r *http.Request) {
 	noStore(w)
 	if r.Method != http.MethodGet {

@@ -286,7 +286,7 @@ func (a *Authenticator) pageOf(r *http.Request) string {
 func (a *Authenticator) StripCookies(r *http.Request) {
 	names := a.pending.Names()
 	for _, stem := range a.config.cookieNames() {
-		for _, suffix := range []string{"", "-seen", fresh.Suffix, logoutSuffix, idleSuffix, silentSuffix} {
+		for _, suffix := range []string{"", seenSuffix, fresh.Suffix, logoutSuffix, idleSuffix, silentSuffix} {
 			names = append(names, stem+suffix)
 		}
 	}

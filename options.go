@@ -62,7 +62,7 @@ func DefaultScopes() []string {
 
 // WithEnvironment chooses the environment of ProConnect. Required, unless [WithIssuer]
 // names an issuer; giving both is an error. With a production environment, New refuses
-// redirect URLs that are http or on localhost, as ProConnect does (error Y04A586).
+// redirect URLs that are http or on localhost, as ProConnect does.
 func WithEnvironment(e Environment) Option {
 	return func(c *config) { c.environment = e }
 }
@@ -189,6 +189,10 @@ func WithOtherCookieNames(names ...string) Option {
 // ignores contexts or does not accept them. A store may reuse the memory that it
 // returned at its next operation. Several Authenticators, and instances, can share a
 // store. Keep other data under another prefix or in another table.
+//
+// If the store has a method Durability(context.Context) (warnings []string, err error),
+// as pgxstore has, [Authenticator.Check] reports its warnings: sentences about settings
+// with which a crash can undo a logout.
 func WithSessionStore(store scs.Store) Option {
 	return func(c *config) { c.sessionStore = store }
 }

@@ -321,9 +321,9 @@ func (rs requirements) lacking(agent Agent, acr []string) *Error {
 	return nil
 }
 
-// levelRefusal is the refusal of a login whose acr is not accepted.
+// levelRefusal is the refusal of a login without an acr that is accepted.
 func levelRefusal(acr []string) *Error {
-	err := errorf(CodeInsufficientLevel, "the acr of the login is not one of those demanded")
+	err := errorf(CodeInsufficientLevel, "the login does not have one of the acr values that are demanded")
 	err.Reasons, err.AcceptedACR = []Reason{Reason(wording.Level(acr))}, acr
 	return err
 }

@@ -83,7 +83,7 @@ func newSessions(c *config) (*sessions, error) {
 	for _, name := range c.cookieNames() {
 		s.cookies = append(s.cookies, &sessionCookie{
 			name: name,
-			seen: name + "-seen",
+			seen: name + seenSuffix,
 			mark: records.Digest(name + "\x00" + c.redirectURL.String()),
 		})
 	}

@@ -187,6 +187,8 @@ func definitions() []definition {
 	)
 }
 
-// The registered algorithms that a fault affects.
+// signedAlgs returns the registered algorithms with a signature.
 func signedAlgs() []string { return []string{"RS256", "ES256", "HS256"} }
+
+// publicAlgs returns those with a public key.
 func publicAlgs() []string { return []string{"RS256", "ES256"} }

@@ -55,8 +55,8 @@ func demandedACR(t *JWT) string {
 	return acrEIDAS1MFA
 }
 
-// likeUserinfo removes the claims that a userinfo does not have: nonce, auth_time and
-// at_hash.
+// likeUserinfo removes the claims of a login, which a userinfo does not have, and adds
+// one that only a userinfo has.
 func likeUserinfo(t *JWT) {
 	for _, name := range []string{"nonce", "auth_time", "at_hash", "acr", "amr", "sid"} {
 		t.Claims.Delete(name)

@@ -68,6 +68,7 @@ func (m *memory) RoundTrip(r *http.Request) (resp *http.Response, err error) {
 // cutOff is the end of a body that is shorter than announced.
 type cutOff struct{}
 
+// Read implements io.Reader.
 func (cutOff) Read([]byte) (int, error) { return 0, io.ErrUnexpectedEOF }
 
 // received makes a server's request of a client's request.

@@ -80,7 +80,7 @@ func english() texts {
 		Roles:          "Roles:",
 		NoRole:         "none",
 		Level:          "Authentication level (acr)",
-		LevelHint:      "What the agent’s identity provider answers.",
+		LevelHint:      "The answer of the agent’s identity provider.",
 		Automatic:      "Automatic, by agent and service",
 		LogIn:          "Log in",
 		Refuse:         "Refuse",

@@ -12,9 +12,9 @@ import (
 	"github.com/agentconnect-go/agentconnect"
 )
 
-// An official is what makes the login button the official one: the picture, or the
-// State's design system. Both belong to the State, so the operator gets them and accepts
-// their terms of use. With neither the button is a text.
+// An official has the picture of the official login button, or the State's design
+// system. Both belong to the State, so the operator gets them and accepts their terms of
+// use. With neither the button is a text.
 type official struct {
 	picture      []byte // of BUTTON_IMAGE
 	designSystem fs.FS  // of DESIGN_SYSTEM
@@ -26,7 +26,7 @@ const (
 	designSystemFile = "dsfr.min.css"
 )
 
-// readOfficial reads what BUTTON_IMAGE or DESIGN_SYSTEM names.
+// readOfficial reads the file of BUTTON_IMAGE or the directory of DESIGN_SYSTEM.
 func readOfficial() (official, error) {
 	picture, dir := os.Getenv("BUTTON_IMAGE"), os.Getenv("DESIGN_SYSTEM")
 	switch {

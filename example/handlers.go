@@ -134,8 +134,8 @@ func (s *site) notFound(w http.ResponseWriter, r *http.Request) {
 	s.refuse(w, r, http.StatusNotFound)
 }
 
-// refuse answers a request without a route: with a page for a navigation, and with a
-// problem (RFC 9457) for anything else.
+// refuse answers a request without a route, or with a method that its route does not
+// accept: with a page for a navigation, and with a problem (RFC 9457) for anything else.
 func (s *site) refuse(w http.ResponseWriter, r *http.Request, status int) {
 	if isNavigation(r) {
 		s.show(w, r, status, "refused")

@@ -1,5 +1,6 @@
 // Command example is a web application that logs public agents in with ProConnect. Run
-// it for a first look, and copy it to begin your own.
+// it for a first look, and copy it to begin your own. A copy in another repository also
+// needs a copy of the package internal/negotiation, which negotiation.go imports.
 //
 //	go run ./example
 //

@@ -61,7 +61,7 @@ type page struct {
 	Zone     *time.Location
 }
 
-// Support returns the address of those who help.
+// Support returns the e-mail address of the support.
 func (p page) Support() string { return supportContact }
 
 // T returns the text in the language of the page.

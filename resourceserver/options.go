@@ -33,7 +33,7 @@ type config struct {
 	logger       *slog.Logger
 	errorHandler agentconnect.ErrorHandler
 	now          func() time.Time
-	problems     *settings.Problems // of what the options record
+	problems     *settings.Problems // found so far, by options too
 }
 
 // WithEnvironment chooses the ProConnect that issues the tokens. Required, unless

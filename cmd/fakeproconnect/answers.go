@@ -76,9 +76,11 @@ type notingWriter struct {
 	status int
 }
 
+// WriteHeader implements http.ResponseWriter.
 func (w *notingWriter) WriteHeader(status int) {
 	w.status = status
 	w.ResponseWriter.WriteHeader(status)
 }
 
+// Unwrap is for http.ResponseController.
 func (w *notingWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/agentconnect-go/agentconnect/agentconnecttest"
+	"github.com/agentconnect-go/agentconnect/internal/weburl"
 )
 
 // fake is the provider and the pages of the program around it.
@@ -55,6 +56,7 @@ func newFake(s settings, address net.Addr) (*fake, error) {
 	return f, nil
 }
 
+// ServeHTTP implements http.Handler.
 func (f *fake) ServeHTTP(w http.ResponseWriter, r *http.Request) { f.mux.ServeHTTP(w, r) }
 
 // config returns the provider's configuration from the settings.
@@ -133,7 +135,7 @@ func (f *fake) instructions(s settings) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "ProConnect for tests and demonstrations: %s/\n", f.origin)
 	fmt.Fprintln(&b, "It asks for no password: do not let strangers reach it.")
-	if host, _, err := net.SplitHostPort(s.Listen); err == nil && !isLoopback(host) {
+	if host, _, err := net.SplitHostPort(s.Listen); err == nil && !weburl.IsLoopback(host) {
 		fmt.Fprintf(&b, "It listens on %s: other machines can reach it.\n", s.Listen)
 	}
 	for _, c := range s.clients() {
@@ -143,11 +145,6 @@ func (f *fake) instructions(s settings) string {
 		}
 	}
 	return b.String()
-}
-
-func isLoopback(host string) bool {
-	ip := net.ParseIP(host)
-	return host == "localhost" || ip != nil && ip.IsLoopback()
 }
 
 // variables returns the lines that configure an application for one client. The former

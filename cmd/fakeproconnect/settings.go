@@ -60,12 +60,14 @@ type agent struct {
 // duration is written as text, such as "90s" or "1h".
 type duration time.Duration
 
+// UnmarshalText implements encoding.TextUnmarshaler.
 func (d *duration) UnmarshalText(text []byte) error {
 	parsed, err := time.ParseDuration(string(text))
 	*d = duration(parsed)
 	return err
 }
 
+// MarshalText implements encoding.TextMarshaler.
 func (d duration) MarshalText() ([]byte, error) { return []byte(time.Duration(d).String()), nil }
 
 // defaults is one client, an application on port 8080 of this machine.
@@ -85,8 +87,10 @@ func defaults() settings {
 // values.
 type list struct{ values *[]string }
 
+// String implements flag.Value.
 func (l list) String() string { return "" }
 
+// Set implements flag.Value.
 func (l list) Set(text string) error {
 	*l.values = append(*l.values, strings.Split(text, ",")...)
 	return nil

@@ -8,9 +8,8 @@ import (
 	"strings"
 )
 
-// New returns a cookie with the attributes of all our cookies. scs writes the session
-// cookie, with the same attributes. The __Host- prefix requires Path=/ and Secure (RFC
-// 6265bis section 4.1.3.2).
+// New returns a cookie with the attributes of all our cookies. The __Host- prefix
+// requires Path=/ and Secure (RFC 6265bis section 4.1.3.2).
 func New(name, value string, maxAge int, secure bool) *http.Cookie {
 	return &http.Cookie{
 		Name:     name,

@@ -154,10 +154,10 @@ func (c *checkup) durability(ctx context.Context) {
 	}
 }
 
-// networkAdvice is the advice for a host that does not answer.
-func (c *checkup) networkAdvice(issuer string) string {
-	host := issuer
-	if u, err := url.Parse(issuer); err == nil {
+// networkAdvice is the advice for an address that does not answer.
+func (c *checkup) networkAdvice(address string) string {
+	host := address
+	if u, err := url.Parse(address); err == nil {
 		host = u.Host
 		if _, _, err := net.SplitHostPort(host); err != nil {
 			host = net.JoinHostPort(host, "443")

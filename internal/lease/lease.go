@@ -47,8 +47,8 @@ type Lease struct {
 
 // Do calls work in one process at a time, unless look finds that the work is already
 // done. look is called before each attempt to get the lease, and again once it is held.
-// It returns the result in the store and whether it is good enough. Do returns what
-// look or work returned, or the error of the store or of ctx.
+// It returns the result in the store and whether it is good enough. Do returns the
+// results of look or work, or the error of the store or of ctx.
 func Do[T any](ctx context.Context, l Lease, look func(context.Context) (value T, enough bool, err error), work func(ctx context.Context, found T) (T, error)) (T, error) {
 	var none T
 	var seen claim
@@ -111,6 +111,7 @@ func (l Lease) claim(ctx context.Context, seen *claim) (held bool, err error) {
 		return false, err
 	}
 	there, err = l.read(ctx)
+	// The last look at the clock: a process that was suspended meanwhile gives up.
 	return there == ours && time.Since(began) < 4*settle, err
 }
 

@@ -124,7 +124,6 @@ func (k *Keeper) Add(w http.ResponseWriter, r *http.Request, l *Login) error {
 			}
 		}
 	}
-	k.removeFormer(w, r)
 	return nil
 }
 
@@ -253,25 +252,6 @@ var (
 	intoCookie = strings.NewReplacer(";", "{", ",", "}")
 	fromCookie = strings.NewReplacer("{", ";", "}", ",")
 )
-
-// maxFormer bounds how many cookies one answer removes.
-const maxFormer = 20
-
-// removeFormer removes the cookies that a former version set: one for each login, named
-// by its state. A cookie that does not open is not ours.
-func (k *Keeper) removeFormer(w http.ResponseWriter, r *http.Request) {
-	prefix := k.stem + "-login-"
-	removed := 0
-	for _, c := range r.Cookies() {
-		if len(c.Name) != len(prefix)+idLen || !strings.HasPrefix(c.Name, prefix) {
-			continue
-		}
-		if _, ok := k.sealer.Open(c.Value, c.Name); ok && removed < maxFormer {
-			k.set(w, c.Name, "", -time.Second)
-			removed++
-		}
-	}
-}
 
 // A login is sealed as a version, whether it is silent, when it started (Unix
 // nanoseconds), four times 32 bytes, and the acr values between spaces.

@@ -49,6 +49,7 @@ func IsRIE(environment string) bool {
 // AGENTCONNECT_.
 type Variable string
 
+// The variables.
 const (
 	Environment           Variable = "ENVIRONMENT"
 	Issuer                Variable = "ISSUER"

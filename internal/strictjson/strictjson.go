@@ -70,9 +70,6 @@ type member struct {
 	value Raw
 }
 
-// Len returns the number of members.
-func (o Object) Len() int { return len(o.members) }
-
 // All returns the members in the order in which they were written.
 func (o Object) All() iter.Seq2[string, Raw] {
 	return func(yield func(string, Raw) bool) {

@@ -24,6 +24,9 @@ func parse(t *testing.T, text string) strictjson.Object {
 	return o
 }
 
+// membersOf returns the number of members of an object.
+func membersOf(o strictjson.Object) int { return len(maps.Collect(o.All())) }
+
 func TestParseRefuses(t *testing.T) {
 	t.Parallel()
 	const (
@@ -56,7 +59,7 @@ func TestParseRefuses(t *testing.T) {
 		{"{\"\xff\":1}", notUTF8}, {"{\"a\":\"\xc3\"}", notUTF8},
 	} {
 		if o, err := strictjson.Parse([]byte(tt.text)); err == nil || err.Error() != tt.want {
-			t.Errorf("%.100q: got %d members and the error %v, want %q", tt.text, o.Len(), err, tt.want)
+			t.Errorf("%.100q: got %d members and the error %v, want %q", tt.text, membersOf(o), err, tt.want)
 		}
 	}
 }
@@ -87,8 +90,8 @@ func TestNamesThatDifferByCase(t *testing.T) {
 			}
 		}
 	}
-	if o := parse(t, `{"custom":{"Sub":1,"sub":2}}`); o.Len() != 1 {
-		t.Errorf("got %d members, want 1", o.Len())
+	if o := parse(t, `{"custom":{"Sub":1,"sub":2}}`); membersOf(o) != 1 {
+		t.Errorf("got %d members, want 1", membersOf(o))
 	}
 	if got, err := parse(t, `{"Civilite":"M","É":1}`).Text("Civilite"); got != "M" || err != nil {
 		t.Errorf("got %q, %v, want the member of a name with a capital", got, err)
@@ -227,7 +230,7 @@ func FuzzAmbiguousJSON(f *testing.F) {
 			return
 		}
 		members := maps.Collect(o.All())
-		if len(last) != o.Len() || len(members) != o.Len() {
+		if len(last) != membersOf(o) || len(members) != membersOf(o) {
 			t.Fatalf("got %v of %s, encoding/json %v", members, data, last)
 		}
 		for name, value := range last {

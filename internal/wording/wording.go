@@ -26,6 +26,7 @@ type Explanation struct {
 // An Offer is something on the page of a refusal that can help.
 type Offer uint8
 
+// The offers.
 const (
 	Login        Offer = 1 << iota // a new login
 	OtherAccount                   // a login with another account
@@ -52,7 +53,7 @@ func Of(code string) Meaning {
 		}, Explanation{
 			"Login needed",
 			"You are not logged in, or your session has expired.",
-			"What you just sent was not saved.",
+			"The data that you just sent was not saved.",
 			"Log in, then try again.",
 		}}
 	case "insufficient_level":
@@ -64,7 +65,7 @@ func Of(code string) Meaning {
 		}, Explanation{
 			"Stronger login needed",
 			"Your login does not reach the level of security that is demanded.",
-			"What you asked for stays closed. Nothing else has changed.",
+			"The access that you asked for stays closed. Nothing else has changed.",
 			"Log in again with a stronger means of authentication. If your administration offers none, ask its IT department.",
 		}}
 	case "forbidden":
@@ -318,7 +319,7 @@ func Of(code string) Meaning {
 			"Recommencez dans quelques minutes. Si cela se reproduit, transmettez les informations ci-dessous à l’assistance de ce service.",
 		}, Explanation{
 			"Login not possible",
-			"What ProConnect sends about you did not pass its verification.",
+			"The information about you that ProConnect sends did not pass its verification.",
 			"It was not accepted, and you were not logged in.",
 			"Try again in a few minutes. If this happens repeatedly, give the information below to the support of this service.",
 		}}
@@ -380,7 +381,7 @@ func Of(code string) Meaning {
 	}, Explanation{
 		"Error of the service",
 		"An error happened in this service.",
-		"What you asked for was not done.",
+		"Your request was not carried out.",
 		"Try again in a few minutes. If this happens repeatedly, give the information below to the support of this service.",
 	}}
 }
@@ -412,7 +413,7 @@ func NotCertified() Meaning {
 	}, Explanation{
 		"Status of company head not confirmed",
 		"Your status as the head of a company could not be confirmed.",
-		"What you asked for stays closed. ProConnect can certify a person who heads a private company registered in France and who has a FranceConnect account; it certifies neither public bodies, nor associations, nor companies owned by companies alone.",
+		"The access that you asked for stays closed. ProConnect can certify a person who heads a private company registered in France and who has a FranceConnect account; it certifies neither public bodies, nor associations, nor companies owned by companies alone.",
 		"If this is your case, you can try again. Otherwise, ask this service for another way to prove your status.",
 	}}
 }
@@ -436,6 +437,7 @@ func LogoutIncomplete() Meaning {
 // 2024.
 type Brand string
 
+// The names.
 const (
 	ProConnect   Brand = "ProConnect"
 	AgentConnect Brand = "AgentConnect"

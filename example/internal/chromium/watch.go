@@ -2,16 +2,16 @@ package chromium
 
 import (
 	"fmt"
-	"net"
 	"net/url"
 	"slices"
-	"strings"
 	"sync"
 
 	"github.com/chromedp/cdproto/audits"
 	"github.com/chromedp/cdproto/log"
 	"github.com/chromedp/cdproto/network"
 	"github.com/chromedp/cdproto/runtime"
+
+	"github.com/agentconnect-go/agentconnect/internal/weburl"
 )
 
 // Request is a request that a tab sent, redirects included.
@@ -80,9 +80,7 @@ func isLoopback(raw string) bool {
 	if slices.Contains([]string{"about", "blob", "data"}, u.Scheme) {
 		return true
 	}
-	host := u.Hostname()
-	ip := net.ParseIP(host)
-	return host == "localhost" || strings.HasSuffix(host, ".localhost") || ip != nil && ip.IsLoopback()
+	return weburl.IsLoopback(u.Hostname())
 }
 
 func (w *watch) sent() []Request {

@@ -7,11 +7,11 @@ import (
 )
 
 // Missing skips a test because something is not installed, or fails it if the
-// environment has CI=true. what tells the developer how to install it.
-func Missing(tb testing.TB, what string) {
+// environment has CI=true. The text tells the developer how to install it.
+func Missing(tb testing.TB, text string) {
 	tb.Helper()
 	if os.Getenv("CI") == "true" {
-		tb.Fatal(what)
+		tb.Fatal(text)
 	}
-	tb.Skip(what)
+	tb.Skip(text)
 }

@@ -42,9 +42,9 @@ func (p *Provider) Login(client *http.Client, loginURL, agent string, opts ...Op
 	return p.Answer(client, resp, agent, opts...)
 }
 
-// If the browser is on the provider's login form, Answer fills it in for the agent with
-// this sub and follows the redirects to the application. On any other page (the
-// provider had a session, or refused) it fills in nothing. It closes the body of at.
+// Answer fills in the provider's login form for the agent with this sub, and follows the
+// redirects to the application. If the browser is on any other page, because the
+// provider had a session or refused, Answer fills in nothing. It closes the body of at.
 func (p *Provider) Answer(client *http.Client, at *http.Response, agent string, opts ...Option) (*http.Response, error) {
 	if !p.Waiting(at) {
 		return p.Follow(client, at)
