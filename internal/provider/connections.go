@@ -23,8 +23,9 @@ const (
 	// died quietly would fail every login for minutes.
 	pingAfter   = 3 * time.Second
 	pingTimeout = 2 * time.Second
-	// lineBuffer is the size of net/http's buffer. It holds most lines of a header.
-	lineBuffer = 128
+	// lineBuffer is the size of net/http's buffer. It holds most lines of a header. It
+	// must hold a whole line between two chunks, and all the trailers after the last one.
+	lineBuffer = 512
 )
 
 // newTransport returns the transport for applications that give none. All its calls go
@@ -156,7 +157,8 @@ type quietConn struct {
 
 // The states of a quietConn.
 const (
-	newCall int32 = iota // a call begins
+	newCall int32 = iota // a call begins, and has not sent anything yet
+	asked                // it has sent its request, at least in part
 	oneCall              // its answer is being read
 	noCall
 )
@@ -165,19 +167,31 @@ func newQuietConn(conn net.Conn) *quietConn {
 	return &quietConn{Conn: conn, buffered: bufio.NewReader(conn)}
 }
 
-// Read implements net.Conn.
+// Write implements net.Conn.
+func (c *quietConn) Write(p []byte) (int, error) {
+	c.state.CompareAndSwap(newCall, asked)
+	return c.Conn.Write(p)
+}
+
+// Read implements net.Conn. Data that was there before the request is no answer to it.
+// net/http gives a connection to the next call before it looks for such data.
 func (c *quietConn) Read(p []byte) (int, error) {
 	if len(p) == 0 {
 		return 0, nil
 	}
+	left := c.buffered.Buffered() > 0
 	if _, err := c.buffered.Peek(1); err != nil {
 		return 0, err
 	}
-	switch {
-	case c.state.Load() == noCall:
-		return 0, io.EOF
-	case c.state.CompareAndSwap(newCall, oneCall):
+	switch c.state.Load() {
+	case asked:
+		if left {
+			return 0, io.EOF
+		}
+		c.state.Store(oneCall)
 		c.inBody, c.line = false, 0
+	case newCall, noCall:
+		return 0, io.EOF
 	}
 	if len(p) > lineBuffer {
 		return c.buffered.Read(p)

@@ -59,7 +59,7 @@ func (b backChannel) do(req *http.Request) (*answer, error) {
 	res, err := b.transport.RoundTrip(req.WithContext(ctx))
 	switch {
 	case err != nil:
-		return nil, err
+		return nil, endOf(ctx, err)
 	case res == nil || res.Body == nil:
 		return nil, errors.New("the transport returned no answer")
 	}
@@ -67,11 +67,20 @@ func (b backChannel) do(req *http.Request) (*answer, error) {
 	body := bytes.NewBuffer(make([]byte, 0, usualAnswer))
 	switch n, err := body.ReadFrom(io.LimitReader(res.Body, maxAnswer+1)); {
 	case err != nil:
-		return nil, err
+		return nil, endOf(ctx, err)
 	case n > maxAnswer:
 		return nil, errTooLarge
 	}
 	return &answer{res.StatusCode, mediaTypeOf(res.Header), res.Header.Get("Location"), body.Bytes()}, nil
+}
+
+// endOf returns the error of ctx if it has ended, and otherwise err. net/http returns the
+// cause of the end (context.Cause), which can be any error of the application.
+func endOf(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	return err
 }
 
 // forget closes the idle connections of our own transport. After a timeout over HTTP/1
