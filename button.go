@@ -77,7 +77,7 @@ func (a *Authenticator) Button(o ButtonOptions) template.HTML {
 
 	var b strings.Builder
 	if err := buttonTemplate.Execute(&b, button); err != nil {
-		a.config.logger.Error("agentconnect: button", "cause", err)
+		a.config.logger.Error("agentconnect: the template of the button fails", "cause", err)
 		return ""
 	}
 	return template.HTML(b.String())

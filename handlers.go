@@ -29,7 +29,8 @@ const callbackTimeout = 30 * time.Second
 // Only a person's navigation starts a login. A prefetch, a script, a frame or an image
 // gets a 403 problem, and nothing changes: it would disturb the login of a tab, or show
 // the login where the person cannot see it. A script can open the login_url of the
-// problem as a page. htmx also gets HX-Redirect.
+// problem as a page. htmx also gets HX-Redirect. A program that sends none of the headers
+// of a browser can start a login too.
 //
 // The parameter return_to, in the query or the form, is the page to return to: a path
 // of this application with its query and fragment. An address that a browser could read

@@ -261,8 +261,9 @@ func WithTokens() Option {
 }
 
 // WithRevocationAtLogout revokes the tokens of a session (RFC 7009) when the session
-// ends by a logout, a new login or [Authenticator.EndSessionsOf]. It needs
-// [WithTokens]. A logout waits for it for three seconds at most, and then goes on.
+// ends by a logout, a new login, the idle timeout or [Authenticator.EndSessionsOf]. It
+// needs [WithTokens]. The request waits for it for three seconds at most, and then goes
+// on.
 func WithRevocationAtLogout() Option {
 	return func(c *config) { c.revokeAtLogout = true }
 }

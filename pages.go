@@ -193,7 +193,7 @@ func (a *Authenticator) servePage(w http.ResponseWriter, r *http.Request, status
 	p.Style = template.CSS(a.config.pageStyle)
 	var body bytes.Buffer
 	if err := a.config.pageTemplate.Execute(&body, p); err != nil {
-		a.config.logger.ErrorContext(r.Context(), "agentconnect: page", "cause", err)
+		a.config.logger.ErrorContext(r.Context(), "agentconnect: the template of the pages fails", "cause", err)
 		http.Error(w, http.StatusText(status), status)
 		return
 	}

@@ -280,8 +280,8 @@ func (s *sessions) givenBefore(ctx context.Context, token string) (*session, err
 	return nil, nil
 }
 
-// deadline returns when a session that begins now ends. In the last minute of a day, it
-// counts for the next day.
+// deadline returns when a session that begins now ends. A session that begins in the last
+// minute of a day counts as one of the next day.
 func (s *sessions) deadline(now time.Time) time.Time {
 	deadline := now.Add(s.lifetime)
 	if s.midnight != nil {

@@ -42,7 +42,7 @@ func TestPageTemplateThatFailsLater(t *testing.T) {
 			t.Errorf("%s: got status %d, %q, want 400, %q", lang, p.StatusCode, p.body, want)
 		}
 	}
-	if got := strings.Count(a.logs.String(), `"level":"ERROR","msg":"agentconnect: page"`); got != 1 {
+	if got := strings.Count(a.logs.String(), `"level":"ERROR","msg":"agentconnect: the template of the pages fails"`); got != 1 {
 		t.Errorf("lines about the template in the log: got %d, want 1", got)
 	}
 }

@@ -624,6 +624,21 @@ func TestTokensThatAreOver(t *testing.T) {
 	}
 }
 
+// The idle timeout ends a session like a logout: its tokens are revoked too.
+func TestIdleTimeoutRevokesTokens(t *testing.T) {
+	t.Parallel()
+	a, b := tokenApp(t, nil, agentconnect.WithTokens(), agentconnect.WithRevocationAtLogout(), agentconnect.WithIdleTimeout(5*time.Minute))
+	b.logInOf(a, "marie")
+	token := b.fetch("/token").body
+	a.clock.advance(6 * time.Minute)
+	if p := b.fetch("/token"); p.StatusCode != http.StatusUnauthorized {
+		t.Errorf("got status %d, want 401", p.StatusCode)
+	}
+	if a.isActive(token) {
+		t.Error("the token is still active")
+	}
+}
+
 // An API refused the access token: the next one is another one, for all who say so,
 // and what was renewed since is not renewed again.
 func TestRenewToken(t *testing.T) {

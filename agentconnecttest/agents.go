@@ -125,7 +125,7 @@ func (p *Provider) SetAgent(a Agent) error {
 	return nil
 }
 
-// Agent returns the agent with that Login.
+// Agent returns the agent with that Login, and false if there is none.
 func (p *Provider) Agent(login string) (Agent, bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -100,8 +100,11 @@ func (s *Server) Browser() *http.Client {
 func LoggedIn(tb testing.TB, browser *http.Client, site string, auth *agentconnect.Authenticator, agent agentconnect.Agent) {
 	tb.Helper()
 	u, err := url.Parse(site)
-	if err != nil || browser.Jar == nil {
-		tb.Fatalf("agentconnecttest: LoggedIn needs an address and a client with a cookie jar: %v", err)
+	if err != nil {
+		tb.Fatalf("agentconnecttest: LoggedIn: %v", err)
+	}
+	if browser.Jar == nil {
+		tb.Fatalf("agentconnecttest: LoggedIn needs a client with a cookie jar")
 	}
 	cookies := Cookies(tb, auth, agent)
 	browser.Jar.SetCookies(u, cookies)

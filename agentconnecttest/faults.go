@@ -10,7 +10,8 @@ import (
 // Fault is the name of a way in which the provider fails, for [Provider.Inject]:
 // Fault("id-token-wrong-nonce"). [Faults] lists them all, with the effect of each and
 // the answer that a client must give. The constants are those that tests of
-// applications need most. For anything else, use a [Tamper].
+// applications need most. For anything else, use a [Tamper]. Inject, [Times], [Once] and
+// [After] panic for an unknown name, because such a test would test nothing.
 type Fault string
 
 // The faults that tests of applications need most. [Faults] lists all.
@@ -28,8 +29,7 @@ const (
 	PageCrossedTabs      Fault = "page-crossed-tabs"
 )
 
-// injection panics for an unknown name: a test with a misspelt fault would test
-// nothing.
+// injection implements Injectable. It panics for an unknown name.
 func (f Fault) injection() injection {
 	for _, d := range definitions() {
 		if d.name == string(f) {

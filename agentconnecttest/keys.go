@@ -99,7 +99,8 @@ func newKey(alg string, private crypto.Signer) (Key, error) {
 	return Key{ID: base64.RawURLEncoding.EncodeToString(thumbprint), Alg: alg, Private: private}, nil
 }
 
-// JWK returns the public half of the key as a JSON Web Key with use, alg and kid.
+// JWK returns the public half of the key as a JSON Web Key with use, alg and kid. It
+// panics if Private is neither an RSA nor a P-256 key.
 func (k Key) JWK() json.RawMessage {
 	jwk := jose.JSONWebKey{Key: k.Private.Public(), KeyID: k.ID, Algorithm: k.Alg, Use: "sig"}
 	b, err := jwk.MarshalJSON()
@@ -130,7 +131,8 @@ func (p *Provider) NewKey(alg string) (Key, error) {
 	return Key{}, fmt.Errorf("agentconnecttest: no key for algorithm %q", alg)
 }
 
-// SigningKey returns the key that signs with "RS256" or "ES256" now.
+// SigningKey returns the key that signs with "RS256" or "ES256" now, and false for any
+// other algorithm.
 func (p *Provider) SigningKey(alg string) (Key, bool) {
 	p.keys.mu.Lock()
 	defer p.keys.mu.Unlock()

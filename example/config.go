@@ -53,7 +53,8 @@ func otherPaths() []string {
 }
 
 // path returns the path of a registered URL for the router. agentconnect.New validates
-// the URL; path only checks the router's special characters.
+// the URL; path only checks for the router's special characters and for the other pages
+// of this program.
 func path(variable, registered string) (string, error) {
 	parsed, err := url.Parse(registered)
 	if err != nil {

@@ -54,7 +54,7 @@ func newSetup(port int, logger *slog.Logger) (*setup, error) {
 	if setting("ISSUER", "") == "" && setting("ENVIRONMENT", "") == "" {
 		s.demo, err = newDemo(registered)
 		if err != nil {
-			return s, err
+			return s, errors.Join(append(problems, err)...)
 		}
 		opts = append(opts, s.demo.options()...)
 	}

@@ -44,14 +44,16 @@ type Mark struct {
 	kind    byte
 }
 
-// The kinds of marks: the login is the first one; this instance cannot read the record
-// that it gave; it follows such a login.
+// The kinds of marks.
 const (
-	first byte = iota
-	unreadable
-	second
-	markLen = 16 + 8 + 1 // the session's fingerprint, the time when the mark ends, the kind
+	first      byte = iota // a login gave the browser a session
+	unreadable             // this instance cannot read the record of that session
+	second                 // a login after an unreadable mark gave the browser a session
 )
+
+// markLen is the length of a mark: the session's fingerprint, the time when the mark
+// ends, the kind.
+const markLen = 16 + 8 + 1
 
 // IsOf reports whether the mark belongs to the session with this token.
 func (m *Mark) IsOf(token string) bool {

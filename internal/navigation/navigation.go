@@ -13,9 +13,9 @@ import (
 )
 
 // Is reports whether a person opens a page with the request, and not a script, an
-// image, a frame, a prefetch or a program. Only such a request may start a login: any
-// other could disturb the login of a tab, or show the login where the person cannot see
-// it.
+// image, a frame, a prefetch or a program. A protected page sends only such a request to
+// the login: any other could disturb the login of a tab, or show the login where the
+// person cannot see it.
 func Is(r *http.Request) bool {
 	return (r.Method == http.MethodGet || r.Method == http.MethodHead) && IsForPerson(r)
 }

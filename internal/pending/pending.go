@@ -81,7 +81,7 @@ func New(stem string, secure bool, sealer *seal.Sealer, now func() time.Time, ot
 	for _, other := range others {
 		k.others = append(k.others, &Keeper{stem: other, secure: secure, sealer: sealer, now: now})
 	}
-	k.turns.now = map[string]int{"": rand.N(Slots)} // instances begin apart
+	k.turns.current = map[string]int{"": rand.N(Slots)} // instances begin apart
 	return k
 }
 
@@ -298,9 +298,9 @@ func decode(plain []byte) *Login {
 // turns counts how many logins started from the same cookies. It is forgotten in
 // two generations.
 type turns struct {
-	mu          sync.Mutex
-	now, before map[string]int
-	last        int64 // when the last login started
+	mu              sync.Mutex
+	current, former map[string]int
+	last            int64 // when the last login started
 }
 
 // maxTurns bounds each generation.
@@ -310,13 +310,13 @@ func (t *turns) next(view string, now int64) (turn int, start int64) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.last = max(now, t.last+1)
-	turn, ok := t.now[view]
+	turn, ok := t.current[view]
 	if !ok {
-		turn = t.before[view]
-		if len(t.now) >= maxTurns {
-			t.now, t.before = map[string]int{}, t.now
+		turn = t.former[view]
+		if len(t.current) >= maxTurns {
+			t.current, t.former = map[string]int{}, t.current
 		}
 	}
-	t.now[view] = turn + 1
+	t.current[view] = turn + 1
 	return turn, t.last
 }
