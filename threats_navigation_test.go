@@ -53,8 +53,12 @@ func notNavigations() map[string]http.Header {
 		"prefetch of an old browser":     {"Accept": {browserAccept}, "Purpose": {"prefetch"}},
 		"second value of a header":       {"Accept": {browserAccept}, "Sec-Purpose": {"", "prefetch"}},
 		"prefetch that accepts anything": {"Purpose": {"prefetch"}},
+		"download":                       topLevel("Sec-Fetch-Dest", "empty", "Sec-Fetch-User", "", "Accept", ""),
+		"download of anything":           topLevel("Sec-Fetch-Dest", "empty", "Sec-Fetch-User", "", "Accept", "*/*"),
+		"prefetch by a service worker":   topLevel("Sec-Fetch-Dest", "empty", "Sec-Purpose", "prefetch"),
+		"service worker's own fetch":     topLevel("Sec-Fetch-Mode", "cors", "Sec-Fetch-Dest", "empty", "Accept", "*/*"),
 	}
-	for _, dest := range []string{"iframe", "frame", "fencedframe", "object", "embed", "image", "script", "style", "empty", "audio", "worker"} {
+	for _, dest := range []string{"iframe", "frame", "fencedframe", "object", "embed", "image", "script", "style", "audio", "worker"} {
 		cases["to "+dest] = topLevel("Sec-Fetch-Dest", dest)
 	}
 	return cases
@@ -123,8 +127,8 @@ func TestThreatLoginThatNobodyAskedFor(t *testing.T) {
 }
 
 // A person's navigation starts one, in a browser of today, in an old one, from
-// another site, from the address bar, in a web view; so does a program that says
-// nothing of what it takes.
+// another site, from the address bar, in a web view, through a service worker; so does a
+// program that says nothing of what it takes.
 func TestPersonsNavigations(t *testing.T) {
 	t.Parallel()
 	a := newApp(t)
@@ -132,13 +136,14 @@ func TestPersonsNavigations(t *testing.T) {
 		header http.Header
 		page   bool // on protected pages too
 	}{
-		"today":                {topLevel(), true},
-		"from another site":    {topLevel("Sec-Fetch-Site", "cross-site"), true},
-		"from the address bar": {topLevel("Sec-Fetch-Site", "none"), true},
-		"old browser":          {http.Header{"Accept": {browserAccept}}, true},
-		"without Fetch-Dest":   {topLevel("Sec-Fetch-Dest", ""), true},
-		"web view":             {topLevel("X-Requested-With", "com.example.app"), true},
-		"nothing":              {nil, false},
+		"today":                       {topLevel(), true},
+		"from another site":           {topLevel("Sec-Fetch-Site", "cross-site"), true},
+		"from the address bar":        {topLevel("Sec-Fetch-Site", "none"), true},
+		"old browser":                 {http.Header{"Accept": {browserAccept}}, true},
+		"without Fetch-Dest":          {topLevel("Sec-Fetch-Dest", ""), true},
+		"web view":                    {topLevel("X-Requested-With", "com.example.app"), true},
+		"passed on by service worker": {topLevel("Sec-Fetch-Dest", "empty", "Sec-Fetch-User", ""), true},
+		"nothing":                     {nil, false},
 	} {
 		for _, route := range []string{"GET /login", "POST /login", "GET /mfa-only"} {
 			method, path, _ := strings.Cut(route, " ")

@@ -68,12 +68,25 @@ func startScriptSite(t *testing.T) *scriptSite {
 			"prefetch": [{"source": "list", "urls": ["/agent?1", "/agent?2", "/login"], "eagerness": "immediate"}],
 			"prerender": [{"source": "list", "urls": ["/agent?3", "/login?return_to=/agent"], "eagerness": "immediate"}]
 		}</script><img src="/login?image" alt=""><iframe src="/agent?frame" title="frame"></iframe>`),
+		"/worker": fmt.Sprintf(page, "worker", `<script>
+			navigator.serviceWorker.register("/worker.js");
+			navigator.serviceWorker.addEventListener("controllerchange", () => { document.title = "ready" });
+			</script><a id="download" href="/agent?download" download>agent</a>
+			<form id="login" method="post" action="/login"><button>login</button></form>
+			<form id="logout" method="post" action="/logout"><button>logout</button></form>`),
 	} {
 		mux.HandleFunc("GET "+path, func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Content-Type", "text/html; charset=utf-8")
 			io.WriteString(w, body)
 		})
 	}
+	mux.HandleFunc("GET /worker.js", func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "text/javascript")
+		io.WriteString(w, `
+			addEventListener("install", () => skipWaiting());
+			addEventListener("activate", event => event.waitUntil(clients.claim()));
+			addEventListener("fetch", event => { if (event.request.mode == "navigate") event.respondWith(fetch(event.request)) });`)
+	})
 	s.cluster.mu.Lock()
 	s.handlers[0] = s.observe(mux)
 	s.cluster.mu.Unlock()
@@ -173,6 +186,25 @@ func TestBrowserScripts(t *testing.T) {
 		v.open("/turbo")
 		v.Click("#logout button")
 		v.wantStranger()
+	})
+	t.Run("a service worker that passes navigations on", func(t *testing.T) {
+		v := s.tolerant(t, browser)
+		v.open("/worker")
+		v.Until("document.title == 'ready'")
+		started := s.logins()
+		v.Tick("#download")
+		v.wantProvider(v.open("/agent?tri=date"))
+		if got := s.logins() - started; got != 1 {
+			t.Errorf("got %d logins started, want that of the page, and none of the download", got)
+		}
+		pick(v.Tab, "marie", "")
+		v.wantAgent("/agent?tri=date")
+		v.open("/worker")
+		v.Click("#logout button")
+		v.Until("location.pathname == '/' && document.body.innerText == 'home'")
+		v.wantStranger()
+		v.open("/worker")
+		v.wantProvider(v.Click("#login button"))
 	})
 	t.Run("a single-page application", func(t *testing.T) {
 		v := s.tolerant(t, browser)

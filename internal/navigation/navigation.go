@@ -27,13 +27,26 @@ func IsForPerson(r *http.Request) bool {
 		return false
 	}
 	if mode := r.Header.Get("Sec-Fetch-Mode"); mode != "" {
-		dest := r.Header.Get("Sec-Fetch-Dest")
-		return mode == "navigate" && (dest == "document" || dest == "") && !prefersJSON(r.Header)
+		return mode == "navigate" && isOfTab(r.Header) && !prefersJSON(r.Header)
 	}
 	// Without Fetch Metadata, a request with X-Requested-With is a script. A phone
 	// application that shows pages also sends that header, but today it sends Fetch
 	// Metadata.
 	return r.Header.Get("X-Requested-With") == "" && negotiation.MediaType(r.Header, "text/html").Precision == 3 && !prefersJSON(r.Header)
+}
+
+// isOfTab reports whether a navigation is that of a tab. A navigation that a service
+// worker passes on, with fetch(event.request), has lost its destination ("empty"), also
+// that of a frame of this application. A download (<a download>) is "empty" too, but
+// does not ask for a page.
+func isOfTab(h http.Header) bool {
+	switch h.Get("Sec-Fetch-Dest") {
+	case "document", "":
+		return true
+	case "empty":
+		return negotiation.MediaType(h, "text/html").Precision == 3
+	}
+	return false
 }
 
 // MayStartLogin reports whether the request may start the login that it asks for: a
