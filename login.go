@@ -293,9 +293,11 @@ func randomText() string {
 	return base64.RawURLEncoding.EncodeToString(b[:])
 }
 
-// loginURL returns the path of the login that returns to target.
+// loginURL returns the path and query of the login that returns to target. A target that
+// the login would not keep is left out: escaped, a long one exceeds what proxies accept.
 func (a *Authenticator) loginURL(target string) string {
-	if target == "" || target == a.config.homePath {
+	target = a.config.returnTo(target)
+	if target == a.config.homePath {
 		return a.config.loginPath
 	}
 	return a.config.loginPath + "?return_to=" + url.QueryEscape(target)

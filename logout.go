@@ -173,7 +173,7 @@ func (a *Authenticator) endProviderSession(w http.ResponseWriter, r *http.Reques
 	if r.Method == http.MethodGet {
 		next = a.loginAfterLogout(navigation.Target(r)) // with its hints
 	}
-	a.logOutOfProvider(w, r, "", cmp.Or(next, a.loginAfterLogout(a.loginURL(a.config.returnTo(login.ReturnTo)))))
+	a.logOutOfProvider(w, r, "", cmp.Or(next, a.loginAfterLogout(a.loginURL(login.ReturnTo))))
 	return true
 }
 

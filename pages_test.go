@@ -620,7 +620,7 @@ func TestPagesEscapeWhatOthersSay(t *testing.T) {
 		if got, want := providerText(t, doc), markup+" – description "+markup; got != want {
 			t.Errorf("the provider's text: got %q, want %q", got, want)
 		}
-		if got, want := doc.all("a")[0].attrs["href"], "/login?return_to="+url.QueryEscape(`/x?"><script>alert(1)</script>`); got != want {
+		if got, want := doc.all("a")[0].attrs["href"], "/login?return_to="+url.QueryEscape("/x?%22%3E%3Cscript%3Ealert(1)%3C/script%3E"); got != want {
 			t.Errorf("login: got %q, want %q", got, want)
 		}
 	}

@@ -238,6 +238,35 @@ func TestThreatRequestLines(t *testing.T) {
 	}
 }
 
+// A page that is too long to come back to is not in the address of the login: escaped, it
+// would exceed what a proxy accepts, and the agent would see the proxy's 414 or 502.
+func TestThreatLongPage(t *testing.T) {
+	t.Parallel()
+	a := newApp(t)
+	agent := a.loggedIn("karim")
+	for _, tt := range []struct {
+		length int
+		kept   bool
+	}{{2048, true}, {2049, false}, {7000, false}} {
+		for _, request := range []struct{ method, path string }{{"GET", "/dossiers?"}, {"HEAD", "/dossiers?"}, {"HEAD", "/mfa-only?"}} {
+			target := request.path + strings.Repeat("&", tt.length-len(request.path))
+			want := "/login"
+			if tt.kept {
+				want += "?return_to=" + url.QueryEscape(target)
+			}
+			for _, b := range []*browser{a.browser(), agent} {
+				p := b.do(request.method, target, topLevel(), "")
+				if p.StatusCode == http.StatusOK {
+					continue // the agent may open it
+				}
+				if got := p.location(); p.StatusCode != http.StatusSeeOther || got != want {
+					t.Errorf("%s of %d bytes: got status %d to %d bytes, want 303 to %d", request.method, tt.length, p.StatusCode, len(got), len(want))
+				}
+			}
+		}
+	}
+}
+
 // After a POST that needed a login, the agent comes back to a page that can be
 // opened with GET: the one that the form was on, if it is ours.
 func TestThreatFormReturnsToPage(t *testing.T) {
