@@ -187,14 +187,27 @@ func TestFormOfAStranger(t *testing.T) {
 	t.Parallel()
 	a := newApp(t)
 	b := a.browser()
-	p := b.do("POST", "/dossiers", http.Header{
-		"Sec-Fetch-Mode": {"navigate"}, "Accept": {"text/html"}, "Referer": {a.url + "/dossiers/7?edition"}, "Accept-Language": {"en"},
-	}, "texte=x")
-	if p.StatusCode != http.StatusUnauthorized || !strings.HasPrefix(p.Header.Get("Content-Type"), "text/html") {
-		t.Fatalf("got status %d, %s, want a 401 page", p.StatusCode, p.Header.Get("Content-Type"))
-	}
-	if want := `href="/login?return_to=%2Fdossiers%2F7%3Fedition"`; !strings.Contains(p.body, want) {
-		t.Errorf("the page has no %s: %s", want, p.body)
+	for _, tt := range []struct {
+		name   string
+		header http.Header
+		page   bool
+	}{
+		{"today", http.Header{"Sec-Fetch-Mode": {"navigate"}}, true},
+		{"old browser", http.Header{}, true},
+		{"old browser that sends a file", http.Header{"Content-Type": {"multipart/form-data; boundary=x"}}, true},
+		{"through a service worker", http.Header{"Sec-Fetch-Mode": {"navigate"}, "Sec-Fetch-Dest": {"empty"}}, true},
+		{"program that reads pages", http.Header{"Content-Type": {"application/json"}}, false},
+		{"script of an old browser", http.Header{"X-Requested-With": {"XMLHttpRequest"}}, false},
+		{"script that accepts a page", http.Header{"Sec-Fetch-Mode": {"cors"}}, false},
+	} {
+		maps.Copy(tt.header, http.Header{"Accept": {"text/html"}, "Referer": {a.url + "/dossiers/7?edition"}, "Accept-Language": {"en"}})
+		p := b.do("POST", "/dossiers", tt.header, "texte=x")
+		if got := strings.HasPrefix(p.Header.Get("Content-Type"), "text/html"); p.StatusCode != http.StatusUnauthorized || got != tt.page {
+			t.Errorf("%s: got status %d, %s, want 401, a page: %t", tt.name, p.StatusCode, p.Header.Get("Content-Type"), tt.page)
+		}
+		if want := `href="/login?return_to=%2Fdossiers%2F7%3Fedition"`; tt.page && !strings.Contains(p.body, want) {
+			t.Errorf("%s: the page has no %s: %s", tt.name, want, p.body)
+		}
 	}
 }
 

@@ -99,9 +99,17 @@ func prefersJSON(h http.Header) bool {
 }
 
 // IsFormPost reports whether a browser sends a form: a person sees the answer, but it
-// is not a page to return to.
+// is not a page to return to. Without Fetch Metadata, the content tells a form from the
+// call of a program.
 func IsFormPost(r *http.Request) bool {
-	return r.Method == http.MethodPost && r.Header.Get("Sec-Fetch-Mode") == "navigate" && IsForPerson(r) && negotiation.MediaType(r.Header, "text/html").Precision == 3
+	if r.Method != http.MethodPost || !IsForPerson(r) || negotiation.MediaType(r.Header, "text/html").Precision != 3 {
+		return false
+	}
+	if r.Header.Get("Sec-Fetch-Mode") != "" {
+		return true
+	}
+	content, _, _ := strings.Cut(r.Header.Get("Content-Type"), ";")
+	return content == "application/x-www-form-urlencoded" || content == "multipart/form-data"
 }
 
 // Target returns the path and query that the browser asked for. It reads the request
