@@ -115,7 +115,10 @@ func (a *Authenticator) errorPage(lang string, e *Error) *Page {
 		p.Paragraphs = append(p.Paragraphs, reason.in(lang)) // a sentence of the application's
 	}
 	p.Paragraphs = append(p.Paragraphs, a.config.brand.In(text.Means), a.config.brand.In(text.Todo))
-	if e.Code == codeAccessDenied && len(e.AcceptedACR) > 0 { // the level may be why
+	switch { // the level may be why
+	case demandsCertification(e) && (e.Code == codeAccessDenied || e.Code == codeProviderSessionLost):
+		p.Paragraphs = append(p.Paragraphs, a.config.brand.In(Reason(wording.Certifiable()).in(lang)))
+	case e.Code == codeAccessDenied && len(e.AcceptedACR) > 0:
 		p.Paragraphs = append(p.Paragraphs, wording.Of(string(CodeInsufficientLevel)).In(lang).Todo)
 	}
 	if m.Offers&wording.Login != 0 {
@@ -286,12 +289,17 @@ func meaningOf(e *Error) wording.Meaning {
 	switch {
 	case e.Code == CodeForbidden && e.loginRefused:
 		return wording.ForbiddenAtLogin()
-	case e.Code == CodeInsufficientLevel && slices.Equal(e.AcceptedACR, []string{ACRCertificationDirigeant}):
+	case e.Code == CodeInsufficientLevel && demandsCertification(e):
 		return wording.NotCertified()
 	case e.Code == CodeSessionStore && e.logoutFailed:
 		return wording.LogoutIncomplete()
 	}
 	return wording.Of(string(e.Code))
+}
+
+// demandsCertification reports whether a login had to certify the head of a company.
+func demandsCertification(e *Error) bool {
+	return slices.Equal(e.AcceptedACR, []string{ACRCertificationDirigeant})
 }
 
 const (

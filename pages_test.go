@@ -446,25 +446,35 @@ func TestPagesSayWhy(t *testing.T) {
 	}
 }
 
-// A certification that failed has its own cause, says who can have it, and does not
-// send the head of a company to an IT department.
+// A certification that failed, or was given up, says who can have it, and does not send
+// the head of a company to an IT department.
 func TestPagesOfTheCertification(t *testing.T) {
 	t.Parallel()
 	auth := pagesAuth(t)
-	for lang, want := range map[string][]string{
-		"fr": {"Votre statut de dirigeant n’a pas pu être confirmé.", "compte FranceConnect", "organismes publics", "associations", "une autre façon"},
-		"en": {"Your status as the head of a company could not be confirmed.", "FranceConnect account", "public bodies", "associations", "another way"},
+	who := map[string][]string{
+		"fr": {"compte FranceConnect", "organismes publics", "associations", "une autre façon"},
+		"en": {"FranceConnect account", "public bodies", "associations", "another way"},
+	}
+	for _, tt := range []struct {
+		code   agentconnect.Code
+		fr, en string
+	}{
+		{agentconnect.CodeInsufficientLevel, "Votre statut de dirigeant n’a pas pu être confirmé.", "Your status as the head of a company could not be confirmed."},
+		{"access_denied", "vous avez abandonné la connexion", "you gave the login up"},
+		{"provider_session_lost", "vous l’avez abandonnée", "you gave it up"},
 	} {
-		doc := checkPage(t, serveError(auth, lang, agentconnect.Error{Code: agentconnect.CodeInsufficientLevel, AcceptedACR: []string{agentconnect.ACRCertificationDirigeant}}), lang)
-		text := doc.one(t, "main").text
-		for _, w := range want {
-			if !strings.Contains(text, w) {
-				t.Errorf("%s: got %q, want %q in it", lang, text, w)
+		for lang, happened := range map[string]string{"fr": tt.fr, "en": tt.en} {
+			doc := checkPage(t, serveError(auth, lang, agentconnect.Error{Code: tt.code, AcceptedACR: []string{agentconnect.ACRCertificationDirigeant}}), lang)
+			text := doc.one(t, "main").text
+			for _, want := range append(who[lang], happened) {
+				if !strings.Contains(text, want) {
+					t.Errorf("%s, %s: got %q, want %q in it", tt.code, lang, text, want)
+				}
 			}
-		}
-		for _, wrong := range []string{"informatique", "IT department", "plus sûr"} {
-			if strings.Contains(text, wrong) {
-				t.Errorf("%s: got %q, want no %q", lang, text, wrong)
+			for _, wrong := range []string{"informatique", "IT department", "plus sûr"} {
+				if strings.Contains(text, wrong) {
+					t.Errorf("%s, %s: got %q, want no %q", tt.code, lang, text, wrong)
+				}
 			}
 		}
 	}

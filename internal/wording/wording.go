@@ -408,14 +408,29 @@ func NotCertified() Meaning {
 	return Meaning{http.StatusForbidden, Login, Explanation{
 		"Statut de dirigeant non confirmé",
 		"Votre statut de dirigeant n’a pas pu être confirmé.",
-		"L’accès demandé reste fermé. ProConnect peut certifier une personne qui dirige une entreprise privée immatriculée en France et qui a un compte FranceConnect ; il ne certifie ni les organismes publics, ni les associations, ni les entreprises qui appartiennent seulement à d’autres entreprises.",
+		"L’accès demandé reste fermé. " + certifiableFrench,
 		"Si vous êtes dans le premier cas, vous pouvez recommencer. Sinon, demandez à ce service une autre façon de prouver votre statut.",
 	}, Explanation{
 		"Status of company head not confirmed",
 		"Your status as the head of a company could not be confirmed.",
-		"The access that you asked for stays closed. ProConnect can certify a person who heads a private company registered in France and who has a FranceConnect account; it certifies neither public bodies, nor associations, nor companies owned by companies alone.",
+		"The access that you asked for stays closed. " + certifiableEnglish,
 		"If this is your case, you can try again. Otherwise, ask this service for another way to prove your status.",
 	}}
+}
+
+// The people whom ProConnect can certify as the head of a company.
+const (
+	certifiableFrench  = "ProConnect peut certifier une personne qui dirige une entreprise privée immatriculée en France et qui a un compte FranceConnect ; il ne certifie ni les organismes publics, ni les associations, ni les entreprises qui appartiennent seulement à d’autres entreprises."
+	certifiableEnglish = "ProConnect can certify a person who heads a private company registered in France and who has a FranceConnect account; it certifies neither public bodies, nor associations, nor companies owned by companies alone."
+)
+
+// Certifiable says who can get the certification, and what the others can do. It is for
+// a login that was given up, perhaps because the person cannot get it.
+func Certifiable() Phrase {
+	return Phrase{
+		certifiableFrench + " Si vous n’êtes pas dans le premier cas, demandez à ce service une autre façon de prouver votre statut.",
+		certifiableEnglish + " If this is not your case, ask this service for another way to prove your status.",
+	}
 }
 
 // LogoutIncomplete is the code session_store during a logout.
