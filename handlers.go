@@ -99,7 +99,6 @@ func (a *Authenticator) Callback(w http.ResponseWriter, r *http.Request) {
 		a.refuse(w, r, newError(CodeSessionStore, err)) // the code is not used: the callback can be opened again
 		return
 	}
-	a.pending.Remove(w, r, login)
 	if admitted == nil {
 		admitted, err = a.ended.Once(login.State, func() (*admission, error) {
 			// A browser that leaves in the middle leaves a complete session or none.
@@ -117,6 +116,7 @@ func (a *Authenticator) Callback(w http.ResponseWriter, r *http.Request) {
 		a.refuseLogin(w, r, login, asError(err))
 		return
 	}
+	a.pending.Remove(w, r, login)
 	a.replaceSession(r, admitted.session)
 	a.give(w, r, admitted)
 	a.fresh.Set(w, r, admitted.session.token, admitted.session.expires)
@@ -129,6 +129,11 @@ func (a *Authenticator) refuseLogin(w http.ResponseWriter, r *http.Request, logi
 	refusal.loginRefused, refusal.ReturnTo, refusal.AcceptedACR = true, a.config.returnTo(login.ReturnTo), login.ACR
 	refusal.AuthorizeURL = a.provider.SupportURL((&loginRequest{ACR: login.ACR}).params(a.config.askAMR)...)
 	a.events.emit(r.Context(), Event{Kind: EventLoginRefused, Code: refusal.Code})
+	if login.Silent || refusal.ReturnTo == a.config.homePath {
+		a.pending.Remove(w, r, login)
+	} else {
+		a.pending.End(w, login)
+	}
 	if login.Silent {
 		a.config.logger.LogAttrs(r.Context(), slog.LevelDebug, "agentconnect: no silent login", refusal.logAttrs()...)
 		redirect(w, refusal.ReturnTo)

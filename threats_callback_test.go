@@ -947,3 +947,26 @@ func TestThreatPageAfterALoginThatIsOver(t *testing.T) {
 		}
 	}
 }
+
+// An agent who reloads the page of a refused login, as when it says to try again later,
+// keeps the page that they asked for. The code is not sent again.
+func TestThreatReloadOfARefusal(t *testing.T) {
+	t.Parallel()
+	for _, page := range []string{"/dossiers/7?tri=date", "/dossiers/" + strings.Repeat("x", 1000)} {
+		a := newApp(t)
+		again := "/login?return_to=" + url.QueryEscape(page)
+		for _, instance := range []*app{a, a.another()} {
+			b := a.browser()
+			callback := b.callback("/login?return_to="+url.QueryEscape(page), "karim")
+			a.provider.Inject(agentconnecttest.Fault("token-html-type"))
+			b.checkErrorPage(b.navigate(callback.String()), refusal{code: "provider_answer", again: again})
+			a.provider.Clear()
+			asked := a.provider.Requests(agentconnecttest.Token)
+			b.app = instance
+			b.checkErrorPage(b.navigate("/callback?"+callback.RawQuery), refusal{code: "unknown_state", again: again})
+			if got := a.provider.Requests(agentconnecttest.Token); got != asked {
+				t.Errorf("got %d more requests for tokens, want none", got-asked)
+			}
+		}
+	}
+}

@@ -188,6 +188,16 @@ func (k *Keeper) Remove(w http.ResponseWriter, r *http.Request, l *Login) {
 	}
 }
 
+// End takes a login that Find returned from the browser, but keeps its page for an hour:
+// the agent may reload the page that refused the login.
+func (k *Keeper) End(w http.ResponseWriter, l *Login) {
+	page := ""
+	if len(l.ReturnTo) <= maxOwnPage {
+		page = intoCookie.Replace(l.ReturnTo)
+	}
+	k.set(w, l.keeper.slotName(l.slot), l.State[:idLen]+".."+page, remembered)
+}
+
 // A kept is the content of a slot's cookie.
 type kept struct {
 	keeper   *Keeper

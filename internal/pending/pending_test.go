@@ -212,6 +212,30 @@ func TestThePageOutlivesTheLogin(t *testing.T) {
 	}
 }
 
+// After a login that was refused, its page is known for an hour, its slot is free, and
+// nothing of the login is left.
+func TestThePageOutlivesARefusal(t *testing.T) {
+	t.Parallel()
+	for _, page := range []string{"/dossiers/7?a=b;c,d", "/" + strings.Repeat("x", 1000)} {
+		s := newSite(t)
+		l := s.start(1, false, func(int) string { return page })[0]
+		s.answer(func(w http.ResponseWriter) { s.keeper.End(w, s.keeper.Find(s.request(), l.State)) })
+		for range 2 {
+			if got := s.keeper.Find(s.request(), l.State); got == nil || !got.Over || got.ReturnTo != page || got.Verifier != "" {
+				t.Errorf("%.20q: got %+v, want the page alone", page, got)
+			}
+		}
+		for _, newer := range s.start(pending.Slots, false, func(int) string { return "/" }) {
+			if got := s.keeper.Find(s.request(), newer.State); got == nil || got.Over {
+				t.Errorf("%.20q: got %+v, want the eight newer logins", page, got)
+			}
+		}
+		if got := s.keeper.Find(s.request(), l.State); got != nil {
+			t.Errorf("%.20q: got %+v, want the login to have given way", page, got)
+		}
+	}
+}
+
 // A login is of its state, whole, and of nobody else's cookie.
 func TestFindNothing(t *testing.T) {
 	t.Parallel()
