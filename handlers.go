@@ -129,11 +129,7 @@ func (a *Authenticator) refuseLogin(w http.ResponseWriter, r *http.Request, logi
 	refusal.loginRefused, refusal.ReturnTo, refusal.AcceptedACR = true, a.config.returnTo(login.ReturnTo), login.ACR
 	refusal.AuthorizeURL = a.provider.SupportURL((&loginRequest{ACR: login.ACR}).params(a.config.askAMR)...)
 	a.events.emit(r.Context(), Event{Kind: EventLoginRefused, Code: refusal.Code})
-	if login.Silent || refusal.ReturnTo == a.config.homePath {
-		a.pending.Remove(w, r, login)
-	} else {
-		a.pending.End(w, login)
-	}
+	a.pending.End(w, r, login)
 	if login.Silent {
 		a.config.logger.LogAttrs(r.Context(), slog.LevelDebug, "agentconnect: no silent login", refusal.logAttrs()...)
 		redirect(w, refusal.ReturnTo)

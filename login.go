@@ -296,8 +296,7 @@ func randomText() string {
 // loginURL returns the path and query of the login that returns to target. A target that
 // the login would not keep is left out: escaped, a long one exceeds what proxies accept.
 func (a *Authenticator) loginURL(target string) string {
-	target = a.config.returnTo(target)
-	if target == a.config.homePath {
+	if target = a.config.returnTo(target); target == a.config.homePath {
 		return a.config.loginPath
 	}
 	return a.config.loginPath + "?return_to=" + url.QueryEscape(target)

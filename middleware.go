@@ -194,7 +194,7 @@ func (a *Authenticator) refuseStranger(w http.ResponseWriter, r *http.Request, g
 	if cause := a.lost(w, r); cause != nil {
 		a.fresh.Forget(w, r) // one page: the next login may work
 		refusal := newError(codeSessionLost, cause)
-		refusal.ReturnTo = a.config.returnTo(navigation.Target(r))
+		refusal.ReturnTo = a.pageOf(r)
 		a.refuse(w, r, refusal)
 		return
 	}
@@ -241,9 +241,6 @@ func (a *Authenticator) refuseAgent(w http.ResponseWriter, r *http.Request, lack
 		return
 	}
 	lacking.ReturnTo = a.pageOf(r)
-	if navigation.Is(r) {
-		lacking.ReturnTo = a.config.returnTo(navigation.Target(r))
-	}
 	a.events.emit(r.Context(), Event{Kind: EventAccessRefused, Code: lacking.Code})
 	a.refuse(w, r, lacking)
 }
@@ -262,12 +259,11 @@ func (a *Authenticator) stepUp(w http.ResponseWriter, r *http.Request, acr []str
 	a.startLogin(w, r, login)
 }
 
-// pageOf returns the page that sent a request that is not a navigation, by its Referer,
-// so that a login returns to a page that can be opened with GET. It returns "" if that
-// is not a page of this application. A page that htmx opens in place of a navigation is
-// itself the page.
+// pageOf returns the page to return to after a request: itself if it is a navigation, or
+// one that htmx makes in place of a navigation, and otherwise the page that sent it, by
+// its Referer. It returns "" if that is not a page of this application.
 func (a *Authenticator) pageOf(r *http.Request) string {
-	if r.Method == http.MethodGet && r.Header.Get("HX-Boosted") == "true" {
+	if navigation.Is(r) || r.Method == http.MethodGet && r.Header.Get("HX-Boosted") == "true" {
 		return a.config.returnTo(navigation.Target(r))
 	}
 	referer, err := url.Parse(r.Referer())

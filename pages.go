@@ -115,11 +115,8 @@ func (a *Authenticator) errorPage(lang string, e *Error) *Page {
 		p.Paragraphs = append(p.Paragraphs, reason.in(lang)) // a sentence of the application's
 	}
 	p.Paragraphs = append(p.Paragraphs, a.config.brand.In(text.Means), a.config.brand.In(text.Todo))
-	switch { // the level may be why
-	case demandsCertification(e) && (e.Code == codeAccessDenied || e.Code == codeProviderSessionLost):
-		p.Paragraphs = append(p.Paragraphs, a.config.brand.In(Reason(wording.Certifiable()).in(lang)))
-	case e.Code == codeAccessDenied && len(e.AcceptedACR) > 0:
-		p.Paragraphs = append(p.Paragraphs, wording.Of(string(CodeInsufficientLevel)).In(lang).Todo)
+	if help := Reason(wording.LevelHelp(string(e.Code), e.AcceptedACR)); help.French != "" {
+		p.Paragraphs = append(p.Paragraphs, a.config.brand.In(help.in(lang)))
 	}
 	if m.Offers&wording.Login != 0 {
 		p.Login = a.loginAgain(e)
@@ -289,17 +286,12 @@ func meaningOf(e *Error) wording.Meaning {
 	switch {
 	case e.Code == CodeForbidden && e.loginRefused:
 		return wording.ForbiddenAtLogin()
-	case e.Code == CodeInsufficientLevel && demandsCertification(e):
+	case e.Code == CodeInsufficientLevel && wording.IsCertification(e.AcceptedACR):
 		return wording.NotCertified()
 	case e.Code == CodeSessionStore && e.logoutFailed:
 		return wording.LogoutIncomplete()
 	}
 	return wording.Of(string(e.Code))
-}
-
-// demandsCertification reports whether a login had to certify the head of a company.
-func demandsCertification(e *Error) bool {
-	return slices.Equal(e.AcceptedACR, []string{ACRCertificationDirigeant})
 }
 
 const (

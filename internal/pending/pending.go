@@ -189,8 +189,12 @@ func (k *Keeper) Remove(w http.ResponseWriter, r *http.Request, l *Login) {
 }
 
 // End takes a login that Find returned from the browser, but keeps its page for an hour:
-// the agent may reload the page that refused the login.
-func (k *Keeper) End(w http.ResponseWriter, l *Login) {
+// the agent may reload the page that refused the login. A silent login shows no page.
+func (k *Keeper) End(w http.ResponseWriter, r *http.Request, l *Login) {
+	if l.Silent || l.ReturnTo == "/" { // a login goes there anyway
+		k.Remove(w, r, l)
+		return
+	}
 	page := ""
 	if len(l.ReturnTo) <= maxOwnPage {
 		page = intoCookie.Replace(l.ReturnTo)

@@ -219,7 +219,7 @@ func TestThePageOutlivesARefusal(t *testing.T) {
 	for _, page := range []string{"/dossiers/7?a=b;c,d", "/" + strings.Repeat("x", 1000)} {
 		s := newSite(t)
 		l := s.start(1, false, func(int) string { return page })[0]
-		s.answer(func(w http.ResponseWriter) { s.keeper.End(w, s.keeper.Find(s.request(), l.State)) })
+		s.answer(func(w http.ResponseWriter) { s.keeper.End(w, s.request(), s.keeper.Find(s.request(), l.State)) })
 		for range 2 {
 			if got := s.keeper.Find(s.request(), l.State); got == nil || !got.Over || got.ReturnTo != page || got.Verifier != "" {
 				t.Errorf("%.20q: got %+v, want the page alone", page, got)
@@ -232,6 +232,20 @@ func TestThePageOutlivesARefusal(t *testing.T) {
 		}
 		if got := s.keeper.Find(s.request(), l.State); got != nil {
 			t.Errorf("%.20q: got %+v, want the login to have given way", page, got)
+		}
+	}
+	for _, silent := range []bool{false, true} {
+		s := newSite(t)
+		l := newLogin(map[bool]string{false: "/", true: "/dossiers"}[silent])
+		l.Silent = silent
+		s.answer(func(w http.ResponseWriter) {
+			if err := s.keeper.Add(w, s.request(), l); err != nil {
+				t.Fatal(err)
+			}
+		})
+		s.answer(func(w http.ResponseWriter) { s.keeper.End(w, s.request(), s.keeper.Find(s.request(), l.State)) })
+		if s.header() != 0 {
+			t.Errorf("silent %t: the browser still has %q", silent, s.request().Header.Get("Cookie"))
 		}
 	}
 }

@@ -28,6 +28,9 @@ func Role(role string) Phrase {
 	return Phrase{}
 }
 
+// IsCertification reports whether a login demands the certification dirigeant alone.
+func IsCertification(acr []string) bool { return len(acr) == 1 && acr[0] == certification }
+
 // Level describes a list of acr values.
 func Level(acr []string) Phrase {
 	switch strings.Join(acr, " ") {

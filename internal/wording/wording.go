@@ -424,13 +424,21 @@ const (
 	certifiableEnglish = "ProConnect can certify a person who heads a private company registered in France and who has a FranceConnect account; it certifies neither public bodies, nor associations, nor companies owned by companies alone."
 )
 
-// Certifiable says who can get the certification, and what the others can do. It is for
-// a login that was given up, perhaps because the person cannot get it.
-func Certifiable() Phrase {
-	return Phrase{
-		certifiableFrench + " Si vous n’êtes pas dans le premier cas, demandez à ce service une autre façon de prouver votre statut.",
-		certifiableEnglish + " If this is not your case, ask this service for another way to prove your status.",
+// LevelHelp is what the page adds where the level that the login demanded may be why it
+// did not succeed. It returns the zero Phrase for other codes, and without a level.
+func LevelHelp(code string, acr []string) Phrase {
+	switch {
+	case IsCertification(acr) && (code == "access_denied" || code == "provider_session_lost"):
+		// A person who cannot get it has to give the login up.
+		return Phrase{
+			certifiableFrench + " Si vous n’êtes pas dans le premier cas, demandez à ce service une autre façon de prouver votre statut.",
+			certifiableEnglish + " If this is not your case, ask this service for another way to prove your status.",
+		}
+	case len(acr) > 0 && code == "access_denied":
+		stronger := Of("insufficient_level")
+		return Phrase{stronger.French.Todo, stronger.English.Todo}
 	}
+	return Phrase{}
 }
 
 // LogoutIncomplete is the code session_store during a logout.
