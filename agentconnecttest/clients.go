@@ -96,8 +96,8 @@ func (c Client) validate() error {
 	}
 	for _, uri := range slices.Concat(c.RedirectURIs, c.PostLogoutRedirectURIs) {
 		u, err := url.Parse(uri)
-		if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || strings.Contains(uri, "#") {
-			problems = append(problems, fmt.Errorf("redirect URI %q is not an absolute http or https URL without fragment", uri))
+		if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || strings.ContainsAny(uri, "# ") {
+			problems = append(problems, fmt.Errorf("redirect URI %q is not an absolute http or https URL without fragment or space", uri))
 		}
 	}
 	for _, scope := range c.Scopes {

@@ -189,7 +189,8 @@ func (s *Server) Stop() {
 }
 
 // Restart makes the provider reachable again at the same address, after [Server.Stop]
-// or instead of it. It keeps the sessions, codes, tokens and keys.
+// or instead of it. It keeps the sessions, codes, tokens and keys. An application that
+// met the outage may wait for up to five seconds before it reads the metadata again.
 func (s *Server) Restart() {
 	s.tb.Helper()
 	s.Stop()

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"os"
 	"os/signal"
+	"strconv"
 	"strings"
 	"sync/atomic"
 	"syscall"
@@ -35,7 +36,7 @@ func newFake(s settings, address net.Addr) (*fake, error) {
 		if s.TLSCert != "" {
 			scheme = "https"
 		}
-		f.issuer = scheme + "://" + address.String() + "/api/v2"
+		f.issuer = scheme + "://" + reachable(address) + "/api/v2"
 	}
 	cfg := f.config(s)
 	cfg.Issuer = f.issuer
@@ -145,6 +146,15 @@ func (f *fake) instructions(s settings) string {
 		}
 	}
 	return b.String()
+}
+
+// reachable returns an address at which this machine reaches the listener: one that
+// listens on all interfaces has an address that is no host.
+func reachable(address net.Addr) string {
+	if tcp, ok := address.(*net.TCPAddr); ok && tcp.IP.IsUnspecified() {
+		return net.JoinHostPort("127.0.0.1", strconv.Itoa(tcp.Port))
+	}
+	return address.String()
 }
 
 // variables returns the lines that configure an application for one client. The former

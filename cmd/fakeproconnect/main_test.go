@@ -376,11 +376,14 @@ func TestFile(t *testing.T) {
 	eventually(t, "SIGHUP", func() bool { return strings.Count(p.stderr.String(), "read again") > before })
 }
 
-// TestWrongSettings: all that is wrong is said at once, with status 2.
+// TestWrongSettings: all that is wrong is said at once, with status 2, and
+// no settings for an application are printed.
 func TestWrongSettings(t *testing.T) {
-	file := filepath.Join(t.TempDir(), "settings.json")
-	if err := os.WriteFile(file, []byte(`{"colour": "blue"}`), 0o600); err != nil {
-		t.Fatal(err)
+	file, bare := filepath.Join(t.TempDir(), "settings.json"), filepath.Join(t.TempDir(), "bare.json")
+	for name, text := range map[string]string{file: `{"colour": "blue"}`, bare: `{"clients": [{"id": "mine"}]}`} {
+		if err := os.WriteFile(name, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
 	}
 	for _, test := range []struct {
 		name   string
@@ -389,27 +392,54 @@ func TestWrongSettings(t *testing.T) {
 		status int
 		want   []string
 	}{
-		{"several", []string{"FAKEPROCONNECT_RIE=perhaps"}, []string{"-fault", "no-such-fault", "-login", "nobody", "-tls-cert", "x"}, 2, []string{"FAKEPROCONNECT_RIE", "no-such-fault", "nobody", "-tls-key"}},
+		{"several", []string{"FAKEPROCONNECT_RIE=perhaps"}, []string{"-fault", "no-such-fault", "-login", "nobody", "-tls-cert", "x"}, 2, []string{`FAKEPROCONNECT_RIE: invalid value "perhaps"`, "no-such-fault", "nobody", "-tls-key"}},
 		{"an unknown flag", nil, []string{"-colour"}, 2, []string{"colour"}},
 		{"an argument", nil, []string{"start"}, 2, []string{"start"}},
 		{"an unknown member of the file", nil, []string{"-config", file}, 2, []string{"colour"}},
 		{"no such file", nil, []string{"-config", file + "x"}, 2, []string{"settings.jsonx"}},
 		{"a wrong algorithm and issuer", nil, []string{"-id-token-alg", "PS256", "-issuer", "here", "-listen", "127.0.0.1:0"}, 2, []string{"PS256", "Issuer"}},
 		{"an address of another machine", nil, []string{"-listen", "192.0.2.1:80"}, 1, []string{"192.0.2.1"}},
-		{"help", nil, []string{"-help"}, 0, []string{"-redirect-uri", "-post-logout-redirect-uri"}},
+		{"no address", nil, []string{"-listen", ""}, 2, []string{"-listen is empty"}},
+		{"no certificate", nil, []string{"-listen", "127.0.0.1:0", "-tls-cert", "no-such-cert", "-tls-key", "no-such-key"}, 2, []string{"no-such-cert"}},
+		{"a client of the file without a secret", nil, []string{"-config", bare, "-listen", "127.0.0.1:0"}, 2, []string{"Secret is missing"}},
+		{"two URIs in one", nil, []string{"-redirect-uri", "http://localhost:1/a http://localhost:1/b", "-listen", "127.0.0.1:0"}, 2, []string{"redirect URI"}},
+		{"help", nil, []string{"-help"}, 0, []string{"-redirect-uri", "-post-logout-redirect-uri", "(default 1h)\n", "FAKEPROCONNECT_REDIRECT_URI"}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			cmd := command(t, test.env, test.args...)
-			out, err := cmd.CombinedOutput()
+			output := new(lines)
+			cmd.Stdout, cmd.Stderr = output, output
+			if err := cmd.Start(); err != nil {
+				t.Fatal(err)
+			}
+			limit := time.AfterFunc(10*time.Second, func() { _ = cmd.Process.Kill() }) // if it serves instead
+			err := cmd.Wait()
+			limit.Stop()
+			out := output.String()
 			if got := cmd.ProcessState.ExitCode(); got != test.status {
 				t.Errorf("got status %d, %v, want %d; %s", got, err, test.status, out)
 			}
 			for _, want := range test.want {
-				if !strings.Contains(string(out), want) {
+				if !strings.Contains(out, want) {
 					t.Errorf("got %s, want %q in it", out, want)
 				}
 			}
+			if strings.Contains(out, "PROCONNECT_ISSUER=") {
+				t.Errorf("got %s, want no settings for an application", out)
+			}
 		})
+	}
+}
+
+// TestListensEverywhere: the issuer is one that an application and a browser of this
+// machine can use. A variable without a value counts as unset.
+func TestListensEverywhere(t *testing.T) {
+	p := start(t, []string{"FAKEPROCONNECT_ISSUER=", "FAKEPROCONNECT_CLIENT_ID="}, "-listen", ":0")
+	if status, _ := p.get(t, browser(t), "/api/v2/.well-known/openid-configuration"); status != 200 || !strings.HasPrefix(p.origin, "http://127.0.0.1:") {
+		t.Errorf("got %d at %s, want 200 on 127.0.0.1", status, p.origin)
+	}
+	if got := p.vars["PROCONNECT_CLIENT_ID"]; got != "demonstration" {
+		t.Errorf("got the client %q, want the default", got)
 	}
 }
 

@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"cmp"
+	"crypto/tls"
 	"encoding/json"
 	"errors"
 	"flag"
@@ -67,9 +68,6 @@ func (d *duration) UnmarshalText(text []byte) error {
 	return err
 }
 
-// MarshalText implements encoding.TextMarshaler.
-func (d duration) MarshalText() ([]byte, error) { return []byte(time.Duration(d).String()), nil }
-
 // defaults is one client, an application on port 8080 of this machine.
 func defaults() settings {
 	return settings{
@@ -111,7 +109,9 @@ func parse(args []string, env func(string) (string, bool), stderr io.Writer) (fu
 	flags.StringVar(&given.TLSKey, "tls-key", "", "a PEM `file`, the key of -tls-cert")
 	flags.BoolVar(&given.RIE, "rie", false, "be the ProConnect of the State's private network")
 	flags.BoolVar(&given.RotateRefreshTokens, "rotate-refresh-tokens", false, "make each refresh token usable once")
-	flags.TextVar(&given.AccessTokenLife, "access-token-life", duration(0), "how long access tokens last, such as 90s (default 1h)")
+	flags.Func("access-token-life", "how long access tokens last, such as 90s (default 1h)", func(text string) error {
+		return given.AccessTokenLife.UnmarshalText([]byte(text))
+	})
 	flags.StringVar(&given.Login, "login", "", "log this `agent` in everywhere, without the login page")
 	flags.Var(list{&given.Faults}, "fault", "fail in this way (the `name` of a fault; several are allowed)")
 	flags.StringVar(&c.ID, "client-id", "", "the `client_id` of the application (default demonstration)")
@@ -120,6 +120,11 @@ func parse(args []string, env func(string) (string, bool), stderr io.Writer) (fu
 	flags.Var(list{&c.PostLogoutRedirectURIs}, "post-logout-redirect-uri", "its post-logout redirect `URI` (several are allowed)")
 	flags.StringVar(&c.IDTokenAlg, "id-token-alg", "", "RS256, ES256 or HS256 (default RS256)")
 	flags.StringVar(&c.UserinfoAlg, "userinfo-alg", "", "the same, or none (default that of -id-token-alg)")
+	flags.Usage = func() {
+		fmt.Fprintln(stderr, "Usage of fakeproconnect:")
+		flags.PrintDefaults()
+		fmt.Fprintln(stderr, "Each flag is also a variable, FAKEPROCONNECT_REDIRECT_URI for -redirect-uri, with commas between several values.")
+	}
 	if err := flags.Parse(args); err != nil {
 		return nil, err
 	}
@@ -133,9 +138,9 @@ func parse(args []string, env func(string) (string, bool), stderr io.Writer) (fu
 	var problems []error
 	flags.VisitAll(func(f *flag.Flag) {
 		name := "FAKEPROCONNECT_" + strings.ToUpper(strings.ReplaceAll(f.Name, "-", "_"))
-		if value, ok := env(name); ok && !set[f.Name] {
+		if value, _ := env(name); value != "" && !set[f.Name] {
 			if err := flags.Set(f.Name, value); err != nil {
-				problems = append(problems, fmt.Errorf("fakeproconnect: %s: %w", name, err))
+				problems = append(problems, fmt.Errorf("fakeproconnect: %s: invalid value %q: %w", name, value, err))
 			}
 			set[f.Name] = true
 		}
@@ -159,7 +164,13 @@ func readFile(name string) (settings, error) {
 	}
 	decoder := json.NewDecoder(bytes.NewReader(text))
 	decoder.DisallowUnknownFields()
-	if err := decoder.Decode(&s); err != nil {
+	ours := s.Clients
+	s.Clients = nil // otherwise the file's first client would keep what it does not set
+	err = decoder.Decode(&s)
+	if s.Clients == nil {
+		s.Clients = ours
+	}
+	if err != nil {
 		return s, fmt.Errorf("fakeproconnect: %s: %w", name, err)
 	}
 	if decoder.More() {
@@ -209,8 +220,15 @@ func (s settings) check() error {
 	if s.Login != "" && !slices.ContainsFunc(s.agents(), func(a agentconnecttest.Agent) bool { return a.Login == s.Login }) {
 		problems = append(problems, fmt.Errorf("fakeproconnect: no agent is called %q", s.Login))
 	}
+	if s.Listen == "" { // net.Listen would take a random port of all interfaces
+		problems = append(problems, errors.New("fakeproconnect: -listen is empty"))
+	}
 	if (s.TLSCert == "") != (s.TLSKey == "") {
 		problems = append(problems, errors.New("fakeproconnect: -tls-cert and -tls-key go together"))
+	} else if s.TLSCert != "" {
+		if _, err := tls.LoadX509KeyPair(s.TLSCert, s.TLSKey); err != nil {
+			problems = append(problems, fmt.Errorf("fakeproconnect: -tls-cert: %w", err))
+		}
 	}
 	return errors.Join(problems...)
 }
