@@ -39,6 +39,8 @@ func TestTokenAnswers(t *testing.T) {
 		{"a refresh token, no ID token", refresh, map[string]any{"id_token": nil}, "another", ""},
 		{"a refresh token, an ID token of somebody else", refresh, map[string]any{"id_token": of("somebody-else")}, "", "token endpoint, refresh: the sub is not that of the session"},
 		{"a refresh token, a malformed ID token", refresh, map[string]any{"id_token": "x.y.z"}, "", "token endpoint, refresh: it is not a JWT signed with the registered algorithm"},
+		{"an ID token with another algorithm that can be registered", refresh, map[string]any{"id_token": "eyJhbGciOiJIUzI1NiJ9.e30.AA"}, "", "token endpoint, refresh: its alg is HS256, but the settings say RS256"},
+		{"an ID token with an algorithm that cannot", refresh, map[string]any{"id_token": "eyJhbGciOiJQUzI1NiJ9.e30.AA"}, "", "token endpoint, refresh: it is not a JWT signed with the registered algorithm"},
 		{"an error with status 200", refresh, map[string]any{"error": "invalid_grant"}, "", "token endpoint, refresh: invalid_grant"},
 	} {
 		answer := map[string]any{"access_token": "access", "token_type": "Bearer", "expires_in": 60, "id_token": good, "refresh_token": "another"}

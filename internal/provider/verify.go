@@ -47,6 +47,9 @@ type signed struct {
 func (v *verifier) verify(ctx context.Context, token string) (signed, error) {
 	// Only compact: an ID token has no other serialisation (Core 1.0 section 2).
 	jws, err := jose.ParseSignedCompact(token, []jose.SignatureAlgorithm{v.alg})
+	if other, ok := errors.AsType[*jose.ErrUnexpectedSignatureAlgorithm](err); ok && slices.Contains([]jose.SignatureAlgorithm{jose.RS256, jose.ES256, jose.HS256}, other.Got) {
+		return signed{}, fmt.Errorf("its alg is %s, but the settings say %s", other.Got, v.alg)
+	}
 	if err != nil {
 		return signed{}, errors.New("it is not a JWT signed with the registered algorithm")
 	}

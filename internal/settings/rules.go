@@ -19,6 +19,10 @@ const (
 	unsigned   = "none"
 )
 
+// metadataPath follows the issuer in the address of its metadata (OpenID Connect
+// Discovery 1.0 section 4).
+const metadataPath = "/.well-known/openid-configuration"
+
 // Issuer checks the environment and the issuer, of which exactly one must be given, and
 // returns the issuer.
 func (p *Problems) Issuer(environment, issuer string) string {
@@ -32,8 +36,12 @@ func (p *Problems) Issuer(environment, issuer string) string {
 			p.Add(Environment.Option(), "invalid", "%s is not one of integration, production, integration-rie, production-rie", p.shown(environment))
 		}
 	default:
-		if u := p.absoluteURL(Issuer.Option(), issuer); u != nil && (u.RawQuery != "" || u.ForceQuery) {
+		switch u := p.absoluteURL(Issuer.Option(), issuer); {
+		case u == nil:
+		case u.RawQuery != "" || u.ForceQuery:
 			p.Add(Issuer.Option(), "invalid", "an issuer has no query")
+		case strings.HasSuffix(u.Path, metadataPath):
+			p.Add(Issuer.Option(), "invalid", "%q is the address of the metadata; give the part before %s", issuer, metadataPath)
 		}
 	}
 	return issuer
@@ -49,8 +57,16 @@ func (p *Problems) Client(id, secret, user string) {
 			p.Add(f.option, "missing", "give the %s that ProConnect handed out to %s", f.name, user)
 		case strings.TrimSpace(f.value) != f.value:
 			p.Add(f.option, "invalid", "the value begins or ends with white space")
+		case isQuoted(f.value):
+			p.Add(f.option, "invalid", "the value is between quotes; remove them")
 		}
 	}
+}
+
+// isQuoted reports whether a value is between quotes. A shell removes them, but a file of
+// variables for a container or for systemd may keep them.
+func isQuoted(value string) bool {
+	return len(value) > 1 && value[0] == value[len(value)-1] && strings.Contains(`"'`, value[:1])
 }
 
 // Calls checks the HTTP client, the logger and the error handler.
@@ -85,6 +101,8 @@ func (p *Problems) Between(option string, d, shortest, longest time.Duration) {
 func (p *Problems) absoluteURL(option, raw string) *url.URL {
 	u, err := url.Parse(raw)
 	switch {
+	case isQuoted(raw):
+		p.Add(option, "invalid", "the value is between quotes; remove them")
 	case err != nil:
 		// url.Parse's error quotes its input, which may contain credentials.
 		p.Add(option, "invalid", "it is not a URL")
