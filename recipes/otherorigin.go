@@ -12,8 +12,8 @@ import (
 // OtherOrigin is an API whose front end has another origin of the same site:
 // https://demarches.example.gouv.fr calls https://api.example.gouv.fr. From another
 // site, browsers would not send the session cookie. The script is web/otherorigin.js.
-// Register the API's URLs; /retour leads back to the front end. To log out, the front
-// end links to the API's /logout, which asks for confirmation.
+// Register the API's URLs; /retour and / lead back to the front end. To log out, the
+// front end links to the API's /logout, which asks for confirmation.
 func OtherOrigin(auth *agentconnect.Authenticator, front string) http.Handler {
 	api := http.NewServeMux()
 	api.HandleFunc("GET /api/me", func(w http.ResponseWriter, r *http.Request) {
@@ -28,13 +28,15 @@ func OtherOrigin(auth *agentconnect.Authenticator, front string) http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle("/", auth.Handler())
 	mux.Handle("/api/", allowOrigin(front, auth.RequireAgent(forms.Handler(api))))
-	mux.HandleFunc("GET /retour", func(w http.ResponseWriter, r *http.Request) {
+	toFront := func(w http.ResponseWriter, r *http.Request) {
 		page, err := url.Parse(r.FormValue("page"))
 		if err != nil || page.IsAbs() || page.Host != "" || !strings.HasPrefix(page.Path, "/") {
 			page = &url.URL{Path: "/"}
 		}
 		http.Redirect(w, r, front+page.String(), http.StatusSeeOther)
-	})
+	}
+	mux.HandleFunc("GET /retour", toFront)
+	mux.HandleFunc("GET /{$}", toFront) // after a logout
 	return mux
 }
 

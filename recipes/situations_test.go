@@ -319,6 +319,13 @@ func TestOtherOrigin(t *testing.T) {
 	resp, _ = b.do(http.MethodGet, a.url+"/api/me", from("https://evil.example"), nil)
 	wantAllowed(resp, "")
 
+	logout, err := a.provider.Logout(b.client, a.url+"/logout")
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp, body = b.read(logout)
+	b.want(resp, body, http.StatusOK, "front end /")
+
 	for _, page := range []string{"https://evil.example/", "//evil.example/", "@evil.example/", ".evil.example", "", "/\\evil.example", "javascript:alert(1)", "%zz"} {
 		resp, _ := b.do(http.MethodGet, a.url+"/retour?page="+url.QueryEscape(page), navigation(), nil)
 		location := resp.Header.Get("Location")
