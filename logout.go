@@ -20,9 +20,9 @@ import (
 //
 // It accepts POST. GET shows a page with a button and ends nothing, so that an image or
 // a link of another site cannot log an agent out. Forms of other sites are refused, by
-// Sec-Fetch-Site and Origin. Without a session, it redirects to the page of
-// [WithLoggedOutPath]. An expired session also ends at the provider, which may still
-// know the agent. If the store cannot delete the session, the agent gets a 503 page,
+// Sec-Fetch-Site and Origin. Without the cookie of a session, it redirects to the page
+// of [WithLoggedOutPath]. A session that is already over also ends at the provider,
+// which may still know the agent. If the store cannot delete the session, the agent gets a 503 page,
 // and the browser loses the cookie.
 //
 // To log in with another account, the form has the field "login": the path and query of
@@ -61,7 +61,9 @@ func (a *Authenticator) Logout(w http.ResponseWriter, r *http.Request) {
 		a.refuse(w, r, refusal)
 		return
 	}
-	if len(ended) == 0 && next == "" {
+	// A session that was there may have ended a moment ago, by a double click: the
+	// browser then drops the first answer, which leads to the provider.
+	if len(ended) == 0 && next == "" && len(a.sessions.presented(r)) == 0 {
 		a.goOnLoggedOut(w, r, "")
 		return
 	}

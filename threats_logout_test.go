@@ -9,6 +9,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/alexedwards/scs/v2/memstore"
+
 	"github.com/agentconnect-go/agentconnect"
 	"github.com/agentconnect-go/agentconnect/agentconnecttest"
 )
@@ -151,6 +153,36 @@ func TestThreatLogoutOfExpiredSession(t *testing.T) {
 	}
 	if n := a.store.sessions(t); n != 0 {
 		t.Errorf("sessions: got %d, want 0", n)
+	}
+}
+
+// A double click sends two logouts with the same cookies, and the browser follows the
+// second answer: both lead to the provider. So does a session that the store has lost.
+func TestThreatLogoutTwice(t *testing.T) {
+	t.Parallel()
+	for name, first := range map[string]func(a *app, b *browser){
+		"a double click": func(a *app, b *browser) { a.browserWith(b.cookies()).post("/logout", nil) },
+		"a lost session": func(a *app, b *browser) { a.store.MemStore = memstore.NewWithCleanupInterval(0) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			a := newApp(t)
+			b := a.loggedIn("marie")
+			first(a, b)
+			p := b.post("/logout", nil)
+			if !strings.HasPrefix(p.location(), a.provider.Issuer+"/session/end?") {
+				t.Fatalf("got status %d to %q, want the provider's end of session", p.StatusCode, p.location())
+			}
+			if end := b.navigate(b.navigate(p.location()).location()); end.location() != "/" {
+				t.Errorf("back from the provider: got %q, want /", end.location())
+			}
+			if p := b.navigate(b.navigate("/login").location()); strings.Contains(p.location(), "code=") {
+				t.Errorf("the provider still knows the agent: got %q", p.location())
+			}
+			if got := b.cookies(); got["agentconnect"] != "" {
+				t.Errorf("got the cookies %v, want no session", got)
+			}
+		})
 	}
 }
 
