@@ -22,8 +22,8 @@ import (
 // a link of another site cannot log an agent out. Forms of other sites are refused, by
 // Sec-Fetch-Site and Origin. Without the cookie of a session, it redirects to the page
 // of [WithLoggedOutPath]. A session that is already over also ends at the provider,
-// which may still know the agent. If the store cannot delete the session, the agent gets a 503 page,
-// and the browser loses the cookie.
+// which may still know the agent. If the store cannot delete the session, the agent gets
+// a 503 page, and the browser loses the cookie.
 //
 // To log in with another account, the form has the field "login": the path and query of
 // the application's login, as [Authenticator.LoginURL] returns them. The login starts

@@ -970,3 +970,17 @@ func TestThreatReloadOfARefusal(t *testing.T) {
 		}
 	}
 }
+
+// The page "/" is kept too, if the home page is another one.
+func TestThreatReloadOfARefusalOfTheRoot(t *testing.T) {
+	t.Parallel()
+	a := newApp(t, agentconnect.WithHomePath("/accueil"))
+	b := a.browser()
+	callback := b.callback("/login?return_to=/", "karim")
+	a.provider.Inject(agentconnecttest.Fault("token-html-type"))
+	for range 2 {
+		if p := b.navigate(callback.String()); !strings.Contains(p.body, `href="/login?return_to=%2F"`) {
+			t.Errorf("got status %d, %s, want a login that returns to /", p.StatusCode, p.body)
+		}
+	}
+}

@@ -55,8 +55,8 @@ type Login struct {
 	// when it comes back.
 	ReturnTo string
 
-	// Over says that the login took too long, or was sealed with a key that is no
-	// longer known. Then only ReturnTo is set.
+	// Over says that the login ended without a session, took too long, or was sealed
+	// with a key that is no longer known. Then only ReturnTo is set.
 	Over bool
 
 	keeper  *Keeper // that set its cookie
@@ -191,7 +191,7 @@ func (k *Keeper) Remove(w http.ResponseWriter, r *http.Request, l *Login) {
 // End takes a login that Find returned from the browser, but keeps its page for an hour:
 // the agent may reload the page that refused the login. A silent login shows no page.
 func (k *Keeper) End(w http.ResponseWriter, r *http.Request, l *Login) {
-	if l.Silent || l.ReturnTo == "/" { // a login goes there anyway
+	if l.Silent {
 		k.Remove(w, r, l)
 		return
 	}

@@ -424,8 +424,8 @@ const (
 	certifiableEnglish = "ProConnect can certify a person who heads a private company registered in France and who has a FranceConnect account; it certifies neither public bodies, nor associations, nor companies owned by companies alone."
 )
 
-// LevelHelp is what the page adds where the level that the login demanded may be why it
-// did not succeed. It returns the zero Phrase for other codes, and without a level.
+// LevelHelp returns the paragraph that the page adds if the demanded level may be the
+// reason of the refusal. It returns the zero Phrase for other codes, and without a level.
 func LevelHelp(code string, acr []string) Phrase {
 	switch {
 	case IsCertification(acr) && (code == "access_denied" || code == "provider_session_lost"):
