@@ -112,6 +112,7 @@ func TestPasswords(t *testing.T) {
 			}
 		})
 		mux.Handle("/link", auth.LoadAgent(p.Linking(auth)))
+		mux.Handle("/logout", p.Logout(auth))
 		mux.Handle("/preferences", auth.LoadAgent(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			fmt.Fprintf(w, "user %q", p.User(r))
 		})))
@@ -162,6 +163,14 @@ func TestPasswords(t *testing.T) {
 	}
 
 	// The session of the application alone is worth nothing after the logout.
+	post(b, "/logout", navigation())
+	who(b, "")
+
+	// Nor is a user logged in any more who logged in by password, unless another site
+	// asked for the logout.
+	post(b, "/password?user=paul", navigation())
+	post(b, "/logout", forged)
+	who(b, "paul")
 	post(b, "/logout", navigation())
 	who(b, "")
 

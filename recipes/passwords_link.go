@@ -31,6 +31,21 @@ func (p Passwords) Linking(auth *agentconnect.Authenticator) http.Handler {
 	}))
 }
 
+// Logout goes in place of auth.Logout, which does not know a user who logged in by
+// password. It ends both sessions.
+func (p Passwords) Logout(auth *agentconnect.Authenticator) http.Handler {
+	return http.NewCrossOriginProtection().Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Method == http.MethodPost {
+			session, _ := p.Store.Get(r, p.Name)
+			session.Options.MaxAge = -1
+			if err := session.Save(r, w); err != nil {
+				slog.ErrorContext(r.Context(), "the session of the application could not be ended", "cause", err)
+			}
+		}
+		auth.Logout(w, r)
+	}))
+}
+
 // linking returns the user who asked to be linked.
 func (p Passwords) linking(session *sessions.Session) string {
 	user, _ := session.Values["user"].(string)

@@ -13,8 +13,23 @@
 // every browser, or with a visit to /as/marie for one. POST on /faults makes it fail,
 // and DELETE stops that.
 //
+// The file is a JSON object. A flag or a variable overrides it; -client-id and the other
+// flags of an application change the first client. An unknown member is an error. All
+// members are optional:
+//
+//   - listen, issuer, tls_cert, tls_key, rie, rotate_refresh_tokens, access_token_life,
+//     login and faults, as the flags;
+//   - clients, in place of the demonstration client, each with id, secret, redirect_uris,
+//     post_logout_redirect_uris, id_token_alg, userinfo_alg, introspection_alg,
+//     public_only, email_domains and scopes, as the fields of [agentconnecttest.Client];
+//   - agents, in place of the demonstration agents, each with login, claims, acr, amr,
+//     other_acrs and blocked, as the fields of [agentconnecttest.Agent].
+//
 // It asks for no password. Do not let strangers reach it, and never use it in place of
 // the real ProConnect in production.
+//
+// [agentconnecttest.Client]: https://pkg.go.dev/github.com/agentconnect-go/agentconnect/agentconnecttest#Client
+// [agentconnecttest.Agent]: https://pkg.go.dev/github.com/agentconnect-go/agentconnect/agentconnecttest#Agent
 package main
 
 import (

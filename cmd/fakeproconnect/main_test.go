@@ -13,6 +13,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"runtime"
 	"strings"
 	"sync"
@@ -440,6 +441,27 @@ func TestListensEverywhere(t *testing.T) {
 	}
 	if got := p.vars["PROCONNECT_CLIENT_ID"]; got != "demonstration" {
 		t.Errorf("got the client %q, want the default", got)
+	}
+}
+
+// TestDocumentedFile: the documentation of the command names every member of the file.
+func TestDocumentedFile(t *testing.T) {
+	read := func(name string) string {
+		text, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(text)
+	}
+	doc, _, _ := strings.Cut(read("main.go"), "\npackage main")
+	members := regexp.MustCompile("`json:\"(\\w+)\"`").FindAllStringSubmatch(read("settings.go"), -1)
+	if len(members) < 20 {
+		t.Fatalf("got %d members, want those of the settings", len(members))
+	}
+	for _, m := range members {
+		if !regexp.MustCompile(`\b` + m[1] + `\b`).MatchString(doc) {
+			t.Errorf("the documentation does not name %s", m[1])
+		}
 	}
 }
 
