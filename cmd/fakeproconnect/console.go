@@ -39,6 +39,10 @@ func (f *fake) injectFaults(w http.ResponseWriter, r *http.Request) {
 	if r.ParseForm() == nil {
 		names = r.Form["name"]
 	}
+	if len(names) == 0 {
+		http.Error(w, "name a fault: /faults?name=token-error-503", http.StatusBadRequest)
+		return
+	}
 	for _, name := range names {
 		if !isFault(name) {
 			http.Error(w, "no fault is called "+name, http.StatusNotFound)

@@ -306,6 +306,7 @@ func TestFaults(t *testing.T) {
 	}{
 		{http.MethodPost, "?name=discovery-error-503", "cross-site", 403, 200},
 		{http.MethodPost, "?name=discovery-error-504", "none", 404, 200},
+		{http.MethodPost, "?fault=discovery-error-503", "none", 400, 200},
 		{http.MethodPost, "?name=discovery-error-503", "none", 204, 503},
 		{http.MethodDelete, "", "cross-site", 403, 503},
 		{http.MethodDelete, "", "none", 204, 200},
