@@ -231,3 +231,33 @@ func TestErrorsOfLoginHaveNoSecrets(t *testing.T) {
 		}
 	}
 }
+
+// TestLoginAndThenALevel: a route behind RequireAgent that demands more logs the agent
+// in, and then again with a code by e-mail.
+func TestLoginAndThenALevel(t *testing.T) {
+	t.Parallel()
+	provider := agentconnecttest.NewServer(t)
+	site := provider.StartApplication(func(site string) http.Handler {
+		auth, err := agentconnect.New(provider.Options(site)...)
+		if err != nil {
+			t.Fatal(err)
+		}
+		mux := http.NewServeMux()
+		mux.Handle("/", auth.Handler())
+		mux.Handle("/signature", auth.RequireAgent(auth.Require(agentconnect.MFA())(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			agent, _ := agentconnect.AgentFrom(r.Context())
+			fmt.Fprint(w, agent.ACR)
+		}))))
+		return mux
+	})
+	for agent, want := range map[string]string{"marie": "eidas1-mfa", "lucie": "eidas0-mfa"} {
+		resp, err := provider.Login(provider.Browser(), site+"/signature", agent)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer resp.Body.Close()
+		if body, err := io.ReadAll(resp.Body); err != nil || string(body) != want {
+			t.Errorf("%s: got %q, %v, want %s", agent, body, err, want)
+		}
+	}
+}

@@ -106,29 +106,30 @@ func (s *Server) login(client *http.Client, stop func(to *url.URL, from *http.Re
 	if err != nil || !s.ours(resp.Request.URL) || resp.StatusCode == http.StatusSeeOther {
 		return resp, err
 	}
-	// The login page, and then perhaps the page that asks for a code by e-mail.
-	for range 2 {
-		if resp, err = fillIn(&browser, resp, agent, settings); err != nil || !s.ours(resp.Request.URL) || resp.StatusCode == http.StatusSeeOther {
+	// The login page, and then perhaps the page that asks for a code by e-mail; both
+	// again if the application demands a higher level once the agent has logged in.
+	byMail := false
+	for pages := 0; ; pages++ {
+		page, err := readAll(resp)
+		if err != nil {
+			return nil, err
+		}
+		form, err := readForm(page)
+		if pages == 4 || err == nil && byMail && form.mailCode != "" {
+			return nil, fmt.Errorf("agentconnecttest: after the login form and the code by e-mail, the provider shows status %d: %s", resp.StatusCode, errorOn(page))
+		}
+		if err != nil {
+			return nil, fmt.Errorf("%w (status %d)", err, resp.StatusCode)
+		}
+		byMail = form.mailCode != ""
+		if resp, err = form.send(&browser, agent, settings); err != nil || !s.ours(resp.Request.URL) || resp.StatusCode == http.StatusSeeOther {
 			return resp, err
 		}
 	}
-	page, err := readAll(resp)
-	if err != nil {
-		return nil, err
-	}
-	return nil, fmt.Errorf("agentconnecttest: after the login form and the code by e-mail, the provider shows status %d: %s", resp.StatusCode, errorOn(page))
 }
 
-// fillIn fills in the form of a page of the provider and sends it.
-func fillIn(browser *http.Client, resp *http.Response, agent string, settings loginSettings) (*http.Response, error) {
-	page, err := readAll(resp)
-	if err != nil {
-		return nil, err
-	}
-	form, err := readForm(page)
-	if err != nil {
-		return nil, fmt.Errorf("%w (status %d)", err, resp.StatusCode)
-	}
+// send fills in the form and sends it.
+func (form loginForm) send(browser *http.Client, agent string, settings loginSettings) (*http.Response, error) {
 	fields, err := form.fill(agent, settings)
 	if err != nil {
 		return nil, err
