@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/agentconnect-go/agentconnect/internal/cookies"
@@ -181,9 +182,8 @@ func dependsOnAgent(h http.Header) {
 	h["Vary"] = values[1:]
 }
 
-// refuseStranger sends a stranger to the login, or answers that a login is needed. If
-// the route demands a level, the login asks for it at once, so that the agent logs in
-// only once.
+// refuseStranger sends a stranger to the login, or answers that a login is needed. The
+// login asks at once for the level of the route.
 func (a *Authenticator) refuseStranger(w http.ResponseWriter, r *http.Request, g guard) {
 	if !navigation.Is(r) {
 		refusal := newError(CodeUnauthenticated, nil)
@@ -198,7 +198,9 @@ func (a *Authenticator) refuseStranger(w http.ResponseWriter, r *http.Request, g
 		a.refuse(w, r, refusal)
 		return
 	}
-	switch {
+	switch path, _, _ := strings.Cut(navigation.Target(r), "?"); {
+	case path == a.config.loginPath, path == a.config.redirectURL.Path:
+		a.refuse(w, r, errorf(CodeInternal, "RequireAgent is around the login or the callback, which would redirect for ever: put it around protected routes only"))
 	case g.asks:
 		a.stepUp(w, r, g.acr)
 	default:
@@ -245,8 +247,7 @@ func (a *Authenticator) refuseAgent(w http.ResponseWriter, r *http.Request, lack
 	a.refuse(w, r, lacking)
 }
 
-// stepUp starts a login of the logged-in agent that demands one of the acr values and
-// returns to the same page.
+// stepUp starts a login that demands one of the acr values and returns to the same page.
 func (a *Authenticator) stepUp(w http.ResponseWriter, r *http.Request, acr []string) {
 	if r.Method == http.MethodHead { // starts nothing
 		redirect(w, a.loginURL(navigation.Target(r)))

@@ -661,3 +661,49 @@ func TestContextWithAgentIsNotTrusted(t *testing.T) {
 		t.Errorf("AgentFrom of an empty context: got %v, %t, want nobody", got, ok)
 	}
 }
+
+// A middleware around the login, or around the callback alone, would redirect for ever.
+// The first page that would do so says what is wrong, in the log.
+func TestMiddlewareAroundTheLogin(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		name  string
+		wraps func(auth *agentconnect.Authenticator) (login, callback http.Handler)
+	}{
+		{"RequireAgent around all", func(auth *agentconnect.Authenticator) (login, callback http.Handler) {
+			return auth.RequireAgent(auth.Handler()), auth.RequireAgent(auth.Handler())
+		}},
+		{"Require around all", func(auth *agentconnect.Authenticator) (login, callback http.Handler) {
+			mfa := auth.Require(agentconnect.MFA())
+			return mfa(auth.Handler()), mfa(auth.Handler())
+		}},
+		{"RequireAgent around the callback", func(auth *agentconnect.Authenticator) (login, callback http.Handler) {
+			return auth.Handler(), auth.RequireAgent(auth.Handler())
+		}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			s := newSite(t, siteConfig{}, func(a *app) http.Handler {
+				mux := http.NewServeMux()
+				login, callback := tt.wraps(a.auth)
+				mux.Handle("/login", login)
+				mux.Handle("/callback", callback)
+				mux.Handle("/", a.auth.RequireAgent(http.NotFoundHandler()))
+				return mux
+			})
+			resp, err := s.provider.Login(s.browser().client, s.url+"/dossiers", "marie")
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer resp.Body.Close()
+			if resp.StatusCode != http.StatusInternalServerError || !strings.Contains(s.logs.String(), "put it around protected routes only") {
+				t.Errorf("got status %d, log %s, want 500 and the reason", resp.StatusCode, s.logs)
+			}
+			// A path that is only like that of the login is a page of the application.
+			header := http.Header{"Sec-Fetch-Mode": {"navigate"}}
+			if p := s.browser().do("GET", "/Login/", header, ""); p.StatusCode != http.StatusSeeOther {
+				t.Errorf("/Login/: got status %d, want 303", p.StatusCode)
+			}
+		})
+	}
+}
