@@ -254,7 +254,7 @@ func unzipped(body []byte) string {
 
 var (
 	compactJWT  = regexp.MustCompile(`[A-Za-z0-9_-]+\.[A-Za-z0-9_-]*\.[A-Za-z0-9_-]*`)
-	certificate = regexp.MustCompile(`MI[A-Za-z0-9+/]{100,}=*`)
+	certificate = regexp.MustCompile(`\bMII[A-Za-z0-9+/]{500,}=*`) // a signature is shorter
 	longWord    = regexp.MustCompile(`[A-Za-z0-9_-]{40,}`)
 	randomText  = regexp.MustCompile(`\b[A-Z2-7]{26}\b`)
 	pageCode    = regexp.MustCompile(`\bY\d{6}\b`)
