@@ -14,6 +14,7 @@ import (
 	"github.com/agentconnect-go/agentconnect/internal/navigation"
 	"github.com/agentconnect-go/agentconnect/internal/pending"
 	"github.com/agentconnect-go/agentconnect/internal/provider"
+	"github.com/agentconnect-go/agentconnect/internal/replay"
 	"github.com/agentconnect-go/agentconnect/internal/weburl"
 )
 
@@ -220,7 +221,7 @@ func (a *Authenticator) replaceSession(r *http.Request, newer *session) {
 		if old.token == newer.token {
 			continue
 		}
-		if err := a.sessions.destroy(r.Context(), old.token); err != nil {
+		if err := replay.Replace(r.Context(), a.sessions.store, old.token, a.config.now()); err != nil {
 			a.config.logger.WarnContext(r.Context(), "agentconnect: the session before this login could not be deleted and lives until it expires", "cause", err)
 		}
 		a.endTokensOf(r.Context(), old.token)

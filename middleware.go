@@ -13,6 +13,7 @@ import (
 	"github.com/agentconnect-go/agentconnect/internal/email"
 	"github.com/agentconnect-go/agentconnect/internal/fresh"
 	"github.com/agentconnect-go/agentconnect/internal/navigation"
+	"github.com/agentconnect-go/agentconnect/internal/replay"
 )
 
 // RequireAgent runs next only for agents who are logged in, with the agent in the
@@ -209,14 +210,14 @@ func (a *Authenticator) refuseStranger(w http.ResponseWriter, r *http.Request, g
 }
 
 // lost explains why a browser that just got a session is a stranger. It returns nil if
-// the browser got no session a moment ago. If the store has the session but this
+// the browser got no session a moment ago, or if another tab just got another one, whose
+// cookie is still on its way. If the store has the session but this
 // instance cannot read it, a login replaces it: lost returns nil the first time.
 func (a *Authenticator) lost(w http.ResponseWriter, r *http.Request) error {
-	mark := a.fresh.Read(r)
-	if mark == nil || mark.IsUnreadable() {
+	token, mark := cookies.Value(r, a.config.cookieName), a.fresh.Read(r)
+	if mark == nil || mark.IsUnreadable() || replay.IsReplaced(r.Context(), a.sessions.store, token) {
 		return nil
 	}
-	token := cookies.Value(r, a.config.cookieName)
 	if !mark.IsOf(token) {
 		return errors.New("the browser does not present the cookie of the session that it was just given, or presents two: does a proxy drop or rewrite cookies, does another application on this host use the same cookie name?")
 	}

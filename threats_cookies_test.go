@@ -117,6 +117,41 @@ func TestThreatTwoSessionCookies(t *testing.T) {
 	}
 }
 
+// Two tabs log in at once, and the second replaces the session of the first. Until the
+// second answer arrives, the first tab still sends the old cookie: it logs in again, and
+// no page says that the session is lost.
+func TestThreatSessionReplacedByAnotherTab(t *testing.T) {
+	t.Parallel()
+	a := newApp(t)
+	for _, instance := range []*app{a, a.another()} {
+		b := a.browser()
+		first, second := b.callback("/login?return_to=/dossiers/7", "marie"), b.callback("/login?return_to=/dossiers/8", "marie")
+		if p := b.navigate(first.String()); p.location() != "/dossiers/7" {
+			t.Fatalf("the first tab: got status %d to %q, want its page", p.StatusCode, p.location())
+		}
+		before := b.cookies()
+		if p := b.navigate(second.String()); p.location() != "/dossiers/8" {
+			t.Fatalf("the second tab: got status %d to %q, want its page", p.StatusCode, p.location())
+		}
+		after := b.cookies()
+		for _, name := range []string{"agentconnect", "agentconnect-fresh"} {
+			b.setCookie(name, before[name])
+		}
+		if p := b.do("GET", instance.url+"/dossiers/7", topLevel(), ""); p.StatusCode != http.StatusSeeOther || p.location() != "/login?return_to=%2Fdossiers%2F7" {
+			t.Errorf("the old cookie: got status %d to %q, want a new login", p.StatusCode, p.location())
+		}
+		if b.sub() != "" {
+			t.Error("the old cookie: got an agent, want none")
+		}
+		for _, name := range []string{"agentconnect", "agentconnect-fresh"} {
+			b.setCookie(name, after[name])
+		}
+		if got := b.sub(); got == "" {
+			t.Error("the new cookie: got no agent")
+		}
+	}
+}
+
 // A session that a browser was just given and that is gone at the next hop ends on
 // one page, with the likely cause in the log, and not in a loop; the next login
 // works once the cause is mended.

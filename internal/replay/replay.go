@@ -1,12 +1,14 @@
 // Package replay keeps the cookies and the page that the application's login hook added
 // to an answer, so that a lost answer can be given again. The data is kept beside the
 // session, sealed with the session's token, which the store does not know: a reader of
-// the store cannot use the application's cookies.
+// the store cannot use the application's cookies. It also remembers the new sessions
+// that a login of another tab has replaced.
 package replay
 
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"time"
 
@@ -53,4 +55,26 @@ func Find(ctx context.Context, store records.Store, token string) (answer Answer
 		json.Unmarshal(plain, &answer) // of another version: nothing
 	}
 	return answer, nil
+}
+
+// replacedName names the record that says that a session was replaced.
+func replacedName(token string) string { return "replaced " + token }
+
+// replacedFor is longer than the answer of a login takes to arrive.
+const replacedFor = time.Minute
+
+// Replace deletes the session with this token, because the same browser logs in again,
+// and remembers that: until the answer arrives, another tab can still send the token.
+func Replace(ctx context.Context, store records.Store, token string, now time.Time) error {
+	ctx = context.WithoutCancel(ctx)
+	if err := errors.Join(store.CommitCtx(ctx, replacedName(token), []byte("1"), now.Add(replacedFor)), store.DeleteCtx(ctx, token)); err != nil {
+		return fmt.Errorf("session store: %w", err)
+	}
+	return nil
+}
+
+// IsReplaced reports whether a login of the same browser replaced the session a moment ago.
+func IsReplaced(ctx context.Context, store records.Store, token string) bool {
+	_, found, err := store.FindCtx(ctx, replacedName(token))
+	return found && err == nil
 }
