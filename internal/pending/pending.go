@@ -8,17 +8,14 @@
 package pending
 
 import (
-	"cmp"
 	"crypto/subtle"
 	"encoding/base64"
 	"encoding/binary"
 	"errors"
 	"math/rand/v2"
 	"net/http"
-	"slices"
 	"strconv"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/agentconnect-go/agentconnect/internal/cookies"
@@ -81,7 +78,7 @@ func New(stem string, secure bool, sealer *seal.Sealer, now func() time.Time, ot
 	for _, other := range others {
 		k.others = append(k.others, &Keeper{stem: other, secure: secure, sealer: sealer, now: now})
 	}
-	k.turns.current = map[string]int{"": rand.N(Slots)} // instances begin apart
+	k.turns.begin = rand.N(Slots) // instances begin apart
 	return k
 }
 
@@ -127,10 +124,9 @@ func (k *Keeper) Add(w http.ResponseWriter, r *http.Request, l *Login) error {
 	return nil
 }
 
-// place chooses the slot of a new login: a free one, or that of the oldest login.
-// Logins that start at the same time do not see each other's cookies. They see the same
-// cookies, and each takes the next slot. place also returns the start of the login:
-// later than all others that started here, even if the clock has not moved.
+// place chooses the slot of a new login: a free one, or that of the oldest login. It also
+// returns the start of the login: later than all others that started here, even if the
+// clock has not moved.
 func (k *Keeper) place(r *http.Request) (slot int, start int64) {
 	var started [Slots]int64
 	view := ""
@@ -142,13 +138,7 @@ func (k *Keeper) place(r *http.Request) (slot int, start int64) {
 			}
 		}
 	}
-	order := make([]int, Slots)
-	for slot := range order {
-		order[slot] = slot
-	}
-	slices.SortStableFunc(order, func(a, b int) int { return cmp.Compare(started[a], started[b]) })
-	turn, start := k.turns.next(view, k.now().UnixNano())
-	return order[turn%Slots], start
+	return k.turns.next(lookOf(r), view, started, k.now().UnixNano())
 }
 
 // Find returns the login with a state, and nil when this browser has none.
@@ -307,30 +297,4 @@ func decode(plain []byte) *Login {
 		l.ACR = strings.Split(acr, " ")
 	}
 	return l
-}
-
-// turns counts how many logins started from the same cookies. It is forgotten in
-// two generations.
-type turns struct {
-	mu              sync.Mutex
-	current, former map[string]int
-	last            int64 // when the last login started
-}
-
-// maxTurns bounds each generation.
-const maxTurns = 1000
-
-func (t *turns) next(view string, now int64) (turn int, start int64) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.last = max(now, t.last+1)
-	turn, ok := t.current[view]
-	if !ok {
-		turn = t.former[view]
-		if len(t.current) >= maxTurns {
-			t.current, t.former = map[string]int{}, t.current
-		}
-	}
-	t.current[view] = turn + 1
-	return turn, t.last
 }

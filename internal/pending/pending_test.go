@@ -175,6 +175,81 @@ func TestManyLogins(t *testing.T) {
 	}
 }
 
+// Logins that start in quick succession, as in tabs that a browser restores, do not take
+// each other's slots, whatever answers have arrived in between, and however many other
+// browsers start logins.
+func TestLoginsInQuickSuccession(t *testing.T) {
+	t.Parallel()
+	for _, others := range []int{0, 1, 3, 7} {
+		for lag := range pending.Slots {
+			for repeat := range 3 {
+				s := newSite(t)
+				var logins []*pending.Login
+				var answers []*httptest.ResponseRecorder
+				for i := range pending.Slots {
+					if i-lag-1 >= 0 {
+						s.jar.SetCookies(s.url, answers[i-lag-1].Result().Cookies())
+					}
+					l, w := newLogin("/"), httptest.NewRecorder()
+					if err := s.keeper.Add(w, s.request(), l); err != nil {
+						t.Fatal(err)
+					}
+					logins, answers = append(logins, l), append(answers, w)
+					for range others + i*repeat {
+						stranger := httptest.NewRequest(http.MethodGet, "https://app.example/", nil)
+						stranger.RemoteAddr = "203.0.113.7:443"
+						if err := s.keeper.Add(httptest.NewRecorder(), stranger, newLogin("/")); err != nil {
+							t.Fatal(err)
+						}
+					}
+				}
+				for _, w := range answers {
+					s.jar.SetCookies(s.url, w.Result().Cookies())
+				}
+				for i, l := range logins {
+					if got := s.keeper.Find(s.request(), l.State); got == nil || got.Over {
+						t.Errorf("answers %d logins late, %d others: got %+v, want login %d", lag, others, got, i)
+					}
+				}
+			}
+		}
+	}
+}
+
+// A login that saw other cookies than its neighbours takes a slot of its own too, also
+// where a browser restored its tabs before.
+func TestLoginsInAnotherOrder(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	page := func(int) string { return "/" }
+	s.start(pending.Slots, true, page)
+	var err error
+	if s.jar, err = cookiejar.New(nil); err != nil {
+		t.Fatal(err)
+	}
+	s.now = s.now.Add(time.Minute)
+	before := s.request()
+	add := func(r *http.Request) *pending.Login {
+		l := newLogin("/")
+		s.answer(func(w http.ResponseWriter) {
+			if err := s.keeper.Add(w, r, l); err != nil {
+				t.Fatal(err)
+			}
+		})
+		return l
+	}
+	logins := []*pending.Login{add(before)}
+	after := s.request() // which saw the first one
+	for _, r := range []*http.Request{before, before, after, before, after, before, before} {
+		logins = append(logins, add(r))
+	}
+	for i, l := range logins {
+		if got := s.keeper.Find(s.request(), l.State); got == nil || got.Over {
+			t.Errorf("got %+v, want login %d", got, i)
+		}
+	}
+}
+
 // Logins that the clock does not tell apart keep their order.
 func TestTheOldestGoes(t *testing.T) {
 	t.Parallel()
