@@ -214,14 +214,13 @@ func (a *Authenticator) finishLogin(ctx context.Context, r *http.Request, login 
 	return admitted, nil
 }
 
-// replaceSession deletes the former sessions of the browser, usually one. The browser
-// has already lost their tokens.
+// replaceSession deletes the former sessions of the browser, usually one.
 func (a *Authenticator) replaceSession(r *http.Request, newer *session) {
 	for _, old := range a.sessions.presented(r) {
 		if old.token == newer.token {
 			continue
 		}
-		if err := replay.Replace(r.Context(), a.sessions.store, old.token, a.config.now()); err != nil {
+		if err := replay.Replace(r.Context(), a.sessions.store, old.token, a.fresh.Read(r).IsOf(old.token), a.config.now()); err != nil {
 			a.config.logger.WarnContext(r.Context(), "agentconnect: the session before this login could not be deleted and lives until it expires", "cause", err)
 		}
 		a.endTokensOf(r.Context(), old.token)

@@ -210,9 +210,8 @@ func (a *Authenticator) refuseStranger(w http.ResponseWriter, r *http.Request, g
 }
 
 // lost explains why a browser that just got a session is a stranger. It returns nil if
-// the browser got no session a moment ago, or if another tab just got another one, whose
-// cookie is still on its way. If the store has the session but this
-// instance cannot read it, a login replaces it: lost returns nil the first time.
+// it got none a moment ago, or if another tab got a newer one. If this instance cannot
+// read the session, a login replaces it: lost returns nil the first time.
 func (a *Authenticator) lost(w http.ResponseWriter, r *http.Request) error {
 	token, mark := cookies.Value(r, a.config.cookieName), a.fresh.Read(r)
 	if mark == nil || mark.IsUnreadable() || replay.IsReplaced(r.Context(), a.sessions.store, token) {

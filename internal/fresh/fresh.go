@@ -55,10 +55,11 @@ const (
 // ends, the kind.
 const markLen = 16 + 8 + 1
 
-// IsOf reports whether the mark belongs to the session with this token.
+// IsOf reports whether the mark belongs to the session with this token; nil does
+// not.
 func (m *Mark) IsOf(token string) bool {
 	f := fingerprint(token)
-	return subtle.ConstantTimeCompare(f[:], m.session[:]) == 1
+	return m != nil && subtle.ConstantTimeCompare(f[:], m.session[:]) == 1
 }
 
 // IsUnreadable reports whether the record of the last login could not be read, so that

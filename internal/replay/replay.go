@@ -63,11 +63,16 @@ func replacedName(token string) string { return "replaced " + token }
 // replacedFor is longer than the answer of a login takes to arrive.
 const replacedFor = time.Minute
 
-// Replace deletes the session with this token, because the same browser logs in again,
-// and remembers that: until the answer arrives, another tab can still send the token.
-func Replace(ctx context.Context, store records.Store, token string, now time.Time) error {
+// Replace deletes the session with this token, because the same browser logs in again. If
+// the session is new, Replace remembers that: until the answer arrives, another tab can
+// still send the token.
+func Replace(ctx context.Context, store records.Store, token string, isNew bool, now time.Time) error {
 	ctx = context.WithoutCancel(ctx)
-	if err := errors.Join(store.CommitCtx(ctx, replacedName(token), []byte("1"), now.Add(replacedFor)), store.DeleteCtx(ctx, token)); err != nil {
+	var err error
+	if isNew {
+		err = store.CommitCtx(ctx, replacedName(token), []byte("replaced"), now.Add(replacedFor))
+	}
+	if err := errors.Join(err, store.DeleteCtx(ctx, token)); err != nil {
 		return fmt.Errorf("session store: %w", err)
 	}
 	return nil
