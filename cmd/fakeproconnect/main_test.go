@@ -3,7 +3,6 @@ package main_test
 import (
 	"bufio"
 	"bytes"
-	"debug/elf"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -14,7 +13,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
-	"runtime"
 	"strings"
 	"sync"
 	"syscall"
@@ -463,24 +461,5 @@ func TestDocumentedFile(t *testing.T) {
 		if !regexp.MustCompile(`\b` + m[1] + `\b`).MatchString(doc) {
 			t.Errorf("the documentation does not name %s", m[1])
 		}
-	}
-}
-
-// TestStaticBinary: a container needs nothing else.
-func TestStaticBinary(t *testing.T) {
-	if runtime.GOOS != "linux" {
-		t.Skip("looks at an ELF file")
-	}
-	name, err := binary()
-	if err != nil {
-		t.Fatal(err)
-	}
-	file, err := elf.Open(name)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer file.Close()
-	if libraries, err := file.ImportedLibraries(); err != nil || len(libraries) > 0 {
-		t.Errorf("got the libraries %v, %v, want none", libraries, err)
 	}
 }
