@@ -152,6 +152,22 @@ func TestThreatSessionReplacedByAnotherTab(t *testing.T) {
 	}
 }
 
+// Only a new session is remembered when it is replaced: the tabs of the browser have
+// learned of an older one long ago.
+func TestReplacedSessionThatIsNotNew(t *testing.T) {
+	t.Parallel()
+	for after, want := range map[time.Duration]int{0: 2, 2 * time.Minute: 1} {
+		a := newApp(t)
+		b := a.browser()
+		b.login("/dossiers", "marie")
+		a.clock.advance(after)
+		b.navigate(b.callback("/login", "marie").String())
+		if records, err := a.store.MemStore.All(); err != nil || len(records) != want {
+			t.Errorf("after %v: got %d records, %v, want %d", after, len(records), err, want)
+		}
+	}
+}
+
 // A session that a browser was just given and that is gone at the next hop ends on
 // one page, with the likely cause in the log, and not in a loop; the next login
 // works once the cause is mended.

@@ -526,6 +526,39 @@ func rawServerOf(t *testing.T, secured bool, serve func(net.Conn)) (address stri
 	return address, transport
 }
 
+// A connection only passes data on that answers a request.
+func TestDataWithoutARequest(t *testing.T) {
+	t.Parallel()
+	for name, tt := range map[string]struct {
+		state int32
+		sends bool // the call sends its request first
+		want  error
+	}{
+		"before the request": {newCall, false, io.EOF},
+		"between two calls":  {noCall, false, io.EOF},
+		"after the request":  {newCall, true, nil},
+		"more of the answer": {oneCall, false, nil},
+	} {
+		ours, theirs := net.Pipe()
+		conn := newQuietConn(ours)
+		conn.state.Store(tt.state)
+		go func() {
+			if tt.sends {
+				theirs.Read(make([]byte, 1))
+			}
+			io.WriteString(theirs, "HTTP/1.1 200 OK\r\n")
+		}()
+		if tt.sends {
+			io.WriteString(conn, "G")
+		}
+		if n, err := conn.Read(make([]byte, lineBuffer)); err != tt.want || (n > 0) != (tt.want == nil) {
+			t.Errorf("%s: got %d bytes, %v, want %v", name, n, err, tt.want)
+		}
+		ours.Close()
+		theirs.Close()
+	}
+}
+
 // An application's transport that quotes the request is not quoted.
 func TestErrorsOfTransportsAreNotQuoted(t *testing.T) {
 	t.Parallel()
