@@ -107,7 +107,7 @@ func (a *Authenticator) Callback(w http.ResponseWriter, r *http.Request) {
 			defer cancel()
 			return a.finishLogin(ctx, r, answered)
 		})
-		if errors.Is(err, pending.ErrEnded) { // maybe after the look above
+		if errors.Is(err, pending.ErrEnded) { // a twin may have ended after the look above
 			if again, _ := a.admittedBefore(context.WithoutCancel(r.Context()), answered); again != nil {
 				admitted, err = again, nil
 			}
