@@ -8,11 +8,9 @@ import (
 	"net"
 	"net/http"
 	"os"
-	"os/signal"
 	"strconv"
 	"strings"
 	"sync/atomic"
-	"syscall"
 	"time"
 
 	"github.com/agentconnect-go/agentconnect/agentconnecttest"
@@ -81,26 +79,23 @@ func (f *fake) use(s settings) {
 	}
 }
 
-// watch reads the settings again on SIGHUP and when the file has changed, until ctx
-// ends. Invalid settings change nothing.
-func (f *fake) watch(ctx context.Context, file string, read func() (settings, error), stderr io.Writer) {
-	hangup := make(chan os.Signal, 1)
-	signal.Notify(hangup, syscall.SIGHUP)
-	defer signal.Stop(hangup)
+// watch reads the settings again after a signal of hangup, and if the content of their
+// file is no longer that of first, until ctx ends. Invalid settings change nothing.
+func (f *fake) watch(ctx context.Context, first settings, hangup <-chan os.Signal, read func() (settings, error), stderr io.Writer) {
 	ticker := time.NewTicker(500 * time.Millisecond)
 	defer ticker.Stop()
-	before := changed(file)
+	seen := first.text
 	for {
 		select {
 		case <-ctx.Done():
 			return
 		case <-hangup:
 		case <-ticker.C:
-			now := changed(file)
-			if now == before {
+			now := content(first.file)
+			if now == seen {
 				continue
 			}
-			before = now
+			seen = now
 		}
 		s, err := read()
 		if err == nil {
@@ -118,16 +113,14 @@ func (f *fake) watch(ctx context.Context, file string, read func() (settings, er
 	}
 }
 
-// changed returns the time of the last change of a file, zero if there is no file.
-func changed(file string) time.Time {
-	if file == "" {
-		return time.Time{}
-	}
-	info, err := os.Stat(file)
+// content returns the content of a file, "" if it cannot be read. A time of change is not
+// enough: two changes can have the same.
+func content(file string) string {
+	text, err := os.ReadFile(file)
 	if err != nil {
-		return time.Time{} // it is being replaced
+		return ""
 	}
-	return info.ModTime()
+	return string(text)
 }
 
 // instructions prints the settings for the application, as the variables that the Go

@@ -81,8 +81,11 @@ func run(ctx context.Context, args []string, env func(string) (string, bool), st
 		fmt.Fprintln(stderr, err)
 		return 2
 	}
+	hangup := make(chan os.Signal, 1)
+	signal.Notify(hangup, syscall.SIGHUP) // before anyone can know that the program runs
+	defer signal.Stop(hangup)
 	fmt.Fprint(stdout, fake.instructions(settings))
-	go fake.watch(ctx, settings.file, read, stderr)
+	go fake.watch(ctx, settings, hangup, read, stderr)
 	if err := serve(ctx, listener, fake, settings); err != nil {
 		fmt.Fprintln(stderr, "fakeproconnect:", err)
 		return 1

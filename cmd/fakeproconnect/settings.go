@@ -32,6 +32,7 @@ type settings struct {
 	Agents              []agent  `json:"agents"`
 
 	file string // its path, "" if there is none
+	text string // its content
 }
 
 // client is the registration of an application.
@@ -162,6 +163,7 @@ func readFile(name string) (settings, error) {
 	if err != nil {
 		return s, fmt.Errorf("fakeproconnect: %w", err)
 	}
+	s.text = string(text)
 	decoder := json.NewDecoder(bytes.NewReader(text))
 	decoder.DisallowUnknownFields()
 	ours := s.Clients
